@@ -1,0 +1,107 @@
+//! What a model found: labels, detections, and the suppression of doubles.
+
+mod nms;
+
+pub(crate) use nms::{Candidate, non_maximum_suppression, sort_surest_first};
+
+use crate::geometry::{BoundingBox, Size};
+use serde::Serialize;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The class of a detection: the model's number for it and its name. Cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct Label {
+    /// The model's number for the class, from 0.
+    pub id: u32,
+    /// The name, such as `person`; `class 7` where the model file does not say.
+    pub name: Arc<str>,
+}
+
+impl fmt::Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// One object that was found.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Detection {
+    /// Where it is, in pixels of the frame, inside the frame.
+    pub bbox: BoundingBox,
+    /// What it is.
+    pub label: Label,
+    /// How sure the model is, 0..1.
+    pub confidence: f32,
+}
+
+impl Detection {
+    /// A detection.
+    pub const fn new(bbox: BoundingBox, label: Label, confidence: f32) -> Self {
+        Self { bbox, label, confidence }
+    }
+}
+
+/// Everything that was found in one frame, surest first.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct Detections {
+    /// The objects, in falling order of confidence.
+    pub items: Vec<Detection>,
+    /// The size of the frame whose pixels the boxes are in.
+    pub frame: Size,
+    /// What the call cost. Frames of one batch share the time of their batch equally.
+    #[serde(skip)]
+    pub timing: Timing,
+}
+
+impl Detections {
+    /// Detections in a frame of this size.
+    pub const fn new(items: Vec<Detection>, frame: Size, timing: Timing) -> Self {
+        Self { items, frame, timing }
+    }
+
+    /// The objects, surest first.
+    pub fn iter(&self) -> std::slice::Iter<'_, Detection> {
+        self.items.iter()
+    }
+
+    /// How many objects were found.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether nothing was found.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+}
+
+impl<'a> IntoIterator for &'a Detections {
+    type Item = &'a Detection;
+    type IntoIter = std::slice::Iter<'a, Detection>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.items.iter()
+    }
+}
+
+/// Where the time of one frame went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timing {
+    /// From the frame to the input tensor.
+    pub preprocess: Duration,
+    /// In the engine.
+    pub inference: Duration,
+    /// From the output tensors to detections.
+    pub postprocess: Duration,
+}
+
+impl Timing {
+    /// The whole call.
+    pub fn total(&self) -> Duration {
+        self.preprocess + self.inference + self.postprocess
+    }
+}

@@ -1,0 +1,291 @@
+//! From frames to detections: preprocess, run, decode, suppress, map back.
+
+mod config;
+mod decode;
+mod report;
+
+pub use config::DetectorConfig;
+pub use report::{BatchMode, DetectorReport};
+
+use crate::clock::{Clock, SystemClock};
+use crate::detection::{Candidate, Detection, Detections, Timing, non_maximum_suppression, sort_surest_first};
+use crate::error::{Error, Result};
+use crate::frame::Frame;
+use crate::geometry::Size;
+use crate::imaging::{Placement, Preprocessor, TensorElement, TensorLayout};
+use crate::model::{BatchSize, ElementType, ModelSpec};
+use crate::onnx::{Engine, InputTensor, OrtEngine, OutputTensor, SessionOptions, Source, TensorData};
+use config::Thresholds;
+use decode::Decoder;
+use half::f16;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Finds objects in frames with one model. Share it between threads (`Arc<Detector>`): any number may call at once.
+///
+/// ```no_run
+/// use guarita::{DecodeOptions, Detector, DetectorConfig, Frame, ModelSpec};
+///
+/// let spec = ModelSpec::read("coco_ssd_mobilenet_v2.onnx")?;
+/// let detector = Detector::open(spec, DetectorConfig::default())?;
+/// let frame = Frame::open("street.jpg", &DecodeOptions::default())?;
+/// for found in &detector.detect(&frame)? {
+///     println!("{} {:.2} {:?}", found.label, found.confidence, found.bbox);
+/// }
+/// # Ok::<(), guarita::Error>(())
+/// ```
+pub struct Detector {
+    spec: ModelSpec,
+    config: DetectorConfig,
+    thresholds: Thresholds,
+    engine: Box<dyn Engine>,
+    report: DetectorReport,
+    clock: Arc<dyn Clock>,
+    /// Buffers of calls that are over, for calls to come; as many as there were callers at once.
+    pool: Mutex<Vec<Scratch>>,
+}
+
+impl std::fmt::Debug for Detector {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Detector").field("report", &self.report).finish_non_exhaustive()
+    }
+}
+
+/// All that one call needs of its own.
+struct Scratch {
+    preprocessor: Preprocessor,
+    tensor: Tensor,
+    /// Where the last frame lay in each place of the tensor, so that its pads need not be written again.
+    pads: Vec<Option<Placement>>,
+    placements: Vec<Placement>,
+    target_sizes: Vec<i64>,
+    decoder: Decoder,
+    candidates: Vec<Candidate>,
+}
+
+enum Tensor {
+    F32(Vec<f32>),
+    F16(Vec<f16>),
+    U8(Vec<u8>),
+}
+
+impl Detector {
+    /// Opens a model on the device that the config names.
+    ///
+    /// # Errors
+    /// `InvalidConfig` naming the field, `RuntimeUnavailable` where ONNX Runtime or the execution provider is not there,
+    /// `ModelInvalid` where the model cannot be loaded or has changed since the spec was read.
+    pub fn open(spec: ModelSpec, config: DetectorConfig) -> Result<Self> {
+        config.validate()?;
+        let thresholds = Thresholds::new(&config, &spec)?;
+        let source =
+            if spec.has_external_data { Source::File(spec.path.clone()) } else { Source::Bytes(spec.reread()?) };
+        let engine = OrtEngine::open(
+            &source,
+            &spec.head.outputs,
+            &SessionOptions {
+                library: config.onnxruntime.as_deref(),
+                providers: &config.provider,
+                intra_op_threads: config.intra_op_threads,
+                spinning: config.spinning,
+            },
+        )?;
+        let runtime = crate::onnx::runtime(config.onnxruntime.as_deref())?;
+        let report = DetectorReport::new(&spec, runtime, engine.report());
+        Ok(Self {
+            spec,
+            config,
+            thresholds,
+            engine: Box::new(engine),
+            report,
+            clock: Arc::new(SystemClock),
+            pool: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// Reads a model file, with the `.spec.toml` beside it where there is one, and opens it; see [`ModelSpec::read`].
+    ///
+    /// # Errors
+    /// As [`ModelSpec::read`] and [`Detector::open`].
+    pub fn open_file(path: impl AsRef<Path>, config: DetectorConfig) -> Result<Self> {
+        Self::open(ModelSpec::read(path)?, config)
+    }
+
+    /// Finds the objects in one frame: boxes in pixels of the frame, surest first.
+    ///
+    /// # Errors
+    /// `ModelInvalid` where the outputs are not what the spec says or hold NaN, `ResourceExhausted` where the device is out
+    /// of memory.
+    pub fn detect(&self, frame: &Frame) -> Result<Detections> {
+        let mut found = self.detect_batch(std::slice::from_ref(frame))?;
+        found.pop().ok_or_else(|| Error::internal("a batch of one frame gave no result"))
+    }
+
+    /// Finds the objects in several frames, which may differ in size and format; results in the order of the frames.
+    ///
+    /// The frames go through the model together where it allows that, and otherwise one after the other:
+    /// [`DetectorReport::batch`] says which. No frames give no results.
+    ///
+    /// # Errors
+    /// As [`Detector::detect`]; an error in one frame is an error of the batch.
+    pub fn detect_batch(&self, frames: &[Frame]) -> Result<Vec<Detections>> {
+        let pooled = self.pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut scratch = pooled.unwrap_or_else(|| Scratch::new(&self.spec));
+        let mut found = Vec::with_capacity(frames.len());
+        let at_once = self.report.batch.at_once(self.config.max_batch);
+        let result = frames.chunks(at_once).try_for_each(|frames| self.run(frames, &mut scratch, &mut found));
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+        result.map(|()| found)
+    }
+
+    /// What runs this model, where, and with which settings.
+    pub fn report(&self) -> &DetectorReport {
+        &self.report
+    }
+
+    /// What the model is.
+    pub fn spec(&self) -> &ModelSpec {
+        &self.spec
+    }
+
+    fn run(&self, frames: &[Frame], scratch: &mut Scratch, found: &mut Vec<Detections>) -> Result<()> {
+        let start = self.clock.now();
+        let slots = match self.spec.input.batch {
+            BatchSize::Fixed(n) => n,
+            BatchSize::Dynamic => frames.len(),
+        };
+        let Scratch { preprocessor, tensor, pads, placements, target_sizes, decoder, candidates } = scratch;
+        placements.clear();
+        pads.resize(pads.len().max(slots), None);
+        match tensor {
+            Tensor::F32(tensor) => fill(preprocessor, tensor, frames, slots, pads, placements),
+            Tensor::F16(tensor) => fill(preprocessor, tensor, frames, slots, pads, placements),
+            Tensor::U8(tensor) => fill(preprocessor, tensor, frames, slots, pads, placements),
+        }?;
+        let input = &self.spec.input;
+        let Size { width, height } = input.transform.size;
+        let (w, h) = (width as usize, height as usize);
+        let shape = match input.transform.layout {
+            TensorLayout::Nchw => [slots, 3, h, w],
+            TensorLayout::Nhwc => [slots, h, w, 3],
+        };
+        let len = slots * input.transform.len();
+        let data = match tensor {
+            Tensor::F32(tensor) => TensorData::F32(&tensor[..len]),
+            Tensor::F16(tensor) => TensorData::F16(&tensor[..len]),
+            Tensor::U8(tensor) => TensorData::U8(&tensor[..len]),
+        };
+        let image = InputTensor { name: &input.name, shape: &shape, data };
+        // Boxes come in the units given here; the input's own keep one way back to the frame for every family.
+        target_sizes.clear();
+        target_sizes.extend([i64::from(width), i64::from(height)].repeat(slots));
+        let sizes_shape = [slots, 2];
+        let sizes = InputTensor {
+            name: self.spec.target_sizes.as_deref().unwrap_or_default(),
+            shape: &sizes_shape,
+            data: TensorData::I64(target_sizes),
+        };
+        let both = [image, sizes];
+        let inputs = if self.spec.target_sizes.is_some() { &both[..] } else { &both[..1] };
+
+        let ready = self.clock.now();
+        let count = frames.len() as u32;
+        self.engine.run(inputs, &mut |outputs| {
+            let done = self.clock.now();
+            let mut last = done;
+            for (k, (frame, placement)) in frames.iter().zip(&*placements).enumerate() {
+                self.decode(outputs, k, slots, decoder, candidates)?;
+                let items = candidates.iter().filter_map(|candidate| self.detection(candidate, placement)).collect();
+                let now = self.clock.now();
+                let timing =
+                    Timing { preprocess: (ready - start) / count, inference: (done - ready) / count, postprocess: now - last };
+                last = now;
+                found.push(Detections::new(items, frame.size(), timing));
+            }
+            Ok(())
+        })
+    }
+
+    fn decode(
+        &self,
+        outputs: &[OutputTensor<'_>],
+        item: usize,
+        slots: usize,
+        decoder: &mut Decoder,
+        candidates: &mut Vec<Candidate>,
+    ) -> Result<()> {
+        candidates.clear();
+        decoder.decode(&self.spec, outputs, item, slots, &self.thresholds, candidates)?;
+        if self.spec.family.needs_nms() {
+            non_maximum_suppression(candidates, self.config.iou, self.config.class_agnostic, self.config.max_detections);
+        } else {
+            sort_surest_first(candidates);
+            candidates.truncate(self.config.max_detections);
+        }
+        Ok(())
+    }
+
+    /// A box in the frame's pixels; none where it is not made of numbers.
+    fn detection(&self, candidate: &Candidate, placement: &Placement) -> Option<Detection> {
+        let bbox = placement.to_frame(&candidate.bbox);
+        bbox.is_finite().then(|| Detection::new(bbox, self.spec.labels.label(candidate.class_id), candidate.score))
+    }
+}
+
+fn fill<E: TensorElement>(
+    preprocessor: &mut Preprocessor,
+    tensor: &mut Vec<E>,
+    frames: &[Frame],
+    slots: usize,
+    pads: &mut [Option<Placement>],
+    placements: &mut Vec<Placement>,
+) -> Result<()> {
+    let len = preprocessor.transform().len();
+    if tensor.len() < slots * len {
+        tensor.resize(slots * len, E::default());
+    }
+    for ((frame, slot), pad) in frames.iter().zip(tensor.chunks_exact_mut(len)).zip(pads) {
+        let placement = preprocessor.rewrite(frame, slot, *pad)?;
+        *pad = Some(placement);
+        placements.push(placement);
+    }
+    Ok(())
+}
+
+impl Scratch {
+    fn new(spec: &ModelSpec) -> Self {
+        Self {
+            preprocessor: Preprocessor::new(spec.input.transform.clone()),
+            tensor: match spec.input.element {
+                ElementType::F32 => Tensor::F32(Vec::new()),
+                ElementType::F16 => Tensor::F16(Vec::new()),
+                ElementType::U8 => Tensor::U8(Vec::new()),
+            },
+            pads: Vec::new(),
+            placements: Vec::new(),
+            target_sizes: Vec::new(),
+            decoder: Decoder::default(),
+            candidates: Vec::new(),
+        }
+    }
+}
+
+/// For the benchmark of post-processing alone: decodes one `[1, 4 + classes, anchors]` output and suppresses doubles.
+#[doc(hidden)]
+pub fn bench_postprocess(output: &[f32], spec: &ModelSpec, config: &DetectorConfig, keep: &mut BenchScratch) -> Result<usize> {
+    let shape = [1, 4 + spec.classes.unwrap_or(0) as i64, (output.len() / (4 + spec.classes.unwrap_or(0))) as i64];
+    let tensor = OutputTensor { name: "output0", shape: &shape, data: TensorData::F32(output) };
+    let (decoder, candidates, thresholds) = &mut keep.0;
+    if thresholds.is_none() {
+        *thresholds = Some(Thresholds::new(config, spec)?);
+    }
+    let Some(thresholds) = thresholds else { return Ok(0) };
+    candidates.clear();
+    decoder.decode(spec, &[tensor], 0, 1, thresholds, candidates)?;
+    non_maximum_suppression(candidates, config.iou, config.class_agnostic, config.max_detections);
+    Ok(candidates.len())
+}
+
+#[doc(hidden)]
+#[derive(Default)]
+pub struct BenchScratch((Decoder, Vec<Candidate>, Option<Thresholds>));

@@ -1,0 +1,233 @@
+//! One error type for the whole library: a stable code, what the caller can do, and a message for people.
+//!
+//! Programs branch on [`ErrorCode`] (the numbers are fixed and never reused) or on [`Advice`]. Messages may change
+//! in any release.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::path::Path;
+
+/// The result of every fallible function of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What went wrong, as a number that stays the same in every language and release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u16)]
+#[non_exhaustive]
+pub enum ErrorCode {
+    /// A value passed to a call is outside what the call accepts.
+    InvalidArgument = 1,
+    /// A configuration field has a value that it cannot have; the message names the field.
+    InvalidConfig = 2,
+    /// The call does not fit the state that the object is in.
+    InvalidState = 3,
+    /// A file, a camera or a name does not exist.
+    NotFound = 4,
+    /// The input is valid, but this build or this model cannot do it.
+    Unsupported = 5,
+    /// A model file cannot be used, or does not say well enough what it is; the message names the tensor.
+    ModelInvalid = 6,
+    /// ONNX Runtime, or the execution provider asked for, is not on this machine.
+    RuntimeUnavailable = 7,
+    /// A limit was met: memory, picture size, scans of a JPEG.
+    ResourceExhausted = 8,
+    /// Too much work is waiting already.
+    Overloaded = 9,
+    /// The time allowed for the call is over.
+    DeadlineExceeded = 10,
+    /// A remote side does not answer, or answers that it cannot work at present.
+    Unavailable = 11,
+    /// A rate limit refused the call.
+    RateLimited = 12,
+    /// The money allowed is spent.
+    BudgetExhausted = 13,
+    /// The host or the remote side does not allow it.
+    PermissionDenied = 14,
+    /// Bytes are not what they say they are: a truncated picture, a damaged file.
+    DataCorrupt = 15,
+    /// The caller, or a shutdown, cancelled the call.
+    Cancelled = 16,
+    /// A fault of guarita itself; please report it.
+    Internal = 17,
+}
+
+impl ErrorCode {
+    /// The fixed number of this code.
+    pub const fn number(self) -> u16 {
+        self as u16
+    }
+
+    /// What a caller can do about it, unless the error itself says otherwise.
+    pub const fn advice(self) -> Advice {
+        match self {
+            Self::InvalidArgument | Self::Unsupported | Self::DataCorrupt => Advice::ChangeInput,
+            Self::InvalidConfig | Self::ModelInvalid | Self::NotFound => Advice::ChangeConfig,
+            Self::RuntimeUnavailable | Self::PermissionDenied => Advice::FixHost,
+            Self::ResourceExhausted
+            | Self::Overloaded
+            | Self::DeadlineExceeded
+            | Self::Unavailable
+            | Self::RateLimited
+            | Self::BudgetExhausted => Advice::RetryLater,
+            Self::InvalidState | Self::Cancelled | Self::Internal => Advice::Never,
+        }
+    }
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// What the caller can do about an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Advice {
+    /// The same call will fail again, and no input or setting of the caller mends it.
+    Never,
+    /// The same call may succeed later.
+    RetryLater,
+    /// Another input is needed: another picture, another argument.
+    ChangeInput,
+    /// A setting must change: a field of a config, a model file.
+    ChangeConfig,
+    /// The machine must change: install a library, grant a right.
+    FixHost,
+}
+
+/// An error of guarita: [`code`](Error::code) and [`advice`](Error::advice) for programs, a message for people.
+#[derive(thiserror::Error)]
+#[error("{}", .0.message)]
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    code: ErrorCode,
+    advice: Advice,
+    message: Cow<'static, str>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    /// Makes an error with the advice that its code usually has.
+    pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self(Box::new(Inner { code, advice: code.advice(), message: message.into(), source: None }))
+    }
+
+    /// Replaces the advice, where this case differs from the usual one of its code.
+    pub fn with_advice(mut self, advice: Advice) -> Self {
+        self.0.advice = advice;
+        self
+    }
+
+    /// Keeps the error that caused this one, for logs.
+    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> ErrorCode {
+        self.0.code
+    }
+
+    /// What the caller can do.
+    pub fn advice(&self) -> Advice {
+        self.0.advice
+    }
+
+    /// The error of a library below that caused this one, where there is one.
+    pub fn cause(&self) -> Option<&(dyn std::error::Error + Send + Sync)> {
+        self.0.source.as_deref()
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = f.debug_struct("Error");
+        out.field("code", &self.0.code).field("advice", &self.0.advice).field("message", &self.0.message);
+        if let Some(source) = &self.0.source {
+            out.field("source", source);
+        }
+        out.finish()
+    }
+}
+
+impl Error {
+    /// An operating system's error about a file: `NotFound`, `PermissionDenied`, or `DataCorrupt` for the rest.
+    pub(crate) fn io(what: &str, path: &Path, error: std::io::Error) -> Self {
+        let code = match error.kind() {
+            std::io::ErrorKind::NotFound => ErrorCode::NotFound,
+            std::io::ErrorKind::PermissionDenied => ErrorCode::PermissionDenied,
+            _ => ErrorCode::DataCorrupt,
+        };
+        Self::new(code, format!("cannot {what} {}: {error}", path.display())).with_source(error)
+    }
+}
+
+macro_rules! constructors {
+    ($($name:ident => $code:ident),* $(,)?) => {
+        impl Error {
+            $(pub(crate) fn $name(message: impl Into<Cow<'static, str>>) -> Self {
+                Self::new(ErrorCode::$code, message)
+            })*
+        }
+    };
+}
+
+constructors! {
+    invalid_argument => InvalidArgument,
+    invalid_config => InvalidConfig,
+    unsupported => Unsupported,
+    model_invalid => ModelInvalid,
+    runtime_unavailable => RuntimeUnavailable,
+    resource_exhausted => ResourceExhausted,
+    data_corrupt => DataCorrupt,
+    internal => Internal,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_fixed() {
+        let codes = [
+            ErrorCode::InvalidArgument,
+            ErrorCode::InvalidConfig,
+            ErrorCode::InvalidState,
+            ErrorCode::NotFound,
+            ErrorCode::Unsupported,
+            ErrorCode::ModelInvalid,
+            ErrorCode::RuntimeUnavailable,
+            ErrorCode::ResourceExhausted,
+            ErrorCode::Overloaded,
+            ErrorCode::DeadlineExceeded,
+            ErrorCode::Unavailable,
+            ErrorCode::RateLimited,
+            ErrorCode::BudgetExhausted,
+            ErrorCode::PermissionDenied,
+            ErrorCode::DataCorrupt,
+            ErrorCode::Cancelled,
+            ErrorCode::Internal,
+        ];
+        for (k, code) in codes.into_iter().enumerate() {
+            assert_eq!(usize::from(code.number()), k + 1, "{code}");
+        }
+    }
+
+    #[test]
+    fn advice_can_differ_from_the_usual_one_and_the_cause_is_kept() {
+        let cause = std::io::Error::other("disk");
+        let error = Error::resource_exhausted("picture too large").with_advice(Advice::ChangeInput).with_source(cause);
+        assert_eq!(error.code(), ErrorCode::ResourceExhausted);
+        assert_eq!(error.advice(), Advice::ChangeInput);
+        assert_eq!(error.to_string(), "picture too large");
+        assert_eq!(error.cause().map(ToString::to_string).as_deref(), Some("disk"));
+    }
+
+    #[test]
+    fn results_stay_small() {
+        assert_eq!(size_of::<Error>(), size_of::<usize>());
+    }
+}

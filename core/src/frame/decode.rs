@@ -1,0 +1,241 @@
+//! Decoding JPEG and PNG under limits. Sizes are read from the header and checked before memory is taken.
+
+use super::{Frame, Layout, PixelFormat};
+use crate::error::{Advice, Error, Result};
+use crate::geometry::Size;
+use image::DynamicImage;
+use image::metadata::Orientation;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{Cursor, Read};
+use std::path::Path;
+use zune_core::bytestream::ZCursor;
+use zune_core::colorspace::ColorSpace;
+use zune_jpeg::errors::DecodeErrors;
+
+/// What a picture may claim before it is refused.
+///
+/// The defaults let through every camera and phone there is, and keep a small file from taking a large machine down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DecodeLimits {
+    /// Width times height; default 64 Mpx (67,108,864).
+    pub max_pixels: u64,
+    /// The longer side in pixels; default 16,384.
+    pub max_side: u32,
+    /// Memory for pixels and for the decoder's own tables, in bytes; default 256 MiB.
+    pub max_bytes: u64,
+    /// Scans of a progressive JPEG; default 100. Each one costs a pass over the picture.
+    pub max_scans: usize,
+    /// Encoded bytes; default 32 MiB.
+    pub max_input_bytes: u64,
+}
+
+impl Default for DecodeLimits {
+    fn default() -> Self {
+        Self {
+            max_pixels: 64 << 20,
+            max_side: 16_384,
+            max_bytes: 256 << 20,
+            max_scans: 100,
+            max_input_bytes: 32 << 20,
+        }
+    }
+}
+
+/// How [`Frame::decode`] reads a picture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct DecodeOptions {
+    /// What a picture may claim.
+    pub limits: DecodeLimits,
+    /// Turns the picture as its EXIF orientation says. Off by default: cameras that are mounted do not turn, boxes stay
+    /// in the pixels of the file, and the other decoders of a video system do not turn either. Costs a copy.
+    pub apply_orientation: bool,
+}
+
+struct Decoded {
+    format: PixelFormat,
+    size: Size,
+    pixels: Vec<u8>,
+    orientation: Orientation,
+}
+
+pub(super) fn open(path: &Path, options: &DecodeOptions) -> Result<Frame> {
+    let in_file = |error: Error| {
+        let (code, advice) = (error.code(), error.advice());
+        Error::new(code, format!("{}: {error}", path.display())).with_advice(advice).with_source(error)
+    };
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut encoded = Vec::new();
+        // One byte over the limit is enough to be refused, however long the file is.
+        File::open(path)?.take(options.limits.max_input_bytes.saturating_add(1)).read_to_end(&mut encoded)?;
+        Ok(encoded)
+    };
+    let encoded = read().map_err(|error| Error::io("read the picture", path, error))?;
+    decode(&encoded, options).map_err(in_file)
+}
+
+pub(super) fn decode(encoded: &[u8], options: &DecodeOptions) -> Result<Frame> {
+    if encoded.is_empty() {
+        return Err(Error::data_corrupt("the picture is empty (0 bytes)"));
+    }
+    let limits = &options.limits;
+    if encoded.len() as u64 > limits.max_input_bytes {
+        return Err(over_limit(format!(
+            "the encoded picture has over {} bytes (limit max_input_bytes)",
+            limits.max_input_bytes
+        )));
+    }
+    let decoded = if encoded.starts_with(&[0xFF, 0xD8]) {
+        decode_jpeg(encoded, limits)?
+    } else if encoded.starts_with(b"\x89PNG") {
+        decode_png(encoded, limits)?
+    } else {
+        return Err(Error::unsupported("the bytes are neither a JPEG nor a PNG picture"));
+    };
+    let decoded = if options.apply_orientation { oriented(decoded)? } else { decoded };
+    Frame::from_owner(decoded.pixels, Layout::packed(decoded.format, decoded.size)?)
+}
+
+fn decode_jpeg(encoded: &[u8], limits: &DecodeLimits) -> Result<Decoded> {
+    // Strict: a scan that ends early is an error. The tolerant mode fills the rest with gray and says nothing.
+    let options = zune_core::options::DecoderOptions::default()
+        .set_strict_mode(true)
+        .set_max_width(limits.max_side as usize)
+        .set_max_height(limits.max_side as usize)
+        .jpeg_set_max_scans(limits.max_scans)
+        .jpeg_set_out_colorspace(ColorSpace::RGB);
+    let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(encoded), options);
+    decoder.decode_headers().map_err(jpeg_error)?;
+    let info = decoder.info().ok_or_else(|| Error::data_corrupt("the JPEG has no frame header"))?;
+    let size = Size::new(u32::from(info.width), u32::from(info.height));
+    let (format, channels) = match decoder.input_colorspace() {
+        Some(ColorSpace::Luma) => {
+            decoder.set_options(options.jpeg_set_out_colorspace(ColorSpace::Luma));
+            (PixelFormat::Gray8, 1)
+        }
+        _ => (PixelFormat::Rgb8, 3),
+    };
+    // A progressive JPEG keeps a 16-bit coefficient for every sample until its last scan.
+    let working = if info.sof.is_progressive() { 2 * u64::from(info.components) } else { 0 };
+    check_limits(size, channels + working, limits)?;
+    if !has_end_marker(encoded) {
+        return Err(Error::data_corrupt("the JPEG is truncated: it ends before its end marker"));
+    }
+    let len = decoder.output_buffer_size().ok_or_else(|| Error::internal("the JPEG decoder gave no output size"))?;
+    if len as u64 != size.pixels() * channels {
+        return Err(Error::unsupported(format!("a JPEG with {} channels", info.components)));
+    }
+    let mut pixels = vec![0; len];
+    decoder.decode_into(&mut pixels).map_err(jpeg_error)?;
+    let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
+    Ok(Decoded { format, size, pixels, orientation: orientation.unwrap_or(Orientation::NoTransforms) })
+}
+
+/// Whether an end-of-image marker stands behind the first start-of-scan marker. Inside scan data 0xFF is always
+/// followed by 0x00 or a restart marker, so a false one cannot occur there; thumbnails stand before the scan.
+fn has_end_marker(encoded: &[u8]) -> bool {
+    let pair = |marker: u8| move |window: &[u8]| window[0] == 0xFF && window[1] == marker;
+    // Markers before the scan carry their length; walking them skips thumbnails with markers of their own.
+    let mut at = 2;
+    while let Some(&[0xFF, marker, high, low]) = encoded.get(at..at + 4) {
+        if marker == 0xDA {
+            return encoded[at..].windows(2).rev().any(pair(0xD9));
+        }
+        at += if marker == 0xFF { 1 } else { 2 + usize::from(u16::from_be_bytes([high, low])) };
+    }
+    // Not a plain chain of segments: the decoder judges it.
+    encoded.windows(2).rev().any(pair(0xD9))
+}
+
+fn decode_png(encoded: &[u8], limits: &DecodeLimits) -> Result<Decoded> {
+    let mut decoder = png::Decoder::new_with_limits(
+        Cursor::new(encoded),
+        png::Limits { bytes: usize::try_from(limits.max_bytes).unwrap_or(usize::MAX) },
+    );
+    decoder.set_transformations(png::Transformations::normalize_to_color8());
+    decoder.set_ignore_text_chunk(true);
+    let header = decoder.read_header_info().map_err(png_error)?;
+    let size = Size::new(header.width, header.height);
+    check_limits(size, 4, limits)?;
+    let mut reader = decoder.read_info().map_err(png_error)?;
+    let exif = reader.info().exif_metadata.as_deref().and_then(Orientation::from_exif_chunk);
+    let len = reader.output_buffer_size().ok_or_else(|| over_limit(format!("a PNG of {size} has no output size")))?;
+    let mut pixels = vec![0; len];
+    let info = reader.next_frame(&mut pixels).map_err(png_error)?;
+    let format = match info.color_type {
+        png::ColorType::Grayscale => PixelFormat::Gray8,
+        png::ColorType::GrayscaleAlpha => {
+            // No format of ours has one gray and one alpha channel, and alpha is not looked at anyway.
+            for k in 0..pixels.len() / 2 {
+                pixels[k] = pixels[2 * k];
+            }
+            pixels.truncate(pixels.len() / 2);
+            PixelFormat::Gray8
+        }
+        png::ColorType::Rgb => PixelFormat::Rgb8,
+        png::ColorType::Rgba => PixelFormat::Rgba8,
+        png::ColorType::Indexed => return Err(Error::internal("the PNG decoder did not expand a palette")),
+    };
+    Ok(Decoded { format, size, pixels, orientation: exif.unwrap_or(Orientation::NoTransforms) })
+}
+
+fn check_limits(size: Size, bytes_per_pixel: u64, limits: &DecodeLimits) -> Result<()> {
+    let side = size.width.max(size.height);
+    if size.width == 0 || size.height == 0 {
+        return Err(Error::data_corrupt(format!("the picture claims {size} pixels")));
+    }
+    if side > limits.max_side {
+        return Err(over_limit(format!("the picture claims {size}; a side may have {} (limit max_side)", limits.max_side)));
+    }
+    if size.pixels() > limits.max_pixels {
+        return Err(over_limit(format!("the picture claims {size}; it may have {} pixels (limit max_pixels)", limits.max_pixels)));
+    }
+    let bytes = size.pixels() * bytes_per_pixel;
+    if bytes > limits.max_bytes {
+        return Err(over_limit(format!("the picture needs {bytes} bytes to decode; limit max_bytes is {}", limits.max_bytes)));
+    }
+    Ok(())
+}
+
+fn over_limit(message: String) -> Error {
+    Error::resource_exhausted(message).with_advice(Advice::ChangeInput)
+}
+
+fn jpeg_error(error: DecodeErrors) -> Error {
+    match error {
+        DecodeErrors::LargeDimensions(side) => over_limit(format!("the JPEG claims a side of {side} pixels (limit max_side)")),
+        DecodeErrors::Unsupported(what) => Error::unsupported(format!("this kind of JPEG: {what:?}")),
+        other => {
+            let text = other.to_string();
+            if text.contains("scans, exceeded") {
+                return over_limit("the JPEG has too many scans (limit max_scans)".into());
+            }
+            Error::data_corrupt(format!("the JPEG is truncated or damaged: {text}"))
+        }
+    }
+}
+
+fn png_error(error: png::DecodingError) -> Error {
+    match error {
+        png::DecodingError::LimitsExceeded => over_limit("the PNG needs more memory than limit max_bytes".into()),
+        other => Error::data_corrupt(format!("the PNG is truncated or damaged: {other}")),
+    }
+}
+
+fn oriented(decoded: Decoded) -> Result<Decoded> {
+    if decoded.orientation == Orientation::NoTransforms {
+        return Ok(decoded);
+    }
+    let Size { width, height } = decoded.size;
+    let wrong = || Error::internal("a decoded picture has the wrong length");
+    let mut picture: DynamicImage = match decoded.format {
+        PixelFormat::Gray8 => image::GrayImage::from_raw(width, height, decoded.pixels).ok_or_else(wrong)?.into(),
+        PixelFormat::Rgba8 => image::RgbaImage::from_raw(width, height, decoded.pixels).ok_or_else(wrong)?.into(),
+        _ => image::RgbImage::from_raw(width, height, decoded.pixels).ok_or_else(wrong)?.into(),
+    };
+    picture.apply_orientation(decoded.orientation);
+    let size = Size::new(picture.width(), picture.height());
+    Ok(Decoded { format: decoded.format, size, pixels: picture.into_bytes(), orientation: Orientation::NoTransforms })
+}

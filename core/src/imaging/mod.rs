@@ -1,0 +1,15 @@
+//! From a frame to a tensor, and from boxes to a picture that people can look at.
+
+mod cpu;
+mod draw;
+mod placement;
+mod preprocess;
+mod rows;
+mod taps;
+
+pub use draw::{Canvas, Color};
+pub use placement::{Placement, Resize};
+pub use preprocess::{ChannelOrder, InputTransform, Preprocessor, TensorElement, TensorLayout};
+
+pub(crate) use cpu::features as cpu_features;
+pub(crate) use cpu::vectorized;

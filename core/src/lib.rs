@@ -1,0 +1,42 @@
+//! *guarita* finds objects in the pictures of security cameras, inside the process that already has them.
+//!
+//! A [`Frame`] is a picture in memory, in the format the camera or decoder gave it; [`ModelSpec::read`] tells what an
+//! ONNX file is from the file itself; a [`Detector`] runs it, for any number of threads at once, and gives
+//! [`Detections`] in pixels of the frame.
+//!
+//! ```no_run
+//! use guarita::{DecodeOptions, Detector, DetectorConfig, Frame};
+//!
+//! let detector = Detector::open_file("coco_ssd_mobilenet_v2.onnx", DetectorConfig::default())?;
+//! let frame = Frame::open("street.jpg", &DecodeOptions::default())?;
+//! for found in &detector.detect(&frame)? {
+//!     println!("{} {:.2} {:?}", found.label, found.confidence, found.bbox);
+//! }
+//! # Ok::<(), guarita::Error>(())
+//! ```
+//!
+//! ONNX Runtime is loaded when it is first needed; [`runtime()`] says where it is looked for. Every error has an
+//! [`ErrorCode`] that never changes and an [`Advice`] that says what the caller can do. No call panics on bad input.
+
+mod clock;
+mod detection;
+mod detector;
+mod error;
+mod frame;
+mod geometry;
+pub mod imaging;
+mod model;
+mod onnx;
+
+pub use clock::{Clock, SystemClock, Timestamp};
+pub use detection::{Detection, Detections, Label, Timing};
+pub use detector::{BatchMode, Detector, DetectorConfig, DetectorReport};
+#[doc(hidden)]
+pub use detector::{BenchScratch, bench_postprocess};
+pub use error::{Advice, Error, ErrorCode, Result};
+pub use frame::{CameraId, DecodeLimits, DecodeOptions, Frame, FrameMeta, Layout, PixelFormat, Plane};
+pub use geometry::{BoundingBox, Size};
+pub use model::{
+    BatchSize, ElementType, Family, InputHints, InputSpec, LabelSource, Labels, ModelHints, ModelSpec, SsdBoxes, SsdHints,
+};
+pub use onnx::{ExecutionProvider, ProviderChoice, RuntimeInfo, runtime};

@@ -1,0 +1,95 @@
+use super::head::{Family, SsdBoxes};
+use crate::error::{Error, Result};
+use crate::imaging::{ChannelOrder, Resize, TensorLayout};
+use serde::Deserialize;
+use std::path::{Path, PathBuf};
+
+/// What a person knows about a model and its file does not say. Every field is optional and wins over the file.
+///
+/// In a file beside the model (`yolox_nano.onnx` → `yolox_nano.spec.toml`):
+///
+/// ```toml
+/// family = "ssd"
+/// labels = ["face"]                  # or "coco80", "coco90"
+/// [input]
+/// mean = [127, 127, 127]
+/// std = [128, 128, 128]
+/// [ssd]
+/// boxes = "xyxy"
+/// background = true
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelHints {
+    /// What the outputs mean.
+    pub family: Option<Family>,
+    /// The names of the classes in order, or one of `coco80` and `coco90`.
+    #[serde(deserialize_with = "one_or_many")]
+    pub labels: Vec<String>,
+    /// What the input wants.
+    pub input: InputHints,
+    /// How an SSD writes boxes and scores.
+    pub ssd: SsdHints,
+}
+
+/// The part of [`ModelHints`] about the input.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct InputHints {
+    /// Width in pixels, for a model whose width is free.
+    pub width: Option<u32>,
+    /// Height in pixels, for a model whose height is free.
+    pub height: Option<u32>,
+    /// Where the channels stand.
+    pub layout: Option<TensorLayout>,
+    /// Channel order.
+    pub color: Option<ChannelOrder>,
+    /// How a frame is fitted in.
+    pub resize: Option<Resize>,
+    /// The level 0..255 around the frame.
+    pub pad: Option<u8>,
+    /// Subtracted from each level 0..255, a value for each channel of the tensor.
+    pub mean: Option<[f32; 3]>,
+    /// Divides the result.
+    pub std: Option<[f32; 3]>,
+}
+
+/// The part of [`ModelHints`] about SSD outputs.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SsdHints {
+    /// The order of a box's four numbers, which are fractions of the input.
+    pub boxes: Option<SsdBoxes>,
+    /// Whether column 0 of the scores is the background.
+    pub background: Option<bool>,
+}
+
+impl ModelHints {
+    /// Where the spec file of a model lies: beside it, `.spec.toml` in place of `.onnx`.
+    pub fn path_for(model: &Path) -> PathBuf {
+        model.with_extension("spec.toml")
+    }
+
+    /// Reads a spec file.
+    ///
+    /// # Errors
+    /// `NotFound` or `PermissionDenied` where it cannot be read, `InvalidConfig` naming the field where it does not fit.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| Error::io("read the spec file", path, error))?;
+        toml::from_str(&text)
+            .map_err(|error| Error::invalid_config(format!("{}: {}", path.display(), error.to_string().trim_end())).with_source(error))
+    }
+}
+
+fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::One(name) => vec![name],
+        OneOrMany::Many(names) => names,
+    })
+}

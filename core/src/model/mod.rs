@@ -1,0 +1,15 @@
+//! What a model file is: its family, input, outputs and labels, read from the file itself.
+
+mod head;
+mod hints;
+mod labels;
+mod literal;
+mod proto;
+mod spec;
+
+pub use head::{Family, SsdBoxes};
+pub use hints::{InputHints, ModelHints, SsdHints};
+pub use labels::{LabelSource, Labels};
+pub use spec::{BatchSize, ElementType, InputSpec, ModelSpec};
+
+pub(crate) use head::STRIDES;
