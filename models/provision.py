@@ -464,7 +464,8 @@ def chosen(options: argparse.Namespace, models: dict[str, dict]) -> list[dict]:
 
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
-    cache = options.cache or Path(os.environ.get("GUARITA_MODELS") or REPOSITORY / ".models")
+    # Absolute, since the converter works in a folder of its own.
+    cache = (options.cache or Path(os.environ.get("GUARITA_MODELS") or REPOSITORY / ".models")).absolute()
     progress = Progress(options.quiet)
     try:
         models = read_manifest(options.manifest)

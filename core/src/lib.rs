@@ -37,6 +37,7 @@ pub use error::{Advice, Error, ErrorCode, Result};
 pub use frame::{CameraId, DecodeLimits, DecodeOptions, Frame, FrameMeta, Layout, PixelFormat, Plane};
 pub use geometry::{BoundingBox, Size};
 pub use model::{
-    BatchSize, ElementType, Family, InputHints, InputSpec, LabelSource, Labels, ModelHints, ModelSpec, SsdBoxes, SsdHints,
+    BatchSize, ElementType, Family, InputHints, InputSpec, LabelSource, Labels, ModelHints, ModelSpec, SsdBoxes,
+    SsdHints,
 };
 pub use onnx::{ExecutionProvider, ProviderChoice, RuntimeInfo, runtime};

@@ -52,7 +52,11 @@ fn every_file_is_what_it_is() {
         }
         let input = &case["input"];
         let transform = &spec.input.transform;
-        assert_eq!((Some(u64::from(transform.size.width)), Some(u64::from(transform.size.height))), (input["width"].as_u64(), input["height"].as_u64()), "{file}");
+        assert_eq!(
+            (Some(u64::from(transform.size.width)), Some(u64::from(transform.size.height))),
+            (input["width"].as_u64(), input["height"].as_u64()),
+            "{file}"
+        );
         assert_eq!(format!("{:?}", transform.layout).to_lowercase(), input["layout"], "{file}");
         assert_eq!(format!("{:?}", spec.input.element).to_lowercase(), input["dtype"], "{file}");
         match spec.input.batch {
@@ -72,18 +76,26 @@ fn every_model_finds_what_is_planted_in_it() {
     let mut run = 0;
     for case in expected().iter().filter(|case| !case["planted"].is_null()) {
         let file = case["file"].as_str().unwrap();
-        let detector = Detector::open(read(case).unwrap(), common::config()).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let detector =
+            Detector::open(read(case).unwrap(), common::config()).unwrap_or_else(|error| panic!("{file}: {error}"));
         let input = detector.spec().input.transform.size;
-        let planted: Vec<f32> = case["planted"]["box_input_px"].as_array().unwrap().iter().map(|n| n.as_f64().unwrap() as f32).collect();
+        let planted: Vec<f32> =
+            case["planted"]["box_input_px"].as_array().unwrap().iter().map(|n| n.as_f64().unwrap() as f32).collect();
         let wanted = BoundingBox::from_xyxy(planted[0], planted[1], planted[2], planted[3]);
         let level = if case["score_channel"] == "r" { RED } else { BLUE };
-        for (format, pixel) in [(PixelFormat::Rgb8, vec![RED, 50, BLUE]), (PixelFormat::Bgra8, vec![BLUE, 50, RED, 9])] {
+        for (format, pixel) in [(PixelFormat::Rgb8, vec![RED, 50, BLUE]), (PixelFormat::Bgra8, vec![BLUE, 50, RED, 9])]
+        {
             // The frame's own size, so that boxes come back as they were planted.
-            let found = detector.detect(&common::flat(input, format, &pixel)).unwrap_or_else(|error| panic!("{file}: {error}"));
+            let found =
+                detector.detect(&common::flat(input, format, &pixel)).unwrap_or_else(|error| panic!("{file}: {error}"));
             assert_eq!(found.len(), 1, "{file}: {:?}", found.items);
             let one = &found.items[0];
             assert_eq!(u64::from(one.label.id), case["planted"]["class_id"].as_u64().unwrap(), "{file}");
-            assert!((one.confidence - f32::from(level) / 255.0).abs() < 2e-3, "{file}: {} for level {level}", one.confidence);
+            assert!(
+                (one.confidence - f32::from(level) / 255.0).abs() < 2e-3,
+                "{file}: {} for level {level}",
+                one.confidence
+            );
             assert!(one.bbox.iou(&wanted) > 0.99, "{file}: {:?}, not {wanted:?}", one.bbox);
         }
         run += 1;
@@ -104,7 +116,10 @@ fn boxes_come_back_to_a_frame_of_another_shape() {
     ] {
         let found = common::open(file).unwrap().detect(&frame).unwrap();
         let got = found.items[0].bbox.to_array();
-        assert!(got.iter().zip(wanted).all(|(got, wanted): (&f32, f32)| (got - wanted).abs() < 0.01), "{file}: {got:?}");
+        assert!(
+            got.iter().zip(wanted).all(|(got, wanted): (&f32, f32)| (got - wanted).abs() < 0.01),
+            "{file}: {got:?}"
+        );
     }
 }
 
@@ -121,12 +136,20 @@ fn nan_in_the_outputs_is_an_error() {
 fn colours(levels: &[u8]) -> Vec<Frame> {
     // Sizes and formats differ within the batch.
     let sizes = [Size::new(96, 96), Size::new(200, 100), Size::new(64, 128)];
-    levels.iter().zip(sizes.iter().cycle()).map(|(&level, &size)| common::flat(size, PixelFormat::Gray8, &[level])).collect()
+    levels
+        .iter()
+        .zip(sizes.iter().cycle())
+        .map(|(&level, &size)| common::flat(size, PixelFormat::Gray8, &[level]))
+        .collect()
 }
 
 #[test]
 fn a_batch_is_the_same_as_its_frames_one_by_one() {
-    for (file, batch) in [("v8_dynamic_batch.onnx", "true batches"), ("v8_fixed_batch4.onnx", "exactly 4"), ("v8_nc80.onnx", "one frame after")] {
+    for (file, batch) in [
+        ("v8_dynamic_batch.onnx", "true batches"),
+        ("v8_fixed_batch4.onnx", "exactly 4"),
+        ("v8_nc80.onnx", "one frame after"),
+    ] {
         let detector = common::open(file).unwrap();
         assert!(detector.report().batch.to_string().contains(batch), "{file}: {}", detector.report().batch);
         let frames = colours(&[250, 100, 200, 20, 150, 90, 240, 80, 70, 160]);

@@ -53,10 +53,19 @@ mod tests {
 
     #[test]
     fn overlap_suppresses_within_a_class_only_unless_agnostic() {
-        let all = vec![candidate(0.0, 0.9, 0, 0), candidate(1.0, 0.8, 0, 1), candidate(1.0, 0.7, 1, 2), candidate(30.0, 0.6, 0, 3)];
+        let all = vec![
+            candidate(0.0, 0.9, 0, 0),
+            candidate(1.0, 0.8, 0, 1),
+            candidate(1.0, 0.7, 1, 2),
+            candidate(30.0, 0.6, 0, 3),
+        ];
         assert_eq!(kept(all.clone(), 0.5, false, 300), [0, 2, 3]);
         assert_eq!(kept(all.clone(), 0.5, true, 300), [0, 3]);
-        assert_eq!(kept(all.clone(), 0.9, true, 300), [0, 1, 3], "equal boxes of two classes are doubles when agnostic");
+        assert_eq!(
+            kept(all.clone(), 0.9, true, 300),
+            [0, 1, 3],
+            "equal boxes of two classes are doubles when agnostic"
+        );
         assert_eq!(kept(all, 0.5, false, 2), [0, 2]);
     }
 

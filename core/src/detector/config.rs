@@ -164,7 +164,8 @@ mod tests {
 
     #[test]
     fn unknown_fields_are_refused() {
-        let config: DetectorConfig = serde_json::from_str(r#"{"confidence": 0.4, "provider": {"first-of": ["cuda", "cpu"]}}"#).unwrap();
+        let config: DetectorConfig =
+            serde_json::from_str(r#"{"confidence": 0.4, "provider": {"first-of": ["cuda", "cpu"]}}"#).unwrap();
         assert_eq!(config.confidence, 0.4);
         assert!(serde_json::from_str::<DetectorConfig>(r#"{"confidance": 0.4}"#).is_err());
     }

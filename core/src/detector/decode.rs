@@ -40,11 +40,17 @@ impl Part<'_> {
         if self.columns == columns {
             return Ok(self);
         }
-        Err(Error::model_invalid(format!("output {:?} has rows of {}; its spec says {columns}", self.name, self.columns)))
+        Err(Error::model_invalid(format!(
+            "output {:?} has rows of {}; its spec says {columns}",
+            self.name, self.columns
+        )))
     }
 
     fn nan(&self) -> Error {
-        Error::model_invalid(format!("output {:?} holds NaN where scores should be: the model or its input is damaged", self.name))
+        Error::model_invalid(format!(
+            "output {:?} holds NaN where scores should be: the model or its input is damaged",
+            self.name
+        ))
     }
 }
 
@@ -90,18 +96,24 @@ impl Decoder {
         }
         let classes = |others: usize| head.classes.map_or(others, |n| n + others);
         match (head.family, &parts[..]) {
-            (Family::YoloV8, &[p]) if head.transposed => yolo_rows(&mut job, p.with_columns(classes(4))?, false, RowBox::Pixels),
+            (Family::YoloV8, &[p]) if head.transposed => {
+                yolo_rows(&mut job, p.with_columns(classes(4))?, false, RowBox::Pixels)
+            }
             (Family::YoloV8, &[p]) => yolo_planar(&mut job, p, classes(4)),
             (Family::YoloV5, &[p]) => yolo_rows(&mut job, p.with_columns(classes(5))?, true, RowBox::Pixels),
             (Family::YoloX, &[p]) => yolo_rows(&mut job, p.with_columns(classes(5))?, true, RowBox::Grid),
-            (Family::RtDetrUltralytics, &[p]) => yolo_rows(&mut job, p.with_columns(classes(4))?, false, RowBox::Fraction),
+            (Family::RtDetrUltralytics, &[p]) => {
+                yolo_rows(&mut job, p.with_columns(classes(4))?, false, RowBox::Fraction)
+            }
             (Family::YoloEnd2End, &[p]) => end2end(&mut job, p.with_columns(6)?, head.classes),
             (Family::Ssd, &[scores, boxes]) => ssd(&mut job, scores, boxes.with_columns(4)?, head.ssd),
             (Family::NanoDet, &[p]) => nanodet_plus(&mut job, p.with_columns(classes(32))?),
             (Family::NanoDet, &[s8, s16, s32, d8, d16, d32]) => {
                 nanodet(&mut job, [(s8, d8), (s16, d16), (s32, d32)], classes(0))
             }
-            (Family::RtDetr, &[labels, boxes, scores]) => rtdetr(&mut job, labels, boxes.with_columns(4)?, scores, head.classes),
+            (Family::RtDetr, &[labels, boxes, scores]) => {
+                rtdetr(&mut job, labels, boxes.with_columns(4)?, scores, head.classes)
+            }
             (Family::RfDetr, &[boxes, logits]) => rfdetr(&mut job, boxes.with_columns(4)?, logits),
             (Family::YuNet, &[c8, c16, c32, o8, o16, o32, b8, b16, b32]) => {
                 yunet(&mut job, [(c8, o8, b8), (c16, o16, b16), (c32, o32, b32)])
@@ -114,7 +126,11 @@ impl Decoder {
 /// All of an output as rows.
 fn flat<'a>(output: &OutputTensor<'a>, buffer: &'a mut Vec<f32>) -> Result<Part<'a>> {
     let [rows, columns] = output.shape else {
-        return Err(Error::model_invalid(format!("output {:?} has {} axes; its spec says 2", output.name, output.shape.len())));
+        return Err(Error::model_invalid(format!(
+            "output {:?} has {} axes; its spec says 2",
+            output.name,
+            output.shape.len()
+        )));
     };
     let data = as_f32(output, buffer)?;
     let (rows, columns) = (usize::try_from(*rows).unwrap_or(0), usize::try_from(*columns).unwrap_or(0));
@@ -123,7 +139,9 @@ fn flat<'a>(output: &OutputTensor<'a>, buffer: &'a mut Vec<f32>) -> Result<Part<
 
 /// The part of picture `item`. The first axis counts pictures; `[b, N]` is `[b, N, 1]`, `[b, N, 1, 4]` is `[b, N, 4]`.
 fn part<'a>(output: &OutputTensor<'a>, item: usize, slots: usize, buffer: &'a mut Vec<f32>) -> Result<Part<'a>> {
-    let wrong = || Error::model_invalid(format!("output {:?} has shape {:?} for {slots} picture(s)", output.name, output.shape));
+    let wrong = || {
+        Error::model_invalid(format!("output {:?} has shape {:?} for {slots} picture(s)", output.name, output.shape))
+    };
     let axes: Vec<usize> = output.shape.iter().map(|&n| usize::try_from(n).unwrap_or(0)).collect();
     let (pictures, rows, columns) = match axes[..] {
         [pictures, rows] => (pictures, rows, 1),
@@ -145,7 +163,9 @@ fn as_f32<'a>(output: &OutputTensor<'a>, buffer: &'a mut Vec<f32>) -> Result<&'a
         TensorData::F16(data) => buffer.extend(data.iter().map(|n| n.to_f32())),
         TensorData::I64(data) => buffer.extend(data.iter().map(|&n| n as f32)),
         TensorData::I32(data) => buffer.extend(data.iter().map(|&n| n as f32)),
-        TensorData::U8(_) => return Err(Error::model_invalid(format!("output {:?} holds bytes, not numbers", output.name))),
+        TensorData::U8(_) => {
+            return Err(Error::model_invalid(format!("output {:?} holds bytes, not numbers", output.name)));
+        }
     }
     Ok(buffer)
 }
@@ -157,7 +177,10 @@ const BLOCK: usize = 512;
 fn yolo_planar(job: &mut Job<'_>, part: Part<'_>, rows: usize) -> Result<()> {
     let anchors = part.columns;
     if part.rows != rows || rows < 5 {
-        return Err(Error::model_invalid(format!("output {:?} has {} rows; its spec says {rows}", part.name, part.rows)));
+        return Err(Error::model_invalid(format!(
+            "output {:?} has {} rows; its spec says {rows}",
+            part.name, part.rows
+        )));
     }
     let least = job.thresholds.least();
     let mut best = [0.0f32; BLOCK];
@@ -229,7 +252,12 @@ fn yolo_rows(job: &mut Job<'_>, part: Part<'_>, objectness: bool, form: RowBox) 
     let (w, h) = (job.input.width as f32, job.input.height as f32);
     let mut cells = Cells::new(job.input, &[8, 16, 32]);
     if matches!(form, RowBox::Grid) && cells.total() != part.rows {
-        return Err(Error::model_invalid(format!("output {:?} has {} rows; the grid has {}", part.name, part.rows, cells.total())));
+        return Err(Error::model_invalid(format!(
+            "output {:?} has {} rows; the grid has {}",
+            part.name,
+            part.rows,
+            cells.total()
+        )));
     }
     for (anchor, row) in part.each_row() {
         let cell = if matches!(form, RowBox::Grid) { cells.next() } else { None };
@@ -304,7 +332,9 @@ impl Iterator for Cells<'_> {
 /// `[M, 6]`: corners, score, class.
 fn end2end(job: &mut Job<'_>, part: Part<'_>, classes: Option<usize>) -> Result<()> {
     for (anchor, row) in part.each_row() {
-        let &[x1, y1, x2, y2, score, class] = row else { continue };
+        let &[x1, y1, x2, y2, score, class] = row else {
+            continue;
+        };
         if score.is_nan() {
             return Err(part.nan());
         }
@@ -318,7 +348,9 @@ fn end2end(job: &mut Job<'_>, part: Part<'_>, classes: Option<usize>) -> Result<
 /// `[N, 7]`: picture, corners, class, score.
 fn end2end_flat(job: &mut Job<'_>, part: Part<'_>, item: usize, classes: Option<usize>) -> Result<()> {
     for (anchor, row) in part.each_row() {
-        let &[picture, x1, y1, x2, y2, class, score] = row else { continue };
+        let &[picture, x1, y1, x2, y2, class, score] = row else {
+            continue;
+        };
         if score.is_nan() || picture.is_nan() {
             return Err(part.nan());
         }
@@ -335,7 +367,10 @@ fn class_number(part: &Part<'_>, class: f32, classes: Option<usize>) -> Result<u
     if class >= 0.0 && class < most && class.fract() == 0.0 {
         return Ok(class as u32);
     }
-    Err(Error::model_invalid(format!("output {:?} holds the class number {class}; there are {most} classes at most", part.name)))
+    Err(Error::model_invalid(format!(
+        "output {:?} holds the class number {class}; there are {most} classes at most",
+        part.name
+    )))
 }
 
 /// Scores `[N, C]` and boxes `[N, 4]` as fractions of the input.
@@ -347,7 +382,9 @@ fn ssd(job: &mut Job<'_>, scores: Part<'_>, boxes: Part<'_>, (order, background)
     for (anchor, row) in scores.each_row() {
         let (class_id, score) = best_of_row(&row[usize::from(background)..]).ok_or_else(|| scores.nan())?;
         if score > job.thresholds.least() {
-            let &[a, b, c, d] = boxes.row(anchor as usize) else { continue };
+            let &[a, b, c, d] = boxes.row(anchor as usize) else {
+                continue;
+            };
             let bbox = match order {
                 SsdBoxes::Xyxy => BoundingBox::from_xyxy(a * w, b * h, c * w, d * h),
                 SsdBoxes::Yxyx => BoundingBox::from_xyxy(b * w, a * h, d * w, c * h),
@@ -384,7 +421,12 @@ fn nanodet(job: &mut Job<'_>, levels: [(Part<'_>, Part<'_>); 3], classes: usize)
         let (scores, distances) = (scores.with_columns(classes)?, distances.with_columns(32)?);
         let mut cells = Cells::new(job.input, &strides[k..=k]);
         if scores.rows != cells.total() || distances.rows != cells.total() {
-            return Err(Error::model_invalid(format!("output {:?} has {} rows; the grid has {}", scores.name, scores.rows, cells.total())));
+            return Err(Error::model_invalid(format!(
+                "output {:?} has {} rows; the grid has {}",
+                scores.name,
+                scores.rows,
+                cells.total()
+            )));
         }
         for (anchor, row) in scores.each_row() {
             let Some(cell) = cells.next() else { break };
@@ -404,7 +446,12 @@ fn nanodet(job: &mut Job<'_>, levels: [(Part<'_>, Part<'_>); 3], classes: usize)
 fn nanodet_plus(job: &mut Job<'_>, part: Part<'_>) -> Result<()> {
     let mut cells = Cells::new(job.input, &[8, 16, 32, 64]);
     if part.rows != cells.total() {
-        return Err(Error::model_invalid(format!("output {:?} has {} rows; the grid has {}", part.name, part.rows, cells.total())));
+        return Err(Error::model_invalid(format!(
+            "output {:?} has {} rows; the grid has {}",
+            part.name,
+            part.rows,
+            cells.total()
+        )));
     }
     let classes = part.columns - 32;
     for (anchor, row) in part.each_row() {
@@ -412,23 +459,39 @@ fn nanodet_plus(job: &mut Job<'_>, part: Part<'_>) -> Result<()> {
         let (class_id, score) = best_of_row(&row[..classes]).ok_or_else(|| part.nan())?;
         if score > job.thresholds.least() {
             let stride = cell.stride as f32;
-            job.push(box_around(cell.x as f32 * stride, cell.y as f32 * stride, stride, &row[classes..]), score, class_id, anchor);
+            job.push(
+                box_around(cell.x as f32 * stride, cell.y as f32 * stride, stride, &row[classes..]),
+                score,
+                class_id,
+                anchor,
+            );
         }
     }
     Ok(())
 }
 
 /// RT-DETR and D-FINE: class numbers, corners in the units of `orig_target_sizes` (the input's pixels), scores.
-fn rtdetr(job: &mut Job<'_>, labels: Part<'_>, boxes: Part<'_>, scores: Part<'_>, classes: Option<usize>) -> Result<()> {
+fn rtdetr(
+    job: &mut Job<'_>,
+    labels: Part<'_>,
+    boxes: Part<'_>,
+    scores: Part<'_>,
+    classes: Option<usize>,
+) -> Result<()> {
     if labels.data.len() != scores.data.len() || boxes.rows != scores.data.len() {
-        return Err(Error::model_invalid(format!("outputs {:?}, {:?} and {:?} differ in length", labels.name, boxes.name, scores.name)));
+        return Err(Error::model_invalid(format!(
+            "outputs {:?}, {:?} and {:?} differ in length",
+            labels.name, boxes.name, scores.name
+        )));
     }
     for ((anchor, &score), &class) in (0u32..).zip(scores.data).zip(labels.data) {
         if score.is_nan() {
             return Err(scores.nan());
         }
         if score > job.thresholds.least() {
-            let &[x1, y1, x2, y2] = boxes.row(anchor as usize) else { continue };
+            let &[x1, y1, x2, y2] = boxes.row(anchor as usize) else {
+                continue;
+            };
             job.push(BoundingBox::from_xyxy(x1, y1, x2, y2), score, class_number(&labels, class, classes)?, anchor);
         }
     }
@@ -445,7 +508,9 @@ fn rfdetr(job: &mut Job<'_>, boxes: Part<'_>, logits: Part<'_>) -> Result<()> {
         let (class_id, logit) = best_of_row(row).ok_or_else(|| logits.nan())?;
         let score = 1.0 / (1.0 + (-logit).exp());
         if score > job.thresholds.least() {
-            let &[cx, cy, bw, bh] = boxes.row(anchor as usize) else { continue };
+            let &[cx, cy, bw, bh] = boxes.row(anchor as usize) else {
+                continue;
+            };
             job.push(BoundingBox::from_cxcywh(cx * w, cy * h, bw * w, bh * h), score, class_id, anchor);
         }
     }
@@ -460,7 +525,11 @@ fn yunet(job: &mut Job<'_>, levels: [(Part<'_>, Part<'_>, Part<'_>); 3]) -> Resu
         let boxes = boxes.with_columns(4)?;
         let mut cells = Cells::new(job.input, &strides[k..=k]);
         if [class.data.len(), object.data.len(), boxes.rows] != [cells.total(); 3] {
-            return Err(Error::model_invalid(format!("output {:?} does not fit the grid of {} cells", class.name, cells.total())));
+            return Err(Error::model_invalid(format!(
+                "output {:?} does not fit the grid of {} cells",
+                class.name,
+                cells.total()
+            )));
         }
         for ((anchor, &class_score), &object_score) in (0u32..).zip(class.data).zip(object.data) {
             let Some(cell) = cells.next() else { break };
@@ -469,10 +538,17 @@ fn yunet(job: &mut Job<'_>, levels: [(Part<'_>, Part<'_>, Part<'_>); 3]) -> Resu
                 return Err(class.nan());
             }
             if score > job.thresholds.least() {
-                let &[dx, dy, dw, dh] = boxes.row(anchor as usize) else { continue };
+                let &[dx, dy, dw, dh] = boxes.row(anchor as usize) else {
+                    continue;
+                };
                 let stride = cell.stride as f32;
                 let (x, y) = ((cell.x as f32 + dx) * stride, (cell.y as f32 + dy) * stride);
-                job.push(BoundingBox::from_cxcywh(x, y, dw.exp() * stride, dh.exp() * stride), score, 0, first + anchor);
+                job.push(
+                    BoundingBox::from_cxcywh(x, y, dw.exp() * stride, dh.exp() * stride),
+                    score,
+                    0,
+                    first + anchor,
+                );
             }
         }
         first += class.data.len() as u32;

@@ -197,8 +197,11 @@ impl Detector {
                 self.decode(outputs, k, slots, decoder, candidates)?;
                 let items = candidates.iter().filter_map(|candidate| self.detection(candidate, placement)).collect();
                 let now = self.clock.now();
-                let timing =
-                    Timing { preprocess: (ready - start) / count, inference: (done - ready) / count, postprocess: now - last };
+                let timing = Timing {
+                    preprocess: (ready - start) / count,
+                    inference: (done - ready) / count,
+                    postprocess: now - last,
+                };
                 last = now;
                 found.push(Detections::new(items, frame.size(), timing));
             }
@@ -217,7 +220,12 @@ impl Detector {
         candidates.clear();
         decoder.decode(&self.spec, outputs, item, slots, &self.thresholds, candidates)?;
         if self.spec.family.needs_nms() {
-            non_maximum_suppression(candidates, self.config.iou, self.config.class_agnostic, self.config.max_detections);
+            non_maximum_suppression(
+                candidates,
+                self.config.iou,
+                self.config.class_agnostic,
+                self.config.max_detections,
+            );
         } else {
             sort_surest_first(candidates);
             candidates.truncate(self.config.max_detections);
@@ -272,14 +280,21 @@ impl Scratch {
 
 /// For the benchmark of post-processing alone: decodes one `[1, 4 + classes, anchors]` output and suppresses doubles.
 #[doc(hidden)]
-pub fn bench_postprocess(output: &[f32], spec: &ModelSpec, config: &DetectorConfig, keep: &mut BenchScratch) -> Result<usize> {
+pub fn bench_postprocess(
+    output: &[f32],
+    spec: &ModelSpec,
+    config: &DetectorConfig,
+    keep: &mut BenchScratch,
+) -> Result<usize> {
     let shape = [1, 4 + spec.classes.unwrap_or(0) as i64, (output.len() / (4 + spec.classes.unwrap_or(0))) as i64];
     let tensor = OutputTensor { name: "output0", shape: &shape, data: TensorData::F32(output) };
     let (decoder, candidates, thresholds) = &mut keep.0;
     if thresholds.is_none() {
         *thresholds = Some(Thresholds::new(config, spec)?);
     }
-    let Some(thresholds) = thresholds else { return Ok(0) };
+    let Some(thresholds) = thresholds else {
+        return Ok(0);
+    };
     candidates.clear();
     decoder.decode(spec, &[tensor], 0, 1, thresholds, candidates)?;
     non_maximum_suppression(candidates, config.iou, config.class_agnostic, config.max_detections);

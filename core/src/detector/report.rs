@@ -74,7 +74,12 @@ impl DetectorReport {
             family: spec.family,
             input: format!(
                 "{:?} {} {:?} {:?} {:?}, {:?}",
-                spec.input.name, transform.size, spec.input.element, transform.layout, transform.color, transform.resize
+                spec.input.name,
+                transform.size,
+                spec.input.element,
+                transform.layout,
+                transform.color,
+                transform.resize
             ),
             classes: (spec.classes, spec.labels.source()),
             license: spec.license.clone(),
@@ -112,7 +117,12 @@ impl fmt::Display for DetectorReport {
         for (provider, why) in &self.skipped {
             writeln!(f, "  not on {provider}: {why}")?;
         }
-        writeln!(f, "  threads        {} a run, spinning {}", self.intra_op_threads, if self.spinning { "on" } else { "off" })?;
+        writeln!(
+            f,
+            "  threads        {} a run, spinning {}",
+            self.intra_op_threads,
+            if self.spinning { "on" } else { "off" }
+        )?;
         write!(f, "processor        {}", self.cpu_features.join(" "))
     }
 }

@@ -33,13 +33,7 @@ pub struct DecodeLimits {
 
 impl Default for DecodeLimits {
     fn default() -> Self {
-        Self {
-            max_pixels: 64 << 20,
-            max_side: 16_384,
-            max_bytes: 256 << 20,
-            max_scans: 100,
-            max_input_bytes: 32 << 20,
-        }
+        Self { max_pixels: 64 << 20, max_side: 16_384, max_bytes: 256 << 20, max_scans: 100, max_input_bytes: 32 << 20 }
     }
 }
 
@@ -117,15 +111,33 @@ fn decode_jpeg(encoded: &[u8], limits: &DecodeLimits) -> Result<Decoded> {
         }
         _ => (PixelFormat::Rgb8, 3),
     };
-    // A progressive JPEG keeps a 16-bit coefficient for every sample until its last scan.
-    let working = if info.sof.is_progressive() { 2 * u64::from(info.components) } else { 0 };
+    let scans = Scans::find(encoded);
+    let in_one_scan = !info.sof.is_progressive() && scans.components_in_first == info.components;
+    // With several scans the decoder keeps a 16-bit coefficient for every sample until the last one.
+    let working = if in_one_scan { 0 } else { 2 * u64::from(info.components) };
     check_limits(size, channels + working, limits)?;
-    if !has_end_marker(encoded) {
+    if scans.count > limits.max_scans {
+        return Err(over_limit(format!(
+            "the JPEG has {} scans; it may have {} (limit max_scans)",
+            scans.count, limits.max_scans
+        )));
+    }
+    let Some(end) = scans.end else {
         return Err(Error::data_corrupt("the JPEG is truncated: it ends before its end marker"));
+    };
+    if in_one_scan && scans.count > 1 {
+        return Err(Error::data_corrupt("the JPEG is damaged: a scan begins inside the only one"));
     }
     let len = decoder.output_buffer_size().ok_or_else(|| Error::internal("the JPEG decoder gave no output size"))?;
     if len as u64 != size.pixels() * channels {
         return Err(Error::unsupported(format!("a JPEG with {} channels", info.components)));
+    }
+    // At a marker the decoder takes zeros for all that is missing, in strict mode too. Without the marker it says that
+    // the bytes end. Only a JPEG of one scan can be decoded without.
+    let unmarked = in_one_scan.then(|| [&encoded[..end], &[0; READ_AHEAD]].concat());
+    if let Some(unmarked) = &unmarked {
+        let options = options.jpeg_set_out_colorspace(if channels == 1 { ColorSpace::Luma } else { ColorSpace::RGB });
+        decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(unmarked), options);
     }
     let mut pixels = vec![0; len];
     decoder.decode_into(&mut pixels).map_err(jpeg_error)?;
@@ -133,20 +145,45 @@ fn decode_jpeg(encoded: &[u8], limits: &DecodeLimits) -> Result<Decoded> {
     Ok(Decoded { format, size, pixels, orientation: orientation.unwrap_or(Orientation::NoTransforms) })
 }
 
-/// Whether an end-of-image marker stands behind the first start-of-scan marker. Inside scan data 0xFF is always
-/// followed by 0x00 or a restart marker, so a false one cannot occur there; thumbnails stand before the scan.
-fn has_end_marker(encoded: &[u8]) -> bool {
-    let pair = |marker: u8| move |window: &[u8]| window[0] == 0xFF && window[1] == marker;
-    // Markers before the scan carry their length; walking them skips thumbnails with markers of their own.
-    let mut at = 2;
-    while let Some(&[0xFF, marker, high, low]) = encoded.get(at..at + 4) {
-        if marker == 0xDA {
-            return encoded[at..].windows(2).rev().any(pair(0xD9));
+/// What zune-jpeg may read behind the last byte that it needs: its buffer of 64 bits, and one byte more, since it takes
+/// the last one for the end.
+const READ_AHEAD: usize = 9;
+
+/// The scans of a JPEG, up to its end-of-image marker.
+struct Scans {
+    count: usize,
+    components_in_first: u8,
+    /// Where the end marker is; the first one counts, since some phones put a second picture behind it.
+    end: Option<usize>,
+}
+
+impl Scans {
+    fn find(encoded: &[u8]) -> Self {
+        let mut scans = Self { count: 0, components_in_first: 0, end: None };
+        // Markers before the scan carry their length; walking them skips thumbnails with markers of their own.
+        let mut at = 2;
+        while let Some(&[0xFF, marker, high, low, components]) = encoded.get(at..at + 5) {
+            if marker == 0xDA {
+                scans.components_in_first = components;
+                break;
+            }
+            at += if marker == 0xFF { 1 } else { 2 + usize::from(u16::from_be_bytes([high, low])) };
         }
-        at += if marker == 0xFF { 1 } else { 2 + usize::from(u16::from_be_bytes([high, low])) };
+        // Where that is no plain chain of segments, the decoder judges it.
+        let start = if scans.components_in_first > 0 { at } else { 0 };
+        // Inside scan data 0xFF is always followed by 0x00 or a restart marker, so these cannot be data.
+        for (n, pair) in encoded[start..].windows(2).enumerate() {
+            match pair {
+                [0xFF, 0xDA] => scans.count += 1,
+                [0xFF, 0xD9] => {
+                    scans.end = Some(start + n);
+                    break;
+                }
+                _ => {}
+            }
+        }
+        scans
     }
-    // Not a plain chain of segments: the decoder judges it.
-    encoded.windows(2).rev().any(pair(0xD9))
 }
 
 fn decode_png(encoded: &[u8], limits: &DecodeLimits) -> Result<Decoded> {
@@ -164,6 +201,7 @@ fn decode_png(encoded: &[u8], limits: &DecodeLimits) -> Result<Decoded> {
     let len = reader.output_buffer_size().ok_or_else(|| over_limit(format!("a PNG of {size} has no output size")))?;
     let mut pixels = vec![0; len];
     let info = reader.next_frame(&mut pixels).map_err(png_error)?;
+    reader.finish().map_err(png_error)?;
     let format = match info.color_type {
         png::ColorType::Grayscale => PixelFormat::Gray8,
         png::ColorType::GrayscaleAlpha => {
@@ -176,7 +214,9 @@ fn decode_png(encoded: &[u8], limits: &DecodeLimits) -> Result<Decoded> {
         }
         png::ColorType::Rgb => PixelFormat::Rgb8,
         png::ColorType::Rgba => PixelFormat::Rgba8,
-        png::ColorType::Indexed => return Err(Error::internal("the PNG decoder did not expand a palette")),
+        png::ColorType::Indexed => {
+            return Err(Error::internal("the PNG decoder did not expand a palette"));
+        }
     };
     Ok(Decoded { format, size, pixels, orientation: exif.unwrap_or(Orientation::NoTransforms) })
 }
@@ -187,14 +227,23 @@ fn check_limits(size: Size, bytes_per_pixel: u64, limits: &DecodeLimits) -> Resu
         return Err(Error::data_corrupt(format!("the picture claims {size} pixels")));
     }
     if side > limits.max_side {
-        return Err(over_limit(format!("the picture claims {size}; a side may have {} (limit max_side)", limits.max_side)));
+        return Err(over_limit(format!(
+            "the picture claims {size}; a side may have {} (limit max_side)",
+            limits.max_side
+        )));
     }
     if size.pixels() > limits.max_pixels {
-        return Err(over_limit(format!("the picture claims {size}; it may have {} pixels (limit max_pixels)", limits.max_pixels)));
+        return Err(over_limit(format!(
+            "the picture claims {size}; it may have {} pixels (limit max_pixels)",
+            limits.max_pixels
+        )));
     }
     let bytes = size.pixels() * bytes_per_pixel;
     if bytes > limits.max_bytes {
-        return Err(over_limit(format!("the picture needs {bytes} bytes to decode; limit max_bytes is {}", limits.max_bytes)));
+        return Err(over_limit(format!(
+            "the picture needs {bytes} bytes to decode; limit max_bytes is {}",
+            limits.max_bytes
+        )));
     }
     Ok(())
 }
@@ -205,7 +254,9 @@ fn over_limit(message: String) -> Error {
 
 fn jpeg_error(error: DecodeErrors) -> Error {
     match error {
-        DecodeErrors::LargeDimensions(side) => over_limit(format!("the JPEG claims a side of {side} pixels (limit max_side)")),
+        DecodeErrors::LargeDimensions(side) => {
+            over_limit(format!("the JPEG claims a side of {side} pixels (limit max_side)"))
+        }
         DecodeErrors::Unsupported(what) => Error::unsupported(format!("this kind of JPEG: {what:?}")),
         other => {
             let text = other.to_string();

@@ -81,7 +81,9 @@ impl Layout {
 
     fn validated(format: PixelFormat, size: Size, planes: [Plane; 3]) -> Result<Self> {
         if size.width == 0 || size.height == 0 || size.width > MAX_SIDE || size.height > MAX_SIDE {
-            return Err(Error::invalid_argument(format!("a frame of {size}: each side must be 1 to {MAX_SIDE} pixels")));
+            return Err(Error::invalid_argument(format!(
+                "a frame of {size}: each side must be 1 to {MAX_SIDE} pixels"
+            )));
         }
         let mut byte_len = 0usize;
         for (k, plane) in planes.iter().take(format.planes()).enumerate() {
@@ -93,7 +95,11 @@ impl Layout {
                 )));
             }
             // The last row needs no padding behind it.
-            let end = plane.stride.checked_mul(rows - 1).and_then(|n| n.checked_add(row)).and_then(|n| n.checked_add(plane.offset));
+            let end = plane
+                .stride
+                .checked_mul(rows - 1)
+                .and_then(|n| n.checked_add(row))
+                .and_then(|n| n.checked_add(plane.offset));
             let end = end.filter(|&n| isize::try_from(n).is_ok()).ok_or_else(|| {
                 Error::invalid_argument(format!("plane {k} of a {size} {format} frame ends past the address space"))
             })?;

@@ -62,7 +62,12 @@ impl BoundingBox {
     /// The part of the box that lies inside a frame of this size.
     pub fn clipped(&self, frame: Size) -> Self {
         let (w, h) = (frame.width as f32, frame.height as f32);
-        Self { x1: self.x1.clamp(0.0, w), y1: self.y1.clamp(0.0, h), x2: self.x2.clamp(0.0, w), y2: self.y2.clamp(0.0, h) }
+        Self {
+            x1: self.x1.clamp(0.0, w),
+            y1: self.y1.clamp(0.0, h),
+            x2: self.x2.clamp(0.0, w),
+            y2: self.y2.clamp(0.0, h),
+        }
     }
 
     /// The same box with the frame's width and height as the unit, so that it fits any resolution.

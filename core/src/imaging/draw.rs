@@ -49,12 +49,16 @@ impl Canvas {
     pub fn from_frame(frame: &Frame) -> Self {
         let size = frame.size();
         let mut pixels = Vec::with_capacity(size.pixels() as usize * 3);
-        let mut scratch = Vec::new();
+        let mut scratch = rows::Converted::default();
         for y in 0..size.height {
-            let row = rows::interleaved(frame, y, &mut scratch);
+            let row = rows::pixels(frame, y, &mut scratch);
             match rows::kind(frame.format()) {
                 RowKind::Gray => pixels.extend(row.iter().flat_map(|&level| [level; 3])),
                 RowKind::Three(rgb) => pixels.extend(row.chunks_exact(3).flat_map(|pixel| rgb.map(|at| pixel[at]))),
+                RowKind::Planes(rgb) => {
+                    let width = size.width as usize;
+                    pixels.extend((0..width).flat_map(|x| rgb.map(|plane| row[plane * width + x])));
+                }
                 RowKind::Four(rgb) => pixels.extend(row.chunks_exact(4).flat_map(|pixel| rgb.map(|at| pixel[at]))),
             }
         }
@@ -80,7 +84,8 @@ impl Canvas {
             .build();
         let drawn = Rectangle::new(Point::new(x, y), EgSize::new(w, h)).into_styled(outline).draw(self);
         let font = &FONT_9X15_BOLD;
-        let (word_w, word_h) = (words.chars().count() as u32 * font.character_size.width + 4, font.character_size.height + 2);
+        let (word_w, word_h) =
+            (words.chars().count() as u32 * font.character_size.width + 4, font.character_size.height + 2);
         let above = y - (word_h * scale) as i32;
         let left = x.min(size.width as i32 - (word_w * scale) as i32).max(0);
         let mut tag = Magnified { canvas: self, origin: Point::new(left, if above >= 0 { above } else { y }), scale };
@@ -203,7 +208,9 @@ mod tests {
     #[test]
     fn boxes_beyond_the_edge_or_without_numbers_do_no_harm() {
         let mut canvas = gray(8, 8);
-        for bbox in [[-1e9, -1e9, 1e9, 1e9], [f32::NAN; 4], [f32::INFINITY; 4], [7.0, 7.0, 8.0, 8.0], [5.0, 5.0, 1.0, 1.0]] {
+        for bbox in
+            [[-1e9, -1e9, 1e9, 1e9], [f32::NAN; 4], [f32::INFINITY; 4], [7.0, 7.0, 8.0, 8.0], [5.0, 5.0, 1.0, 1.0]]
+        {
             let [x1, y1, x2, y2] = bbox;
             canvas.draw_box(&BoundingBox::from_xyxy(x1, y1, x2, y2), "a long label", Color::for_class(u32::MAX));
         }

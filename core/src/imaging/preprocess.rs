@@ -68,9 +68,9 @@ impl InputTransform {
 
 /// A number that an input tensor can hold.
 pub trait TensorElement: Copy + Default + Send + Sync + 'static + sealed::Sealed {
-    /// `level × scale + bias` in this type; whole levels for `u8`.
+    /// `(level − mean) ÷ std` in this type, rounded as numpy rounds it; whole levels for `u8`.
     #[doc(hidden)]
-    fn from_level(level: u8, scale: f32, bias: f32) -> Self;
+    fn from_level(level: u8, mean: f32, std: f32) -> Self;
 }
 
 mod sealed {
@@ -82,15 +82,17 @@ mod sealed {
 
 impl TensorElement for f32 {
     #[inline(always)]
-    fn from_level(level: u8, scale: f32, bias: f32) -> Self {
-        f32::from(level) * scale + bias
+    fn from_level(level: u8, mean: f32, std: f32) -> Self {
+        // A division, though a product would be faster: a product differs in the last bit, and models with dynamic
+        // quantisation turn that into other confidences in the third digit.
+        (f32::from(level) - mean) / std
     }
 }
 
 impl TensorElement for f16 {
     #[inline(always)]
-    fn from_level(level: u8, scale: f32, bias: f32) -> Self {
-        f16::from_f32(f32::from(level) * scale + bias)
+    fn from_level(level: u8, mean: f32, std: f32) -> Self {
+        f16::from_f32(f32::from_level(level, mean, std))
     }
 }
 
@@ -105,14 +107,15 @@ impl TensorElement for u8 {
 #[derive(Debug)]
 pub struct Preprocessor {
     transform: InputTransform,
-    affine: [(f32, f32); 3],
+    /// Mean and deviation of each channel.
+    normal: [(f32, f32); 3],
     placement: Option<Placement>,
     kind: RowKind,
     columns: Vec<Tap>,
     rows: Vec<Tap>,
     /// Whether every column is one sample of the frame, unmixed (a whole odd reduction such as 1920 → 640, or none).
     columns_are_whole: bool,
-    converted: Vec<u8>,
+    converted: rows::Converted,
     resampled: [Row; 2],
 }
 
@@ -126,16 +129,16 @@ struct Row {
 impl Preprocessor {
     /// A preprocessor for one kind of input.
     pub fn new(transform: InputTransform) -> Self {
-        let affine = [0, 1, 2].map(|c| (1.0 / transform.std[c], -transform.mean[c] / transform.std[c]));
+        let normal = [0, 1, 2].map(|c| (transform.mean[c], transform.std[c]));
         Self {
             transform,
-            affine,
+            normal,
             placement: None,
             kind: RowKind::Gray,
             columns: Vec::new(),
             rows: Vec::new(),
             columns_are_whole: false,
-            converted: Vec::new(),
+            converted: rows::Converted::default(),
             resampled: [Row::default(), Row::default()],
         }
     }
@@ -190,7 +193,7 @@ impl Preprocessor {
         if placement.resized() == self.transform.size {
             return;
         }
-        let pad = self.affine.map(|(scale, bias)| E::from_level(self.transform.pad, scale, bias));
+        let pad = self.normal.map(|(mean, std)| E::from_level(self.transform.pad, mean, std));
         match self.transform.layout {
             TensorLayout::Nchw => {
                 for (plane, pad) in tensor.chunks_exact_mut(self.transform.len() / 3).zip(pad) {
@@ -208,6 +211,21 @@ impl Preprocessor {
         let input_width = self.transform.size.width as usize;
         let plane = self.transform.len() / 3;
         let layout = self.transform.layout;
+        if let (true, TensorLayout::Nchw, RowKind::Three(order)) =
+            (placement.resized() == frame.size(), layout, self.kind)
+        {
+            // Nothing to mix: levels go to their planes at once.
+            let (first, rest) = tensor.split_at_mut(plane);
+            let (second, third) = rest.split_at_mut(plane);
+            for y in 0..height {
+                let pixels = rows::pixels(frame, y, &mut self.converted);
+                let start = (top + y as usize) * input_width + left;
+                let [first, second, third] =
+                    [&mut *first, &mut *second, &mut *third].map(|plane| &mut plane[start..][..width]);
+                split_planes(pixels, order, self.normal, first, second, third);
+            }
+            return;
+        }
         for y in 0..height {
             let Tap { at, weight } = self.rows[y as usize];
             // A row of weight zero is not looked at.
@@ -218,17 +236,17 @@ impl Preprocessor {
             let start = (top + y as usize) * input_width + left;
             match layout {
                 TensorLayout::Nchw => {
-                    for (c, &(scale, bias)) in self.affine.iter().enumerate() {
+                    for (c, &(mean, std)) in self.normal.iter().enumerate() {
                         let samples = channel(self.kind, c, width);
                         let out = &mut tensor[plane * c + start..][..width];
-                        mix_plane(&a[samples.clone()], &b[samples], weight, scale, bias, out);
+                        mix_plane(&a[samples.clone()], &b[samples], weight, mean, std, out);
                     }
                 }
                 TensorLayout::Nhwc => {
                     let out = &mut tensor[start * 3..][..width * 3];
-                    for (c, &(scale, bias)) in self.affine.iter().enumerate() {
+                    for (c, &(mean, std)) in self.normal.iter().enumerate() {
                         let samples = channel(self.kind, c, width);
-                        mix_interleaved(&a[samples.clone()], &b[samples], weight, scale, bias, &mut out[c..]);
+                        mix_interleaved(&a[samples.clone()], &b[samples], weight, mean, std, &mut out[c..]);
                     }
                 }
             }
@@ -245,13 +263,20 @@ impl Preprocessor {
         let (from, to) = (frame.size(), placement.resized());
         taps::fill(&mut self.columns, to.width, from.width, true);
         taps::fill(&mut self.rows, to.height, from.height, false);
+        self.columns_are_whole = self.columns.iter().all(|tap| tap.weight == [ONE, 0]);
         let bytes = match kind {
-            RowKind::Gray => 1,
+            RowKind::Gray | RowKind::Planes(_) => 1,
             RowKind::Three(_) => 3,
             RowKind::Four(_) => 4,
         };
-        self.columns_are_whole = self.columns.iter().all(|tap| tap.weight == [ONE, 0]);
-        self.columns.iter_mut().for_each(|tap| tap.at = tap.at.map(|x| x * bytes));
+        for tap in &mut self.columns {
+            // Both samples are read from where the first one lies, so the last sample counts as the one after its left
+            // neighbour. (A frame one pixel wide has whole columns only.)
+            if tap.at[0] == from.width - 1 && from.width > 1 && !self.columns_are_whole {
+                *tap = Tap { at: [tap.at[0] - 1, tap.at[0]], weight: [0, ONE] };
+            }
+            tap.at = tap.at.map(|x| x * bytes);
+        }
         let planes = if kind == RowKind::Gray { 1 } else { 3 };
         self.resampled.iter_mut().for_each(|row| row.samples.resize(planes * to.width as usize, 0));
         self.kind = kind;
@@ -266,15 +291,27 @@ impl Preprocessor {
             }
             // The slot to give up is one that this output row does not need.
             let free = usize::from(self.resampled[0].y.is_some_and(|y| wanted.contains(&y)));
-            let pixels = rows::interleaved(frame, wanted_here, &mut self.converted);
+            let pixels = rows::pixels(frame, wanted_here, &mut self.converted);
             let row = &mut self.resampled[free];
             row.y = Some(wanted_here);
             match (self.kind, self.columns_are_whole) {
-                (RowKind::Gray, _) => gray_columns(pixels, &self.columns, &mut row.samples),
+                (RowKind::Gray, true) => pick_plane(pixels, &self.columns, &mut row.samples),
+                (RowKind::Gray, false) => mix_columns_of_plane(pixels, &self.columns, &mut row.samples),
+                (RowKind::Planes(order), whole) => {
+                    let width = frame.size().width as usize;
+                    for (plane, samples) in order.into_iter().zip(row.samples.chunks_exact_mut(self.columns.len())) {
+                        let pixels = &pixels[plane * width..][..width];
+                        if whole {
+                            pick_plane(pixels, &self.columns, samples);
+                        } else {
+                            mix_columns_of_plane(pixels, &self.columns, samples);
+                        }
+                    }
+                }
                 (RowKind::Three(order), true) => pick::<3>(pixels, &self.columns, order, &mut row.samples),
-                (RowKind::Three(order), false) => mix_columns::<3>(pixels, &self.columns, order, &mut row.samples),
+                (RowKind::Three(order), false) => mix_columns::<6>(pixels, &self.columns, order, &mut row.samples),
                 (RowKind::Four(order), true) => pick::<4>(pixels, &self.columns, order, &mut row.samples),
-                (RowKind::Four(order), false) => mix_columns::<4>(pixels, &self.columns, order, &mut row.samples),
+                (RowKind::Four(order), false) => mix_columns::<8>(pixels, &self.columns, order, &mut row.samples),
             }
         }
     }
@@ -288,17 +325,27 @@ fn channel(kind: RowKind, c: usize, width: usize) -> std::ops::Range<usize> {
 
 /// The places of the tensor's channels in a pixel of the frame.
 fn ordered(kind: RowKind, color: ChannelOrder) -> RowKind {
-    let turn = |[r, g, b]: [usize; 3]| if color == ChannelOrder::Rgb { [r, g, b] } else { [b, g, r] };
+    let turn = |[r, g, b]: [usize; 3]| {
+        if color == ChannelOrder::Rgb { [r, g, b] } else { [b, g, r] }
+    };
     match kind {
         RowKind::Gray => RowKind::Gray,
         RowKind::Three(rgb) => RowKind::Three(turn(rgb)),
         RowKind::Four(rgb) => RowKind::Four(turn(rgb)),
+        RowKind::Planes(rgb) => RowKind::Planes(turn(rgb)),
     }
 }
 
-fn gray_columns(pixels: &[u8], columns: &[Tap], samples: &mut [u16]) {
+fn mix_columns_of_plane(pixels: &[u8], columns: &[Tap], samples: &mut [u16]) {
     for (tap, sample) in columns.iter().zip(samples) {
-        *sample = mixed(pixels[tap.at[0] as usize], pixels[tap.at[1] as usize], tap.weight);
+        let pair = &pixels[tap.at[0] as usize..][..2];
+        *sample = mixed(pair[0], pair[1], tap.weight);
+    }
+}
+
+fn pick_plane(pixels: &[u8], columns: &[Tap], samples: &mut [u16]) {
+    for (tap, sample) in columns.iter().zip(samples) {
+        *sample = u16::from(pixels[tap.at[0] as usize]) << 7;
     }
 }
 
@@ -315,26 +362,30 @@ fn planes(samples: &mut [u16], width: usize) -> [&mut [u16]; 3] {
     [first, second, &mut third[..width]]
 }
 
-fn mix_columns<const BYTES: usize>(pixels: &[u8], columns: &[Tap], order: [usize; 3], samples: &mut [u16]) {
-    let [first, second, third] = planes(samples, columns.len());
-    let order = order.map(|at| at % BYTES);
+/// Planes in the order in which the channels lie in a pixel: red first, or blue first.
+fn in_pixel_order<T>(planes: [T; 3], order: [usize; 3]) -> [T; 3] {
+    let [first, second, third] = planes;
+    if order == [2, 1, 0] { [third, second, first] } else { [first, second, third] }
+}
+
+/// `PAIR` is twice the bytes of a pixel: the two samples of a tap are neighbours.
+fn mix_columns<const PAIR: usize>(pixels: &[u8], columns: &[Tap], order: [usize; 3], samples: &mut [u16]) {
+    let [first, second, third] = in_pixel_order(planes(samples, columns.len()), order);
     for (((tap, first), second), third) in columns.iter().zip(first).zip(second).zip(third) {
-        let a = &pixels[tap.at[0] as usize..][..BYTES];
-        let b = &pixels[tap.at[1] as usize..][..BYTES];
-        *first = mixed(a[order[0]], b[order[0]], tap.weight);
-        *second = mixed(a[order[1]], b[order[1]], tap.weight);
-        *third = mixed(a[order[2]], b[order[2]], tap.weight);
+        let pair = &pixels[tap.at[0] as usize..][..PAIR];
+        *first = mixed(pair[0], pair[PAIR / 2], tap.weight);
+        *second = mixed(pair[1], pair[PAIR / 2 + 1], tap.weight);
+        *third = mixed(pair[2], pair[PAIR / 2 + 2], tap.weight);
     }
 }
 
 fn pick<const BYTES: usize>(pixels: &[u8], columns: &[Tap], order: [usize; 3], samples: &mut [u16]) {
-    let [first, second, third] = planes(samples, columns.len());
-    let order = order.map(|at| at % BYTES);
+    let [first, second, third] = in_pixel_order(planes(samples, columns.len()), order);
     for (((tap, first), second), third) in columns.iter().zip(first).zip(second).zip(third) {
         let pixel = &pixels[tap.at[0] as usize..][..BYTES];
-        *first = u16::from(pixel[order[0]]) << 7;
-        *second = u16::from(pixel[order[1]]) << 7;
-        *third = u16::from(pixel[order[2]]) << 7;
+        *first = u16::from(pixel[0]) << 7;
+        *second = u16::from(pixel[1]) << 7;
+        *third = u16::from(pixel[2]) << 7;
     }
 }
 
@@ -346,17 +397,31 @@ fn level(a: u16, b: u16, weight: [u16; 2]) -> u8 {
 }
 
 vectorized! {
-    fn mix_plane<E: TensorElement>(a: &[u16], b: &[u16], weight: [u16; 2], scale: f32, bias: f32, out: &mut [E]) {
-        for ((&a, &b), out) in a.iter().zip(b).zip(out) {
-            *out = E::from_level(level(a, b, weight), scale, bias);
+    fn split_planes<E: TensorElement>(
+        pixels: &[u8], order: [usize; 3], normal: [(f32, f32); 3], first: &mut [E], second: &mut [E], third: &mut [E],
+    ) {
+        let swapped = order == [2, 1, 0];
+        for (((pixel, first), second), third) in pixels.chunks_exact(3).zip(first).zip(second).zip(third) {
+            let (a, c) = if swapped { (pixel[2], pixel[0]) } else { (pixel[0], pixel[2]) };
+            *first = E::from_level(a, normal[0].0, normal[0].1);
+            *second = E::from_level(pixel[1], normal[1].0, normal[1].1);
+            *third = E::from_level(c, normal[2].0, normal[2].1);
         }
     }
 }
 
 vectorized! {
-    fn mix_interleaved<E: TensorElement>(a: &[u16], b: &[u16], weight: [u16; 2], scale: f32, bias: f32, out: &mut [E]) {
+    fn mix_plane<E: TensorElement>(a: &[u16], b: &[u16], weight: [u16; 2], mean: f32, std: f32, out: &mut [E]) {
+        for ((&a, &b), out) in a.iter().zip(b).zip(out) {
+            *out = E::from_level(level(a, b, weight), mean, std);
+        }
+    }
+}
+
+vectorized! {
+    fn mix_interleaved<E: TensorElement>(a: &[u16], b: &[u16], weight: [u16; 2], mean: f32, std: f32, out: &mut [E]) {
         for ((&a, &b), out) in a.iter().zip(b).zip(out.iter_mut().step_by(3)) {
-            *out = E::from_level(level(a, b, weight), scale, bias);
+            *out = E::from_level(level(a, b, weight), mean, std);
         }
     }
 }

@@ -1,71 +1,108 @@
-//! One row of a frame of any format as interleaved pixels, for the resampler.
+//! One row of a frame of any format, for the resampler: interleaved pixels as they lie, or planes converted from YUV.
 
 use super::vectorized;
 use crate::frame::{Frame, PixelFormat};
 
-/// How the resampler reads a row: bytes a pixel, and where red, green and blue lie in it.
+/// How to read a row: where red, green and blue lie in a pixel, or that there are planes of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RowKind {
     Gray,
     Three([usize; 3]),
     Four([usize; 3]),
+    /// Three planes one after the other, in this order.
+    Planes([usize; 3]),
 }
 
 pub(super) fn kind(format: PixelFormat) -> RowKind {
     match format {
         PixelFormat::Gray8 => RowKind::Gray,
+        PixelFormat::Rgb8 => RowKind::Three([0, 1, 2]),
         PixelFormat::Bgr8 => RowKind::Three([2, 1, 0]),
         PixelFormat::Rgba8 => RowKind::Four([0, 1, 2]),
         PixelFormat::Bgra8 => RowKind::Four([2, 1, 0]),
-        PixelFormat::Rgb8 | PixelFormat::Nv12 | PixelFormat::I420 => RowKind::Three([0, 1, 2]),
+        PixelFormat::Nv12 | PixelFormat::I420 => RowKind::Planes([0, 1, 2]),
     }
 }
 
-/// The pixels of row `y`: the frame's own bytes where they are interleaved, `scratch` where they had to be converted.
-pub(super) fn interleaved<'a>(frame: &'a Frame, y: u32, scratch: &'a mut Vec<u8>) -> &'a [u8] {
+/// Buffers for the conversion of a YUV row.
+#[derive(Debug, Default)]
+pub(super) struct Converted {
+    rgb: Vec<u8>,
+    chroma: Vec<i32>,
+    uv: Vec<u8>,
+}
+
+/// Row `y`, as [`kind`] says: the frame's own bytes, or `scratch` where they had to be converted.
+pub(super) fn pixels<'a>(frame: &'a Frame, y: u32, scratch: &'a mut Converted) -> &'a [u8] {
     let width = frame.size().width as usize;
-    match frame.format() {
-        PixelFormat::Nv12 => {
-            scratch.resize(width * 3, 0);
-            nv12_to_rgb(frame.row(0, y), frame.row(1, y / 2), scratch);
-            scratch
-        }
-        PixelFormat::I420 => {
-            scratch.resize(width * 3, 0);
-            i420_to_rgb(frame.row(0, y), frame.row(1, y / 2), frame.row(2, y / 2), scratch);
-            scratch
-        }
-        _ => frame.row(0, y),
+    let format = frame.format();
+    if !matches!(format, PixelFormat::Nv12 | PixelFormat::I420) {
+        return frame.row(0, y);
     }
+    let Converted { rgb, chroma, uv } = scratch;
+    rgb.resize(width * 3, 0);
+    chroma.resize(width, 0);
+    let (u, v) = if format == PixelFormat::Nv12 {
+        let pairs = frame.row(1, y / 2);
+        uv.resize(pairs.len(), 0);
+        let (u, v) = uv.split_at_mut(pairs.len() / 2);
+        part(pairs, u, v);
+        (&*u, &*v)
+    } else {
+        (frame.row(1, y / 2), frame.row(2, y / 2))
+    };
+    for (out, [of_u, of_v]) in rgb.chunks_exact_mut(width).zip(CHROMA) {
+        spread_chroma(u, v, of_u, of_v, chroma);
+        add_luma(frame.row(0, y), chroma, out);
+    }
+    rgb
 }
 
-/// ITU-R BT.601, studio range, in 20-bit fixed point: the coefficients and the rounding of OpenCV's `cvtColor`.
+// ITU-R BT.601, studio range, in 20-bit fixed point: the coefficients and the rounding of OpenCV's `cvtColor`.
+const SHIFT: i32 = 20;
+const HALF: i32 = 1 << (SHIFT - 1);
+
+const LUMA: i32 = 1_220_542;
+/// What a step of U and of V adds to red, green and blue.
+const CHROMA: [[i32; 2]; 3] = [[0, 1_673_527], [-409_993, -852_492], [2_116_026, 0]];
+
 #[inline(always)]
-fn yuv_to_rgb(y: u8, u: u8, v: u8) -> [u8; 3] {
-    const SHIFT: i32 = 20;
-    const HALF: i32 = 1 << (SHIFT - 1);
-    let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);
-    let luma = (i32::from(y) - 16).max(0) * 1_220_542;
-    let level = |chroma: i32| ((luma + HALF + chroma) >> SHIFT).clamp(0, 255) as u8;
-    [level(1_673_527 * v), level(-852_492 * v - 409_993 * u), level(2_116_026 * u)]
+fn chroma_term(u: u8, v: u8, of_u: i32, of_v: i32) -> i32 {
+    HALF + (i32::from(u) - 128) * of_u + (i32::from(v) - 128) * of_v
+}
+
+#[inline(always)]
+fn level(luma: u8, chroma: i32) -> u8 {
+    (((i32::from(luma) - 16).max(0) * LUMA + chroma) >> SHIFT).clamp(0, 255) as u8
 }
 
 vectorized! {
-    fn nv12_to_rgb(luma: &[u8], chroma: &[u8], rgb: &mut [u8]) {
-        for ((y, uv), out) in luma.chunks(2).zip(chroma.chunks_exact(2)).zip(rgb.chunks_mut(6)) {
-            for (&y, out) in y.iter().zip(out.chunks_exact_mut(3)) {
-                out.copy_from_slice(&yuv_to_rgb(y, uv[0], uv[1]));
-            }
+    /// Interleaved U and V as two rows.
+    fn part(pairs: &[u8], u: &mut [u8], v: &mut [u8]) {
+        for ((pair, u), v) in pairs.chunks_exact(2).zip(u).zip(v) {
+            (*u, *v) = (pair[0], pair[1]);
         }
     }
 }
 
 vectorized! {
-    fn i420_to_rgb(luma: &[u8], u: &[u8], v: &[u8], rgb: &mut [u8]) {
-        for (((y, &u), &v), out) in luma.chunks(2).zip(u).zip(v).zip(rgb.chunks_mut(6)) {
-            for (&y, out) in y.iter().zip(out.chunks_exact_mut(3)) {
-                out.copy_from_slice(&yuv_to_rgb(y, u, v));
-            }
+    /// One colour's chroma term for every pixel; two neighbours share theirs.
+    fn spread_chroma(u: &[u8], v: &[u8], of_u: i32, of_v: i32, terms: &mut [i32]) {
+        let last = terms.len() / 2;
+        if let (1, Some(term), Some(&u), Some(&v)) = (terms.len() % 2, terms.last_mut(), u.get(last), v.get(last)) {
+            *term = chroma_term(u, v, of_u, of_v);
+        }
+        for ((&u, &v), pair) in u.iter().zip(v).zip(terms.chunks_exact_mut(2)) {
+            let term = chroma_term(u, v, of_u, of_v);
+            (pair[0], pair[1]) = (term, term);
+        }
+    }
+}
+
+vectorized! {
+    fn add_luma(luma: &[u8], chroma: &[i32], out: &mut [u8]) {
+        for ((&luma, &chroma), out) in luma.iter().zip(chroma).zip(out) {
+            *out = level(luma, chroma);
         }
     }
 }
@@ -77,7 +114,7 @@ mod tests {
     #[test]
     fn the_corners_of_bt601_as_opencv_converts_them() {
         // cv2.cvtColor(…, COLOR_YUV2RGB_NV12) of OpenCV 5.0.
-        for (yuv, rgb) in [
+        for ([y, u, v], rgb) in [
             ([16, 128, 128], [0, 0, 0]),
             ([235, 128, 128], [255, 255, 255]),
             ([126, 128, 128], [128, 128, 128]),
@@ -87,7 +124,7 @@ mod tests {
             ([0, 0, 0], [0, 154, 0]),
             ([255, 255, 255], [255, 125, 255]),
         ] {
-            assert_eq!(yuv_to_rgb(yuv[0], yuv[1], yuv[2]), rgb, "{yuv:?}");
+            assert_eq!(CHROMA.map(|[of_u, of_v]| level(y, chroma_term(u, v, of_u, of_v))), rgb, "{y} {u} {v}");
         }
     }
 }

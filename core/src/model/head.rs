@@ -186,7 +186,9 @@ pub(super) fn recognize(evidence: &Evidence<'_>) -> Result<Head> {
                     .map(|head| {
                         let side = if head.transposed { ", transposed" } else { "" };
                         match head.classes {
-                            Some(classes) => format!("{} with {classes} classes{side}", head.family),
+                            Some(classes) => {
+                                format!("{} with {classes} classes{side}", head.family)
+                            }
                             None => format!("{}{side}", head.family),
                         }
                     })
@@ -270,10 +272,10 @@ fn one_output(evidence: &Evidence<'_>, output: &OutputInfo, second: Axis, third:
         return found;
     }
     // The exporter writes the planar form; a file that carries its metadata and fits that form has it.
-    if let Some(nc) = classes(third, 4).filter(|_| is(second, &is_grid) && !(planar && evidence.ultralytics)) {
-        if !foreign_name || told {
-            add(Family::YoloV8, nc, true);
-        }
+    if let Some(nc) = classes(third, 4).filter(|_| is(second, &is_grid) && !(planar && evidence.ultralytics))
+        && (!foreign_name || told)
+    {
+        add(Family::YoloV8, nc, true);
     }
     if let Some(nc) = classes(third, 5) {
         if is(second, &|n| n == 3 * three || n == 3 * four) {
@@ -306,7 +308,9 @@ fn one_output(evidence: &Evidence<'_>, output: &OutputInfo, second: Axis, third:
 fn rtdetr(evidence: &Evidence<'_>, outputs: &[OutputInfo]) -> Vec<Head> {
     let named = |name: &str| outputs.iter().find(|output| output.name == name).map(|output| &output.name);
     match (named("labels"), named("boxes"), named("scores")) {
-        (Some(labels), Some(boxes), Some(scores)) => vec![head(Family::RtDetr, evidence.names, [labels, boxes, scores])],
+        (Some(labels), Some(boxes), Some(scores)) => {
+            vec![head(Family::RtDetr, evidence.names, [labels, boxes, scores])]
+        }
         _ => Vec::new(),
     }
 }
@@ -322,7 +326,9 @@ fn two_outputs(evidence: &Evidence<'_>, a: &OutputInfo, b: &OutputInfo) -> Vec<H
     let told = |family: Family| evidence.family == Some(family);
     let mut found = Vec::new();
     for (boxes, scores) in pairs {
-        let [_, anchors, Some(columns)] = scores.axes[..] else { continue };
+        let [_, anchors, Some(columns)] = scores.axes[..] else {
+            continue;
+        };
         let same_count = boxes.axes.get(1).is_some_and(|&n| n.is_none() || anchors.is_none() || n == anchors);
         if !is_boxes(boxes) || !same_count {
             continue;
@@ -333,7 +339,10 @@ fn two_outputs(evidence: &Evidence<'_>, a: &OutputInfo, b: &OutputInfo) -> Vec<H
             let order = evidence.ssd_boxes.unwrap_or(SsdBoxes::Yxyx);
             let background = evidence.ssd_background.unwrap_or(false);
             let classes = columns - usize::from(background).min(columns);
-            found.push(Head { ssd: (order, background), ..head(Family::Ssd, Some(classes), [&scores.name, &boxes.name]) });
+            found.push(Head {
+                ssd: (order, background),
+                ..head(Family::Ssd, Some(classes), [&scores.name, &boxes.name])
+            });
         }
     }
     found
@@ -355,7 +364,9 @@ fn nanodet_split(evidence: &Evidence<'_>, outputs: &[OutputInfo]) -> Option<Head
                 [_, count, Some(columns)] if count == Some(n) => (columns == 32) == is_distances,
                 _ => false,
             });
-            let (Some(output), None) = (fitting.next(), fitting.next()) else { return None };
+            let (Some(output), None) = (fitting.next(), fitting.next()) else {
+                return None;
+            };
             if !is_distances {
                 let columns = output.axes[2];
                 if classes.is_some() && classes != columns {

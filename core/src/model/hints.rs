@@ -76,8 +76,9 @@ impl ModelHints {
     /// `NotFound` or `PermissionDenied` where it cannot be read, `InvalidConfig` naming the field where it does not fit.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|error| Error::io("read the spec file", path, error))?;
-        toml::from_str(&text)
-            .map_err(|error| Error::invalid_config(format!("{}: {}", path.display(), error.to_string().trim_end())).with_source(error))
+        toml::from_str(&text).map_err(|error| {
+            Error::invalid_config(format!("{}: {}", path.display(), error.to_string().trim_end())).with_source(error)
+        })
     }
 }
 

@@ -116,13 +116,17 @@ impl Parser<'_> {
     }
 
     fn string(&mut self) -> Result<String, String> {
-        let Some(quote) = self.next() else { return Err(self.wrong("a quote")) };
+        let Some(quote) = self.next() else {
+            return Err(self.wrong("a quote"));
+        };
         let mut text = String::new();
         loop {
             match self.next() {
                 None => return Err(self.wrong("the closing quote")),
                 Some(c) if c == quote => return Ok(text),
-                Some('\n') => return Err(self.wrong("the closing quote before the end of the line")),
+                Some('\n') => {
+                    return Err(self.wrong("the closing quote before the end of the line"));
+                }
                 Some('\\') => self.escape(&mut text)?,
                 Some(c) => text.push(c),
             }
@@ -130,7 +134,9 @@ impl Parser<'_> {
     }
 
     fn escape(&mut self, text: &mut String) -> Result<(), String> {
-        let Some(c) = self.next() else { return Err(self.wrong("a character after '\\'")) };
+        let Some(c) = self.next() else {
+            return Err(self.wrong("a character after '\\'"));
+        };
         match c {
             '\n' => {}
             '\\' | '\'' | '"' => text.push(c),
@@ -217,10 +223,7 @@ mod tests {
     #[test]
     fn names_with_the_characters_that_break_patterns() {
         let text = r#"{0: "driver's {seat}: left", 1: 'a "quoted" name', 2: 'caminhão', 3: 'x\'y', 4: '}', 5: 'a,b', 6: '\u00e7\x41\101\n'}"#;
-        assert_eq!(
-            names(text),
-            ["driver's {seat}: left", "a \"quoted\" name", "caminhão", "x'y", "}", "a,b", "çAA\n"]
-        );
+        assert_eq!(names(text), ["driver's {seat}: left", "a \"quoted\" name", "caminhão", "x'y", "}", "a,b", "çAA\n"]);
     }
 
     #[test]
@@ -242,8 +245,21 @@ mod tests {
     fn what_is_no_literal_is_refused() {
         let deep = "[".repeat(1_000_000);
         for text in [
-            "", "{0: 'a', 1: ", "{0 'a'}", "{0: 'a' 1: 'b'}", "'open", "{0: 'a'} x", "[1, 2", "__import__('os')", "1.2.3",
-            r"'\x4'", r"'\U00110000'", "0x10", "inf", "{0: 'a\nb'}", &deep,
+            "",
+            "{0: 'a', 1: ",
+            "{0 'a'}",
+            "{0: 'a' 1: 'b'}",
+            "'open",
+            "{0: 'a'} x",
+            "[1, 2",
+            "__import__('os')",
+            "1.2.3",
+            r"'\x4'",
+            r"'\U00110000'",
+            "0x10",
+            "inf",
+            "{0: 'a\nb'}",
+            &deep,
         ] {
             assert!(parse(text).is_err(), "{text:.40}");
         }

@@ -105,16 +105,19 @@ impl ModelSpec {
     }
 
     fn parse(path: &Path, bytes: &[u8], hints: &ModelHints) -> Result<Self> {
-        let model = proto::Model::decode(bytes)
-            .map_err(|error| Error::model_invalid(format!("not an ONNX file, or a damaged one ({error})")).with_source(error))?;
+        let model = proto::Model::decode(bytes).map_err(|error| {
+            Error::model_invalid(format!("not an ONNX file, or a damaged one ({error})")).with_source(error)
+        })?;
         let graph = model.graph.as_ref().ok_or_else(|| Error::model_invalid("not an ONNX file: it has no graph"))?;
         let has_external_data = check_external_data(path, &model)?;
         let metadata: BTreeMap<&str, &str> =
             model.metadata_props.iter().map(|entry| (entry.key.as_str(), entry.value.as_str())).collect();
-        if let Some(&task) = metadata.get("task") {
-            if task != "detect" {
-                return Err(Error::unsupported(format!("the model's task is {task:?}; guarita runs detectors (task 'detect')")));
-            }
+        if let Some(&task) = metadata.get("task")
+            && task != "detect"
+        {
+            return Err(Error::unsupported(format!(
+                "the model's task is {task:?}; guarita runs detectors (task 'detect')"
+            )));
         }
         let labels = labels(&metadata, hints)?;
 
@@ -175,7 +178,11 @@ fn read_file(path: &Path) -> Result<Vec<u8>> {
         return Err(Error::model_invalid(format!("{} is a folder, not an ONNX file", path.display())));
     }
     if about.len() > MAX_FILE_BYTES {
-        return Err(Error::model_invalid(format!("{} has {} bytes; an ONNX file has at most 2 GiB", path.display(), about.len())));
+        return Err(Error::model_invalid(format!(
+            "{} has {} bytes; an ONNX file has at most 2 GiB",
+            path.display(),
+            about.len()
+        )));
     }
     if about.len() == 0 {
         return Err(Error::model_invalid(format!("{} is empty (0 bytes)", path.display())));
@@ -219,8 +226,9 @@ fn labels(metadata: &BTreeMap<&str, &str>, hints: &ModelHints) -> Result<Labels>
         return Labels::from_hint(&hints.labels);
     }
     match metadata.get("names") {
-        Some(text) => Labels::from_metadata(text)
-            .map_err(|why| Error::model_invalid(format!("the metadata entry 'names' is no Python dict of class names: {why}"))),
+        Some(text) => Labels::from_metadata(text).map_err(|why| {
+            Error::model_invalid(format!("the metadata entry 'names' is no Python dict of class names: {why}"))
+        }),
         None => Ok(Labels::unknown()),
     }
 }
@@ -234,9 +242,9 @@ fn end2end(metadata: &BTreeMap<&str, &str>) -> Result<Option<bool>> {
         None => Ok(None),
     };
     let nms = match parse("args")? {
-        Some(Literal::Dict(entries)) => entries.into_iter().any(|(key, value)| {
-            key == Literal::Str("nms".into()) && value == Literal::Bool(true)
-        }),
+        Some(Literal::Dict(entries)) => {
+            entries.into_iter().any(|(key, value)| key == Literal::Str("nms".into()) && value == Literal::Bool(true))
+        }
         _ => false,
     };
     Ok(match parse("end2end")? {
@@ -248,7 +256,8 @@ fn end2end(metadata: &BTreeMap<&str, &str>) -> Result<Option<bool>> {
 
 /// The image input, and the name of `orig_target_sizes` where there is one. Old exporters list weights as inputs too.
 fn inputs(graph: &proto::Graph) -> Result<(&proto::ValueInfo, Option<String>)> {
-    let weights: std::collections::BTreeSet<&str> = graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
+    let weights: std::collections::BTreeSet<&str> =
+        graph.initializer.iter().map(|tensor| tensor.name.as_str()).collect();
     let mut image = None;
     let mut target_sizes = None;
     for input in graph.input.iter().filter(|input| !weights.contains(input.name.as_str())) {
@@ -299,13 +308,22 @@ impl DeclaredInput {
             1 => ElementType::F32,
             2 => ElementType::U8,
             10 => ElementType::F16,
-            other => return Err(wrong(format!("has element type {other} (ONNX); known are float, float16 and uint8"))),
+            other => {
+                return Err(wrong(format!("has element type {other} (ONNX); known are float, float16 and uint8")));
+            }
         };
-        let dims: Vec<Option<i64>> = tensor.shape.as_ref().map_or(&[][..], |shape| &shape.dim).iter().map(|dim| match dim.extent {
-            Some(Extent::Value(n)) => Some(n),
-            _ => None,
-        }).collect();
-        let shown = dims.iter().map(|dim| dim.map_or("?".into(), |n| n.to_string())).collect::<Vec<String>>().join(", ");
+        let dims: Vec<Option<i64>> = tensor
+            .shape
+            .as_ref()
+            .map_or(&[][..], |shape| &shape.dim)
+            .iter()
+            .map(|dim| match dim.extent {
+                Some(Extent::Value(n)) => Some(n),
+                _ => None,
+            })
+            .collect();
+        let shown =
+            dims.iter().map(|dim| dim.map_or("?".into(), |n| n.to_string())).collect::<Vec<String>>().join(", ");
         let &[batch, second, third, fourth] = &dims[..] else {
             return Err(wrong(format!("has shape [{shown}]; a picture needs four axes")));
         };
@@ -320,7 +338,9 @@ impl DeclaredInput {
             (None, Some(3), _) => TensorLayout::Nchw,
             (None, _, Some(3)) => TensorLayout::Nhwc,
             (None, None, _) if metadata.get("channels") == Some(&"3") => TensorLayout::Nchw,
-            _ => return Err(wrong(format!("has shape [{shown}]: no axis of 3 colour channels"))),
+            _ => {
+                return Err(wrong(format!("has shape [{shown}]: no axis of 3 colour channels")));
+            }
         };
         let (channels, height, width) = match layout {
             TensorLayout::Nchw => (second, third, fourth),
@@ -342,7 +362,9 @@ impl DeclaredInput {
                 })?,
             };
             if !(1..=MAX_INPUT_SIDE).contains(&n) {
-                return Err(wrong(format!("has shape [{shown}]: a {axis} of {n} (1 to {MAX_INPUT_SIDE} are possible)")));
+                return Err(wrong(format!(
+                    "has shape [{shown}]: a {axis} of {n} (1 to {MAX_INPUT_SIDE} are possible)"
+                )));
             }
             Ok(n as u32)
         };
@@ -387,7 +409,9 @@ impl DeclaredInput {
             return Err(Error::invalid_config("input.mean and input.std must be finite, and std not 0"));
         }
         if self.element == ElementType::U8 && (mean, std) != (zero, levels) {
-            return Err(Error::invalid_config("input.mean and input.std cannot be set for a uint8 input: it takes whole levels"));
+            return Err(Error::invalid_config(
+                "input.mean and input.std cannot be set for a uint8 input: it takes whole levels",
+            ));
         }
         Ok(InputTransform {
             size: self.size,
@@ -403,7 +427,9 @@ impl DeclaredInput {
 
 /// `imgsz` of the metadata as height and width: `[640, 384]`, or `640` for both.
 fn image_size(metadata: &BTreeMap<&str, &str>) -> Result<Option<(i64, i64)>> {
-    let Some(text) = metadata.get("imgsz") else { return Ok(None) };
+    let Some(text) = metadata.get("imgsz") else {
+        return Ok(None);
+    };
     match literal::parse(text) {
         Ok(Literal::Int(n)) => Ok(Some((n, n))),
         Ok(Literal::List(items)) => match items[..] {

