@@ -96,8 +96,9 @@ fn decode_jpeg(encoded: &[u8], limits: &DecodeLimits) -> Result<Decoded> {
     // Strict: a scan that ends early is an error. The tolerant mode fills the rest with gray and says nothing.
     let options = zune_core::options::DecoderOptions::default()
         .set_strict_mode(true)
-        .set_max_width(limits.max_side as usize)
-        .set_max_height(limits.max_side as usize)
+        // Checked below, with the limit's name; the header alone takes no memory.
+        .set_max_width(usize::MAX)
+        .set_max_height(usize::MAX)
         .jpeg_set_max_scans(limits.max_scans)
         .jpeg_set_out_colorspace(ColorSpace::RGB);
     let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(encoded), options);
@@ -254,9 +255,6 @@ fn over_limit(message: String) -> Error {
 
 fn jpeg_error(error: DecodeErrors) -> Error {
     match error {
-        DecodeErrors::LargeDimensions(side) => {
-            over_limit(format!("the JPEG claims a side of {side} pixels (limit max_side)"))
-        }
         DecodeErrors::Unsupported(what) => Error::unsupported(format!("this kind of JPEG: {what:?}")),
         other => {
             let text = other.to_string();
