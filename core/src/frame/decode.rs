@@ -173,10 +173,10 @@ impl Scans {
         // Where that is no plain chain of segments, the decoder judges it.
         let start = if scans.components_in_first > 0 { at } else { 0 };
         // Inside scan data 0xFF is always followed by 0x00 or a restart marker, so these cannot be data.
-        for (n, pair) in encoded[start..].windows(2).enumerate() {
-            match pair {
-                [0xFF, 0xDA] => scans.count += 1,
-                [0xFF, 0xD9] => {
+        for n in memchr::memchr_iter(0xFF, &encoded[start..]) {
+            match encoded.get(start + n + 1) {
+                Some(0xDA) => scans.count += 1,
+                Some(0xD9) => {
                     scans.end = Some(start + n);
                     break;
                 }

@@ -99,7 +99,8 @@ impl Frame {
     /// [`DecodeOptions::apply_orientation`] is set.
     ///
     /// # Errors
-    /// `DataCorrupt` for an empty, truncated or damaged picture (never a half-gray one), `Unsupported` for bytes that
+    /// `DataCorrupt` for an empty, truncated or damaged picture, in place of one that is half gray (only a progressive JPEG
+    /// that somebody closed with an end marker after cutting it still decodes), `Unsupported` for bytes that
     /// are neither JPEG nor PNG, `ResourceExhausted` (advice `ChangeInput`) past a limit.
     pub fn decode(encoded: &[u8], options: &DecodeOptions) -> Result<Self> {
         decode::decode(encoded, options)

@@ -8,6 +8,7 @@ use super::execution::ExecutionProvider;
 use crate::error::{Error, Result};
 use ort::ep::ExecutionProvider as _;
 use std::ffi::CStr;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
@@ -93,6 +94,9 @@ fn load_from(place: &Place) -> Result<Loaded, String> {
     if place.path.is_absolute() && !place.path.exists() {
         return Err("no such file".into());
     }
+    if is_cut_short(&place.path).unwrap_or(false) {
+        return Err("the file is truncated".into());
+    }
     let version = probe(&place.path)?;
     let builder = ort::init_from(&place.path).map_err(|error| error.to_string())?;
     let environment = builder.with_name("guarita").with_telemetry(false).build().map_err(|error| error.to_string())?;
@@ -100,12 +104,29 @@ fn load_from(place: &Place) -> Result<Loaded, String> {
     Ok(Loaded { info: RuntimeInfo { library: place.path.clone(), version, providers }, environment })
 }
 
+/// Whether an ELF library ends before its table of sections, which stands last. The system's loader does not look, and
+/// the process ends with SIGBUS where a part that is not there is touched: a download that broke off.
+fn is_cut_short(path: &Path) -> std::io::Result<bool> {
+    let mut file = std::fs::File::open(path)?;
+    let mut header = [0; 64];
+    file.read_exact(&mut header)?;
+    let is_64_bit_elf = header.starts_with(b"\x7FELF\x02");
+    let short = |at: usize| u64::from(u16::from_ne_bytes([header[at], header[at + 1]]));
+    let [a, b, c, d, e, f, g, h] = [0, 1, 2, 3, 4, 5, 6, 7].map(|n| header[0x28 + n]);
+    let sections = u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
+    let end = sections.saturating_add(short(0x3A) * short(0x3C));
+    Ok(is_64_bit_elf && end > file.metadata()?.len())
+}
+
 /// Opens the library and asks for its version, so that ort is only given a library that it will accept.
 #[allow(unsafe_code, reason = "a shared library can only be asked by loading it and calling into it")]
 fn probe(path: &Path) -> Result<String, String> {
     type GetApiBase = unsafe extern "C" fn() -> *const ort::sys::OrtApiBase;
     // SAFETY: loading runs the library's own initialisers; whoever names a library asks for that.
-    let library = unsafe { libloading::Library::new(path) }.map_err(|error| error.to_string())?;
+    let library = unsafe { libloading::Library::new(path) }.map_err(|error| {
+        // The error itself says only that it failed; the loader's words are its source.
+        std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string)
+    })?;
     // SAFETY: the symbol has this signature in every release of ONNX Runtime (onnxruntime_c_api.h).
     let get_base = unsafe { library.get::<GetApiBase>(b"OrtGetApiBase\0") }
         .map_err(|_| "not ONNX Runtime: it has no OrtGetApiBase".to_owned())?;
@@ -119,11 +140,13 @@ fn probe(path: &Path) -> Result<String, String> {
         let version = CStr::from_ptr(version).to_string_lossy().into_owned();
         let minor: u32 = version.split('.').nth(1).and_then(|part| part.parse().ok()).unwrap_or(0);
         // An old library prints a complaint when it is asked for a newer API, so look at the number first.
-        let has_api = minor >= OLDEST && !(base.GetApi)(OLDEST).is_null();
-        (version, has_api)
+        if minor < OLDEST {
+            return Err(format!("ONNX Runtime {version} is too old; 1.{OLDEST} or newer is needed"));
+        }
+        (version, !(base.GetApi)(OLDEST).is_null())
     };
     if !has_api {
-        return Err(format!("ONNX Runtime {version} is too old; 1.{OLDEST} or newer is needed"));
+        return Err(format!("ONNX Runtime {version} does not give the functions of 1.{OLDEST}"));
     }
     Ok(version)
 }

@@ -1,4 +1,5 @@
 //! What several test files need.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test")]
 #![allow(
     dead_code,
     clippy::disallowed_methods,
