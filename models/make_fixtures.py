@@ -657,6 +657,8 @@ def make_broken() -> None:
     for name, location, why in (
         ("broken_external_escape", "../../etc/passwd", "weights in a file outside the model's folder"),
         ("broken_external_absolute", "/etc/passwd", "weights at an absolute path"),
+        ("broken_external_missing", "weights.bin", "weights in a file that is not there"),
+        ("broken_external_address", "*/_ORT_MEM_ADDR_/*", "a mark that ONNX Runtime takes for an address in memory"),
     ):
         net = Net(source)
         values, at = one_hot_scores(2, 1, Box.planted_in(source).centre())
@@ -680,6 +682,11 @@ def make_broken() -> None:
     add_error("broken_negative_dim", "a negative height", with_input_shape([1, 3, -5, SIDE]), ["images"])
     five = with_input_shape([1, 5, SIDE, SIDE])
     add_error("broken_wrong_channels", "five channels are no picture", five, ["images", "5"])
+
+    model = Net(source)
+    values, at = one_hot_scores(2, 1, Box.planted_in(source).centre())
+    model.give("output0", model.plant(values, at, 5, 189, "CN"), [1, 1 << 38, 189])
+    add_error("broken_absurd_classes", "a claim of 2^38 classes, each of which would take memory", encode(model.model()), ["output0"])
 
     model = base()
     for entry in model.metadata_props:

@@ -1,4 +1,4 @@
-//! The floors of ARCHITECTURE.md, section 1: a module uses only what stands below it.
+//! The floors of docs/architecture.md: a module uses only what stands below it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test")]
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -32,7 +32,7 @@ fn help_and_wrong_arguments() {
     assert_eq!(detect(&[]).0, Some(2));
     assert_eq!(detect(&["--provider", "abacus", "x.jpg"]).0, Some(2));
     assert_eq!(detect(&[&["--confidence", "7", PICTURES], &MODEL[..]].concat()).0, Some(2));
-    let (status, _, err) = detect(&[&["docs"], &MODEL[..]].concat());
+    let (status, _, err) = detect(&[&["models"], &MODEL[..]].concat());
     assert!(status == Some(2) && err.contains("no pictures"), "{err}");
 }
 

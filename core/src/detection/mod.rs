@@ -52,7 +52,7 @@ pub struct Detections {
     pub items: Vec<Detection>,
     /// The size of the frame whose pixels the boxes are in.
     pub frame: Size,
-    /// What the call cost. Frames of one batch share the time of their batch equally.
+    /// What the call cost. Frames of one run share the time of preprocessing and inference equally.
     #[serde(skip)]
     pub timing: Timing,
 }

@@ -74,7 +74,8 @@ impl Detector {
     ///
     /// # Errors
     /// `InvalidConfig` naming the field, `RuntimeUnavailable` where ONNX Runtime or the execution provider is not there,
-    /// `ModelInvalid` where the model cannot be loaded or has changed since the spec was read.
+    /// `ModelInvalid` where the model cannot be loaded or has changed since the spec was read (weights in files of their own
+    /// are not compared).
     pub fn open(spec: ModelSpec, config: DetectorConfig) -> Result<Self> {
         config.validate()?;
         let thresholds = Thresholds::new(&config, &spec)?;

@@ -41,7 +41,7 @@ pub enum BatchMode {
     Together,
     /// In runs of exactly this many; the last run is filled up.
     Fixed(usize),
-    /// One after the other: the model's batch axis is fixed at 1, or its output cannot be told apart by picture.
+    /// One after the other: the model's batch axis is fixed at 1.
     OneByOne,
 }
 

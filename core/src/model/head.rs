@@ -3,6 +3,7 @@
 //! Every reading that fits the shapes is listed; metadata strike readings out; exactly one must remain. Where none or
 //! several remain the model is refused: a wrong reading gives boxes that look plausible and are not there.
 
+use super::labels::MOST_CLASSES;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
 use serde::{Deserialize, Serialize};
@@ -140,6 +141,8 @@ pub(super) struct Evidence<'a> {
 /// Finds the one reading of the outputs that fits all evidence.
 pub(super) fn recognize(evidence: &Evidence<'_>) -> Result<Head> {
     let mut readings = readings(evidence);
+    // A shape is only a claim; memory is taken for each class later on.
+    readings.retain(|head| head.classes.is_none_or(|classes| classes <= MOST_CLASSES as usize));
     if let Some(family) = evidence.family {
         readings.retain(|head| head.family == family);
     }

@@ -204,15 +204,16 @@ fn check_external_data(model_path: &Path, model: &proto::Model) -> Result<bool> 
             any = true;
             let location = Path::new(&entry.value);
             let plain = location.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-            // A link inside the folder could still point out of it.
+            // The file must be there: a link inside the folder could point out of it, and ONNX Runtime takes a certain path
+            // that does not exist for an address in memory.
             let inside = plain
-                && match (folder.canonicalize(), folder.join(location).canonicalize()) {
-                    (Ok(folder), Ok(file)) => file.starts_with(folder),
-                    _ => true,
-                };
+                && matches!(
+                    (folder.canonicalize(), folder.join(location).canonicalize()),
+                    (Ok(folder), Ok(file)) if file.starts_with(&folder) && file.is_file()
+                );
             if !inside && verdict.is_ok() {
                 verdict = Err(Error::model_invalid(format!(
-                    "tensor {:?} keeps its external data at {:?}, outside the model's folder",
+                    "tensor {:?} keeps its external data at {:?}: that is no file inside the model's folder",
                     tensor.name, entry.value
                 )));
             }

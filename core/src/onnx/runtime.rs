@@ -16,7 +16,7 @@ use std::sync::Mutex;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RuntimeInfo {
-    /// The file that was loaded.
+    /// The file that was loaded; a bare name where the system's loader found it.
     pub library: PathBuf,
     /// Its version, such as `1.31.1`.
     pub version: String,
