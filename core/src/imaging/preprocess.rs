@@ -153,11 +153,7 @@ impl Preprocessor {
     /// # Errors
     /// `InvalidArgument` where `tensor` does not have [`InputTransform::len`] elements.
     pub fn write<E: TensorElement>(&mut self, frame: &Frame, tensor: &mut [E]) -> Result<Placement> {
-        let placement = Placement::new(frame.size(), self.transform.size, self.transform.resize);
-        self.check(tensor.len())?;
-        self.fill_pad(&placement, tensor);
-        self.write_inside(frame, placement, tensor);
-        Ok(placement)
+        self.rewrite(frame, tensor, None)
     }
 
     /// As [`write`](Self::write), for a tensor that already has the pads of `previous`: they are left alone where the
