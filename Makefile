@@ -50,10 +50,9 @@ demo: models pictures ## Finds objects in pictures, prints a table, writes annot
 	@extra=(); for file in $(ASSETS)/images/bus.jpg $(ASSETS)/images/zidane.jpg; do [ ! -f $$file ] || extra+=($$file); done; \
 	target/release/detect --model $(MODELS)/coco_ssd_mobilenet_v2.onnx --out out $(PICTURES) "$${extra[@]}"
 
-test: models ## Runs every test: Rust, and the Python of models/
+test: models fixtures-check ## Runs every test: Rust, and the Python of models/
 	@[ -d $(ASSETS) ] || echo "note: no assets at $(ASSETS): the tests that want them say that they are skipped"
 	cargo test --workspace
-	$(PYTHON) models/make_fixtures.py --check
 	cd models && ../$(PYTHON) -m unittest -q test_provision
 
 # --- quality -----------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ fn right() -> PathBuf {
 }
 
 /// Runs `case` in a process with these variables and no others of guarita; `subject` is what the case is about.
-fn in_child(name: &str, subject: impl AsRef<OsStr>, variables: &[(&str, &OsStr)], case: fn(&Path)) {
+fn in_child(name: &str, subject: impl AsRef<OsStr>, variables: &[(&str, &OsStr)], case: impl Fn(&Path)) {
     if std::env::var_os(CASE).is_some_and(|running| running == name) {
         return case(Path::new(&std::env::var_os(SUBJECT).unwrap()));
     }
@@ -104,7 +104,7 @@ fn fake(version: &str) -> String {
 }
 
 /// A test in which `GUARITA_ONNXRUNTIME` names the subject, which is refused with these words.
-fn named_and_refused(name: &str, subject: Option<&Path>, case: fn(&Path)) {
+fn named_and_refused(name: &str, subject: Option<&Path>, case: impl Fn(&Path)) {
     // Inside the child the subject comes by variable.
     let subject = subject.map(Path::to_path_buf).unwrap_or_default();
     in_child(name, &subject, &[("GUARITA_ONNXRUNTIME", subject.as_os_str())], case);
@@ -194,27 +194,28 @@ fn nothing_named_and_nothing_found() {
     });
 }
 
+/// A library made from this C source is refused with these words; skipped where there is no compiler.
+#[cfg(target_os = "linux")]
+fn built_and_refused(test: &str, folder: &str, source: &str, words: &[&str]) {
+    let subject = if is_child() { None } else { build(folder, source) };
+    if is_child() || subject.is_some() {
+        named_and_refused(test, subject.as_deref(), |path| refused_then_right(path, words));
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_library_that_is_too_old() {
-    let subject = if is_child() { None } else { build("old", &fake("\"1.10.0\"")) };
-    if is_child() || subject.is_some() {
-        named_and_refused("a_library_that_is_too_old", subject.as_deref(), |path| {
-            refused_then_right(path, &["ONNX Runtime 1.10.0 is too old; 1.17 or newer is needed"]);
-        });
-    }
+    let words = ["ONNX Runtime 1.10.0 is too old; 1.17 or newer is needed"];
+    built_and_refused("a_library_that_is_too_old", "old", &fake("\"1.10.0\""), &words);
 }
 
 /// The version sounds right, but the library does not give its functions.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_library_without_functions() {
-    let subject = if is_child() { None } else { build("hollow", &fake("\"1.99.0\"")) };
-    if is_child() || subject.is_some() {
-        named_and_refused("a_library_without_functions", subject.as_deref(), |path| {
-            refused_then_right(path, &["1.99.0 does not give the functions"]);
-        });
-    }
+    let words = ["1.99.0 does not give the functions"];
+    built_and_refused("a_library_without_functions", "hollow", &fake("\"1.99.0\""), &words);
 }
 
 #[cfg(target_os = "linux")]
@@ -222,10 +223,7 @@ fn a_library_without_functions() {
 fn a_library_without_a_version() {
     for (name, version) in [("no-version", "0"), ("odd-version", "\"\\xff\\xfe nonsense\""), ("blank-version", "\"\"")]
     {
-        let subject = if is_child() { None } else { build(name, &fake(version)) };
-        if is_child() || subject.is_some() {
-            named_and_refused("a_library_without_a_version", subject.as_deref(), |path| refused_then_right(path, &[]));
-        }
+        built_and_refused("a_library_without_a_version", name, &fake(version), &[]);
         if is_child() {
             return;
         }
@@ -235,12 +233,8 @@ fn a_library_without_a_version() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_library_whose_base_is_null() {
-    let subject = if is_child() { None } else { build("null", "const void *OrtGetApiBase(void) { return 0; }") };
-    if is_child() || subject.is_some() {
-        named_and_refused("a_library_whose_base_is_null", subject.as_deref(), |path| {
-            refused_then_right(path, &["OrtGetApiBase gave nothing"]);
-        });
-    }
+    let source = "const void *OrtGetApiBase(void) { return 0; }";
+    built_and_refused("a_library_whose_base_is_null", "null", source, &["OrtGetApiBase gave nothing"]);
 }
 
 /// A folder with several libraries: those that do not work are passed over, and the message names each.

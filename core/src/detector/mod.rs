@@ -287,7 +287,8 @@ pub fn bench_postprocess(
     config: &DetectorConfig,
     keep: &mut BenchScratch,
 ) -> Result<usize> {
-    let shape = [1, 4 + spec.classes.unwrap_or(0) as i64, (output.len() / (4 + spec.classes.unwrap_or(0))) as i64];
+    let rows = 4 + spec.classes.unwrap_or(0);
+    let shape = [1, rows as i64, (output.len() / rows) as i64];
     let tensor = OutputTensor { name: "output0", shape: &shape, data: TensorData::F32(output) };
     let (decoder, candidates, thresholds) = &mut keep.0;
     if thresholds.is_none() {

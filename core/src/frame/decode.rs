@@ -6,6 +6,7 @@ use crate::geometry::Size;
 use image::DynamicImage;
 use image::metadata::Orientation;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Cursor, Read};
 use std::path::Path;
@@ -99,18 +100,14 @@ fn decode_jpeg(encoded: &[u8], limits: &DecodeLimits) -> Result<Decoded> {
         // Checked below, with the limit's name; the header alone takes no memory.
         .set_max_width(usize::MAX)
         .set_max_height(usize::MAX)
-        .jpeg_set_max_scans(limits.max_scans)
-        .jpeg_set_out_colorspace(ColorSpace::RGB);
+        .jpeg_set_max_scans(limits.max_scans);
     let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(encoded), options);
     decoder.decode_headers().map_err(jpeg_error)?;
     let info = decoder.info().ok_or_else(|| Error::data_corrupt("the JPEG has no frame header"))?;
     let size = Size::new(u32::from(info.width), u32::from(info.height));
-    let (format, channels) = match decoder.input_colorspace() {
-        Some(ColorSpace::Luma) => {
-            decoder.set_options(options.jpeg_set_out_colorspace(ColorSpace::Luma));
-            (PixelFormat::Gray8, 1)
-        }
-        _ => (PixelFormat::Rgb8, 3),
+    let (format, channels, colorspace) = match decoder.input_colorspace() {
+        Some(ColorSpace::Luma) => (PixelFormat::Gray8, 1, ColorSpace::Luma),
+        _ => (PixelFormat::Rgb8, 3, ColorSpace::RGB),
     };
     let scans = Scans::find(encoded);
     let in_one_scan = !info.sof.is_progressive() && scans.components_in_first == info.components;
@@ -129,16 +126,16 @@ fn decode_jpeg(encoded: &[u8], limits: &DecodeLimits) -> Result<Decoded> {
     if in_one_scan && scans.count > 1 {
         return Err(Error::data_corrupt("the JPEG is damaged: a scan begins inside the only one"));
     }
+    // At a marker the decoder takes zeros for all that is missing, in strict mode too. Without the marker it says that
+    // the bytes end. Only a JPEG of one scan can be decoded without.
+    let bytes =
+        if in_one_scan { Cow::Owned([&encoded[..end], &[0; READ_AHEAD]].concat()) } else { Cow::Borrowed(encoded) };
+    let options = options.jpeg_set_out_colorspace(colorspace);
+    let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(&*bytes), options);
+    decoder.decode_headers().map_err(jpeg_error)?;
     let len = decoder.output_buffer_size().ok_or_else(|| Error::internal("the JPEG decoder gave no output size"))?;
     if len as u64 != size.pixels() * channels {
         return Err(Error::unsupported(format!("a JPEG with {} channels", info.components)));
-    }
-    // At a marker the decoder takes zeros for all that is missing, in strict mode too. Without the marker it says that
-    // the bytes end. Only a JPEG of one scan can be decoded without.
-    let unmarked = in_one_scan.then(|| [&encoded[..end], &[0; READ_AHEAD]].concat());
-    if let Some(unmarked) = &unmarked {
-        let options = options.jpeg_set_out_colorspace(if channels == 1 { ColorSpace::Luma } else { ColorSpace::RGB });
-        decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(unmarked), options);
     }
     let mut pixels = vec![0; len];
     decoder.decode_into(&mut pixels).map_err(jpeg_error)?;

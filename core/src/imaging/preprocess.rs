@@ -64,6 +64,11 @@ impl InputTransform {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Mean and deviation of each channel.
+    fn normal(&self) -> [(f32, f32); 3] {
+        [0, 1, 2].map(|c| (self.mean[c], self.std[c]))
+    }
 }
 
 /// A number that an input tensor can hold.
@@ -107,8 +112,6 @@ impl TensorElement for u8 {
 #[derive(Debug)]
 pub struct Preprocessor {
     transform: InputTransform,
-    /// Mean and deviation of each channel.
-    normal: [(f32, f32); 3],
     placement: Option<Placement>,
     kind: RowKind,
     columns: Vec<Tap>,
@@ -129,10 +132,8 @@ struct Row {
 impl Preprocessor {
     /// A preprocessor for one kind of input.
     pub fn new(transform: InputTransform) -> Self {
-        let normal = [0, 1, 2].map(|c| (transform.mean[c], transform.std[c]));
         Self {
             transform,
-            normal,
             placement: None,
             kind: RowKind::Gray,
             columns: Vec::new(),
@@ -189,7 +190,7 @@ impl Preprocessor {
         if placement.resized() == self.transform.size {
             return;
         }
-        let pad = self.normal.map(|(mean, std)| E::from_level(self.transform.pad, mean, std));
+        let pad = self.transform.normal().map(|(mean, std)| E::from_level(self.transform.pad, mean, std));
         match self.transform.layout {
             TensorLayout::Nchw => {
                 for (plane, pad) in tensor.chunks_exact_mut(self.transform.len() / 3).zip(pad) {
@@ -206,7 +207,7 @@ impl Preprocessor {
         let (left, top) = (placement.pad().0 as usize, placement.pad().1 as usize);
         let input_width = self.transform.size.width as usize;
         let plane = self.transform.len() / 3;
-        let layout = self.transform.layout;
+        let (layout, normal) = (self.transform.layout, self.transform.normal());
         if let (true, TensorLayout::Nchw, RowKind::Three(order)) =
             (placement.resized() == frame.size(), layout, self.kind)
         {
@@ -218,7 +219,7 @@ impl Preprocessor {
                 let start = (top + y as usize) * input_width + left;
                 let [first, second, third] =
                     [&mut *first, &mut *second, &mut *third].map(|plane| &mut plane[start..][..width]);
-                split_planes(pixels, order, self.normal, first, second, third);
+                split_planes(pixels, order, normal, first, second, third);
             }
             return;
         }
@@ -232,7 +233,7 @@ impl Preprocessor {
             let start = (top + y as usize) * input_width + left;
             match layout {
                 TensorLayout::Nchw => {
-                    for (c, &(mean, std)) in self.normal.iter().enumerate() {
+                    for (c, &(mean, std)) in normal.iter().enumerate() {
                         let samples = channel(self.kind, c, width);
                         let out = &mut tensor[plane * c + start..][..width];
                         mix_plane(&a[samples.clone()], &b[samples], weight, mean, std, out);
@@ -240,7 +241,7 @@ impl Preprocessor {
                 }
                 TensorLayout::Nhwc => {
                     let out = &mut tensor[start * 3..][..width * 3];
-                    for (c, &(mean, std)) in self.normal.iter().enumerate() {
+                    for (c, &(mean, std)) in normal.iter().enumerate() {
                         let samples = channel(self.kind, c, width);
                         mix_interleaved(&a[samples.clone()], &b[samples], weight, mean, std, &mut out[c..]);
                     }
@@ -291,17 +292,11 @@ impl Preprocessor {
             let row = &mut self.resampled[free];
             row.y = Some(wanted_here);
             match (self.kind, self.columns_are_whole) {
-                (RowKind::Gray, true) => pick_plane(pixels, &self.columns, &mut row.samples),
-                (RowKind::Gray, false) => mix_columns_of_plane(pixels, &self.columns, &mut row.samples),
+                (RowKind::Gray, whole) => resample_plane(pixels, &self.columns, whole, &mut row.samples),
                 (RowKind::Planes(order), whole) => {
                     let width = frame.size().width as usize;
                     for (plane, samples) in order.into_iter().zip(row.samples.chunks_exact_mut(self.columns.len())) {
-                        let pixels = &pixels[plane * width..][..width];
-                        if whole {
-                            pick_plane(pixels, &self.columns, samples);
-                        } else {
-                            mix_columns_of_plane(pixels, &self.columns, samples);
-                        }
+                        resample_plane(&pixels[plane * width..][..width], &self.columns, whole, samples);
                     }
                 }
                 (RowKind::Three(order), true) => pick::<3>(pixels, &self.columns, order, &mut row.samples),
@@ -332,16 +327,15 @@ fn ordered(kind: RowKind, color: ChannelOrder) -> RowKind {
     }
 }
 
-fn mix_columns_of_plane(pixels: &[u8], columns: &[Tap], samples: &mut [u16]) {
-    for (tap, sample) in columns.iter().zip(samples) {
-        let pair = &pixels[tap.at[0] as usize..][..2];
-        *sample = mixed(pair[0], pair[1], tap.weight);
-    }
-}
-
-fn pick_plane(pixels: &[u8], columns: &[Tap], samples: &mut [u16]) {
-    for (tap, sample) in columns.iter().zip(samples) {
-        *sample = u16::from(pixels[tap.at[0] as usize]) << 7;
+fn resample_plane(pixels: &[u8], columns: &[Tap], whole: bool, samples: &mut [u16]) {
+    let taps = columns.iter().zip(samples);
+    if whole {
+        taps.for_each(|(tap, sample)| *sample = u16::from(pixels[tap.at[0] as usize]) << 7);
+    } else {
+        taps.for_each(|(tap, sample)| {
+            let pair = &pixels[tap.at[0] as usize..][..2];
+            *sample = mixed(pair[0], pair[1], tap.weight);
+        });
     }
 }
 
