@@ -16,7 +16,7 @@ ASSETS := $(or $(GUARITA_ASSETS),../shared/assets)
 # Everything below runs with the ONNX Runtime of the checkout, unless the caller names another.
 export GUARITA_ONNXRUNTIME ?= $(CURDIR)/.runtime
 
-.PHONY: help setup models pictures demo doctor test lint fixtures-check bench compare-detect clean
+.PHONY: help setup models pictures demo doctor test lint fixtures-check bench compare-detect compare-motion clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -86,6 +86,10 @@ bench: $(VENV)/compare ## Times our code beside OpenCV and numpy, turn by turn, 
 compare-detect: models $(VENV)/compare ## Checks detections against an independent Python pipeline (needs the assets)
 	cargo build --release --quiet -p guarita-benches
 	$(PYTHON) benches/compare/detect.py --ours target/release/compare-detect $(COMPARE)
+
+compare-motion: $(VENV)/compare ## Checks and times the background model against OpenCV's, mask by mask
+	cargo build --release --quiet -p guarita-benches
+	$(PYTHON) benches/compare/motion.py --ours target/release/compare-motion $(COMPARE)
 
 doctor: models ## Says what guarita finds on this machine
 	@cargo run --release --quiet -p guarita-examples --bin doctor

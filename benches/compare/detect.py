@@ -18,8 +18,6 @@ import json
 import os
 import pathlib
 import platform
-import select
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,6 +27,7 @@ import numpy as np
 import onnxruntime as ort
 
 import peer as p
+from common import Broken, Program, Refused, cpu_model, progress, progress_done, table, title
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PARTS = ("parity", "ap", "overhead", "decode")
@@ -59,76 +58,8 @@ HINTS = {
 }
 
 
-class Broken(Exception):
-    """The comparison cannot go on."""
-
-
-class Refused(Exception):
-    """The program answered {"ok": false}."""
-
-
-# ------------------------------------------------------------------------------------------- the other program
-
-
-class Ours:
-    """The library behind its JSON lines. One child process serves the whole comparison."""
-
-    def __init__(self, program: pathlib.Path, timeout: float):
-        self.timeout = timeout
-        self.errors = tempfile.TemporaryFile()
-        self.buffer = b""
-        try:
-            self.child = subprocess.Popen(
-                [str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, bufsize=0
-            )
-        except OSError as error:
-            raise Broken(f"cannot start {program}: {error}") from error
-
-    def __enter__(self) -> "Ours":
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.child.stdin.close()
-        try:
-            self.child.wait(5)
-        except subprocess.TimeoutExpired:
-            self.child.kill()
-            self.child.wait()
-        self.errors.close()
-
-    def call(self, op: str, **fields) -> dict:
-        try:
-            self.child.stdin.write(json.dumps({"op": op, **fields}).encode() + b"\n")
-        except OSError:
-            self.fail(f"it ended before `{op}`")
-        line = self.line(op)
-        try:
-            answer = json.loads(line)
-            ok = answer["ok"]
-        except (ValueError, KeyError, TypeError):
-            self.fail(f"it answered `{op}` with {line[:200]!r}")
-        if not ok:
-            raise Refused(str(answer.get("error", "no reason given")))
-        return answer
-
-    def line(self, op: str) -> bytes:
-        until = time.monotonic() + self.timeout
-        while b"\n" not in self.buffer:
-            ready, _, _ = select.select([self.child.stdout], [], [], max(0.0, until - time.monotonic()))
-            if not ready:
-                self.child.kill()
-                self.fail(f"no answer to `{op}` in {self.timeout:.0f} s")
-            block = os.read(self.child.stdout.fileno(), 1 << 16)
-            if not block:
-                self.fail(f"it ended during `{op}`")
-            self.buffer += block
-        line, _, self.buffer = self.buffer.partition(b"\n")
-        return line
-
-    def fail(self, what: str):
-        self.errors.seek(0)
-        tail = self.errors.read()[-2000:].decode(errors="replace").strip()
-        raise Broken(f"the program under comparison: {what}" + (f"\n{tail}" if tail else ""))
+class Ours(Program):
+    """The library behind its JSON lines."""
 
     def open(self, model: pathlib.Path, confidence: float, iou: float) -> dict:
         hints = HINTS[model.stem]
@@ -147,30 +78,6 @@ def found_from(answer: dict) -> tuple[p.Found, list[str]]:
     scores = np.array([d["confidence"] for d in rows], np.float64)
     classes = np.array([d["class_id"] for d in rows], np.int64)
     return p.Found(boxes, scores, classes), [d.get("label") for d in rows]
-
-
-# ------------------------------------------------------------------------------------------------------ printing
-
-
-def progress(text: str) -> None:
-    if sys.stderr.isatty():
-        print(f"\r\x1b[K{text}", end="", file=sys.stderr, flush=True)
-
-
-def progress_done() -> None:
-    progress("")
-
-
-def table(head: list[str], rows: list[list[str]]) -> None:
-    """The first column to the left, the others to the right."""
-    widths = [max(len(row[k]) for row in [head, *rows]) for k in range(len(head))]
-    for row in [head, ["-" * w for w in widths], *rows]:
-        cells = [row[0].ljust(widths[0])] + [c.rjust(w) for c, w in zip(row[1:], widths[1:])]
-        print("  " + "  ".join(cells).rstrip())
-
-
-def title(text: str) -> None:
-    print(f"\n{text}", flush=True)
 
 
 # -------------------------------------------------------------------------------------------------------- parity
@@ -516,16 +423,6 @@ def decoding(ours: Ours, pictures: list[pathlib.Path], folder: pathlib.Path) -> 
 
 
 # ---------------------------------------------------------------------------------------------------------- main
-
-
-def cpu_model() -> str:
-    try:
-        for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 def jpegs(folder: pathlib.Path) -> list[pathlib.Path]:

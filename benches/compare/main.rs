@@ -1,14 +1,15 @@
 //! The Rust side of `make compare-detect`: answers one JSON request a line on standard input with one line on standard
 //! output, so that compare/detect.py can let both sides work turn by turn.
-#![allow(clippy::print_stdout, reason = "standard output is the interface")]
+
+mod lines;
 
 use guarita::{
     Clock, DecodeOptions, Detections, Detector, DetectorConfig, Error, Frame, Layout, ModelHints, ModelSpec,
     PixelFormat, Size, SystemClock,
 };
+use lines::Failure;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::io::{BufRead, Write};
 use std::path::PathBuf;
 
 #[derive(Deserialize)]
@@ -43,18 +44,9 @@ struct State {
     frame: Option<Frame>,
 }
 
-type Failure = Box<dyn std::error::Error>;
-
 fn main() -> Result<(), Failure> {
     let mut state = State::default();
-    for line in std::io::stdin().lock().lines() {
-        let answer = serde_json::from_str(&line?).map_err(Failure::from).and_then(|request| state.answer(request));
-        let answer = answer.unwrap_or_else(|error| json!({"ok": false, "error": error.to_string()}));
-        let mut out = std::io::stdout().lock();
-        writeln!(out, "{answer}")?;
-        out.flush()?;
-    }
-    Ok(())
+    lines::serve(|request| state.answer(request))
 }
 
 impl State {

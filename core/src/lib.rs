@@ -26,7 +26,9 @@ mod frame;
 mod geometry;
 pub mod imaging;
 mod model;
+mod motion;
 mod onnx;
+mod threads;
 
 pub use clock::{Clock, SystemClock, Timestamp};
 pub use detection::{Detection, Detections, Label, Timing};
@@ -40,4 +42,6 @@ pub use model::{
     BatchSize, ElementType, Family, InputHints, InputSpec, LabelSource, Labels, ModelHints, ModelSpec, SsdBoxes,
     SsdHints,
 };
+pub use motion::{BackgroundModel, BackgroundModelConfig, Kernel};
 pub use onnx::{ExecutionProvider, ProviderChoice, RuntimeInfo, runtime};
+pub use threads::Threads;

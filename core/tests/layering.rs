@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 
 /// Floors from the ground up. On its own floor, a module may use those listed before it.
 const FLOORS: [(u8, &[&str]); 5] = [
-    (0, &["error", "clock"]),
+    (0, &["error", "clock", "threads"]),
     (1, &["geometry"]),
     (2, &["frame", "imaging"]),
-    (3, &["detection", "model"]),
+    (3, &["detection", "model", "motion"]),
     (4, &["onnx", "detector"]),
 ];
 
