@@ -18,7 +18,7 @@ ASSETS := $(or $(GUARITA_ASSETS),../shared/assets)
 export GUARITA_ONNXRUNTIME ?= $(CURDIR)/.runtime
 export GUARITA_FFMPEG ?= $(CURDIR)/.ffmpeg
 
-.PHONY: help setup models pictures clips demo doctor test lint fixtures-check bench compare-detect compare-motion clean
+.PHONY: help setup models pictures clips demo doctor test lint fixtures-check bench compare-detect compare-motion compare-gate clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -96,6 +96,10 @@ compare-detect: models $(VENV)/compare ## Checks detections against an independe
 compare-motion: $(VENV)/compare ## Checks and times the background model against OpenCV's, mask by mask
 	cargo build --release --quiet -p guarita-benches
 	$(PYTHON) benches/compare/motion.py --ours target/release/compare-motion $(COMPARE)
+
+compare-gate: $(VENV)/compare ## Measures the motion gate on scenes with known truth, beside MOG2 and a running average
+	cargo build --release --quiet -p guarita-benches
+	$(PYTHON) benches/compare/gate.py --ours target/release/compare-gate $(COMPARE)
 
 doctor: models ## Says what guarita finds on this machine
 	@cargo run --release --quiet -p guarita-examples --bin doctor

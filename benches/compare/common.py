@@ -7,6 +7,7 @@ import os
 import pathlib
 import platform
 import select
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -118,3 +119,12 @@ def cpu_model() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def scratch_folder() -> pathlib.Path | None:
+    """Memory rather than a disk, where the system offers it and has room: batches go through files."""
+    memory = pathlib.Path("/dev/shm")
+    try:
+        return memory if shutil.disk_usage(memory).free > 2 << 30 else None
+    except OSError:
+        return None

@@ -18,7 +18,6 @@ import json
 import os
 import pathlib
 import platform
-import shutil
 import sys
 import tempfile
 import time
@@ -27,7 +26,7 @@ from collections.abc import Callable, Iterator
 import cv2
 import numpy as np
 
-from common import Broken, Program, Refused, cpu_model, progress, progress_done, table, title
+from common import Broken, Program, Refused, cpu_model, progress, progress_done, scratch_folder, table, title
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PARTS = ("identity", "time")
@@ -413,15 +412,6 @@ def arguments() -> argparse.Namespace:
     args = parser.parse_args()
     args.passes = args.passes or (3 if args.quick else 5)
     return args
-
-
-def scratch_folder() -> pathlib.Path | None:
-    """Memory rather than a disk, where the system offers it and has room: batches go through files."""
-    memory = pathlib.Path("/dev/shm")
-    try:
-        return memory if shutil.disk_usage(memory).free > 2 << 30 else None
-    except OSError:
-        return None
 
 
 def run(args: argparse.Namespace) -> None:

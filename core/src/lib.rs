@@ -39,12 +39,14 @@ pub use detector::{BatchMode, Detector, DetectorConfig, DetectorReport};
 pub use detector::{BenchScratch, bench_postprocess};
 pub use error::{Advice, Error, ErrorCode, Result};
 pub use frame::{CameraId, DecodeLimits, DecodeOptions, Frame, FrameMeta, Layout, PixelFormat, Plane};
-pub use geometry::{BoundingBox, Size};
+pub use geometry::{BoundingBox, Point, Polygon, Size};
 pub use model::{
     BatchSize, ElementType, Family, InputHints, InputSpec, LabelSource, Labels, ModelHints, ModelSpec, SsdBoxes,
     SsdHints,
 };
-pub use motion::{BackgroundModel, BackgroundModelConfig, Kernel};
+pub use motion::{
+    BackgroundModel, BackgroundModelConfig, Kernel, Motion, MotionGate, MotionGateConfig, MotionState, OpenReason,
+};
 pub use onnx::{ExecutionProvider, ProviderChoice, RuntimeInfo, runtime};
 #[cfg(feature = "video")]
 pub use source::{SourceConfig, VideoSource};

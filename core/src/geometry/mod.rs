@@ -1,8 +1,10 @@
-//! Shapes in the plane: sizes and boxes.
+//! Shapes in the plane: sizes, boxes and polygons.
 
 mod bounding_box;
+mod polygon;
 
 pub use bounding_box::BoundingBox;
+pub use polygon::{Point, Polygon};
 
 use serde::{Deserialize, Serialize};
 use std::fmt;

@@ -9,8 +9,8 @@ pub(super) const MAX_MIXTURES: usize = 16;
 
 /// Rows of a block of one mode: its weights, its variances, then its means channel by channel.
 const WEIGHT: usize = 0;
-const VARIANCE: usize = 1;
-const MEAN: usize = 2;
+pub(super) const VARIANCE: usize = 1;
+pub(super) const MEAN: usize = 2;
 
 /// The numbers of one step, as 32-bit floats.
 #[derive(Clone, Copy, Debug)]

@@ -106,6 +106,39 @@ impl Mixture {
     }
 }
 
+/// For the gate, which has one channel.
+impl Mixture {
+    /// The mean of the heaviest mode of every pixel.
+    pub(crate) fn background(&self, out: &mut [u8]) {
+        let Some(plane) = self.planes.first() else { return };
+        for (out, block) in out.chunks_mut(BLOCK).zip(plane.as_chunks::<GRAY>().0) {
+            for (out, &mean) in out.iter_mut().zip(&block[kernel::MEAN * BLOCK..]) {
+                *out = (mean + 0.5) as i32 as u8;
+            }
+        }
+    }
+
+    /// Forgets one pixel: what it shows next is its background.
+    pub(crate) fn forget(&mut self, pixel: usize) {
+        self.used[pixel / BLOCK][pixel % BLOCK] = 0;
+    }
+
+    /// The same scene in another light: level `l` of a pixel becomes `gain`·`l` + `offset`.
+    pub(crate) fn relight(&mut self, mut light: impl FnMut(usize) -> (f32, f32)) {
+        for (block, used) in self.used.iter().enumerate() {
+            for (k, &used) in used.iter().enumerate().filter(|&(_, &used)| used > 0) {
+                let (gain, offset) = light(block * BLOCK + k);
+                for plane in self.planes.iter_mut().take(used.into()) {
+                    let mode = &mut plane[block * GRAY..][..GRAY];
+                    mode[kernel::VARIANCE * BLOCK + k] *= gain * gain;
+                    let mean = &mut mode[kernel::MEAN * BLOCK + k];
+                    *mean = (gain * *mean + offset).clamp(0.0, 255.0);
+                }
+            }
+        }
+    }
+}
+
 struct Input<'a> {
     step: &'a Step,
     kernel: Kernel,

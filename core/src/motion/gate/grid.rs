@@ -1,0 +1,279 @@
+//! The picture that the gate works on: its size, what of it is looked at, and how a frame is reduced to it.
+
+use super::MotionGateConfig;
+use crate::error::{Error, Result};
+use crate::frame::{Frame, PixelFormat};
+use crate::geometry::{BoundingBox, Polygon, Size};
+use crate::imaging::vectorized;
+use std::ops::Range;
+
+/// Pixels of a working picture: more would take gigabytes of state.
+const MAX_PIXELS: u64 = 1 << 24;
+/// A working picture has at most this many rows for each column of the working width.
+const MAX_TALL: u32 = 4;
+/// Rows of the frame that go into one row of the working picture; of taller boxes so many are picked.
+const MAX_ROWS: usize = 32;
+
+/// Pixels of a row that are looked at.
+#[derive(Clone, Debug)]
+pub(super) struct Span {
+    pub(super) y: usize,
+    pub(super) x: Range<usize>,
+    /// Where they stand in a list of all pixels that are looked at.
+    pub(super) at: usize,
+}
+
+/// The working picture of frames of one size.
+#[derive(Clone, Debug)]
+pub(super) struct Grid {
+    pub(super) frame: Size,
+    pub(super) width: usize,
+    pub(super) height: usize,
+    spans: Vec<Span>,
+    /// Pixels that are looked at.
+    pub(super) count: usize,
+    /// 1 where a pixel is looked at.
+    pub(super) inside: Vec<u8>,
+    /// Columns of the frame that make a column.
+    columns: Vec<usize>,
+}
+
+impl Grid {
+    pub(super) fn new(frame: Size, config: &MotionGateConfig) -> Result<Self> {
+        let width = if config.working_width == 0 { frame.width } else { config.working_width };
+        let scale = (f64::from(frame.width) / f64::from(width))
+            .max(f64::from(frame.height) / (f64::from(width) * f64::from(MAX_TALL)))
+            .max(1.0);
+        let scale = if config.working_width == 0 { 1.0 } else { scale };
+        let side = |full: u32| (f64::from(full) / scale).round().max(1.0) as usize;
+        let (width, height) = (side(frame.width), side(frame.height));
+        if (width * height) as u64 > MAX_PIXELS {
+            return Err(Error::resource_exhausted(format!(
+                "a working picture of {width}×{height} pixels for frames of {frame}; set a smaller working_width"
+            )));
+        }
+        let mut grid = Self {
+            frame,
+            width,
+            height,
+            spans: Vec::new(),
+            count: 0,
+            inside: vec![0; width * height],
+            columns: (0..=width).map(|x| x * frame.width as usize / width).collect(),
+        };
+        grid.look_at(config);
+        if grid.count == 0 {
+            return Err(Error::invalid_config(format!(
+                "include and exclude leave no pixel of {width}×{height} to look at"
+            )));
+        }
+        Ok(grid)
+    }
+
+    fn look_at(&mut self, config: &MotionGateConfig) {
+        let mut edges = Vec::new();
+        for (y, row) in self.inside.chunks_exact_mut(self.width).enumerate() {
+            if config.include.is_empty() {
+                row.fill(1);
+            }
+            for (polygons, value) in [(&config.include, 1), (&config.exclude, 0)] {
+                for polygon in polygons {
+                    fill(polygon, (y as f64 + 0.5) / self.height as f64, value, row, &mut edges);
+                }
+            }
+            let mut x = 0;
+            for run in row.chunk_by(|a, b| a == b) {
+                if run[0] == 1 {
+                    self.spans.push(Span { y, x: x..x + run.len(), at: self.count });
+                    self.count += run.len();
+                }
+                x += run.len();
+            }
+        }
+    }
+
+    pub(super) fn pixels(&self) -> usize {
+        self.width * self.height
+    }
+
+    /// The pixels that are looked at, as a list.
+    pub(super) fn gather(&self, picture: &[u8], list: &mut [u8]) {
+        for Span { y, x, at } in &self.spans {
+            let row = &picture[y * self.width..][..self.width];
+            list[*at..at + x.len()].copy_from_slice(&row[x.clone()]);
+        }
+    }
+
+    /// The way back; the rest of the picture stays as it is.
+    pub(super) fn scatter(&self, list: &[u8], picture: &mut [u8]) {
+        for Span { y, x, at } in &self.spans {
+            let row = &mut picture[y * self.width..][..self.width];
+            row[x.clone()].copy_from_slice(&list[*at..at + x.len()]);
+        }
+    }
+
+    /// Where a pixel stands in the list, if it is looked at.
+    pub(super) fn index(&self, x: usize, y: usize) -> Option<usize> {
+        let after = self.spans.partition_point(|span| (span.y, span.x.start) <= (y, x));
+        let span = &self.spans[after.checked_sub(1)?];
+        (span.y == y && span.x.contains(&x)).then(|| span.at + x - span.x.start)
+    }
+
+    /// The pixel (x, y) at a place of the list.
+    pub(super) fn place(&self, index: usize) -> (usize, usize) {
+        let after = self.spans.partition_point(|span| span.at <= index);
+        let span = &self.spans[after.saturating_sub(1)];
+        (span.x.start + index - span.at, span.y)
+    }
+
+    /// A box of working pixels as a box in the frame.
+    pub(super) fn to_frame(&self, x: Range<usize>, y: Range<usize>) -> BoundingBox {
+        let row = |y: usize| (y * self.frame.height as usize / self.height) as f32;
+        BoundingBox::from_xyxy(self.columns[x.start] as f32, row(y.start), self.columns[x.end] as f32, row(y.end))
+    }
+
+    /// Brightness of a frame, averaged over the box of each working pixel that is looked at; the others stay as they are.
+    pub(super) fn reduce(&self, frame: &Frame, sums: &mut Sums, luma: &mut [u8]) {
+        let (step, weights) = luma_of(frame.format());
+        let mut spans = self.spans.chunk_by(|a, b| a.y == b.y);
+        let (Some(left), Some(right)) =
+            (self.spans.iter().map(|s| s.x.start).min(), self.spans.iter().map(|s| s.x.end).max())
+        else {
+            return;
+        };
+        sums.0.resize((self.columns[right] - self.columns[left]) * step, 0);
+        for row in &mut spans {
+            let y = row[0].y;
+            let (x0, x1) = (row[0].x.start, row[row.len() - 1].x.end);
+            let range = self.columns[x0] * step..self.columns[x1] * step;
+            let height = self.frame.height as usize;
+            let (top, bottom) = (y * height / self.height, (y + 1) * height / self.height);
+            let every = (bottom - top).div_ceil(MAX_ROWS);
+            let out = &mut luma[y * self.width..][..self.width];
+            let source = |y: usize| &frame.row(0, y as u32)[range.clone()];
+            let columns = &self.columns[x0..=x1];
+            if bottom - top == 1 && columns.len() - 1 == columns[columns.len() - 1] - columns[0] && step == 1 {
+                out[x0..x1].copy_from_slice(source(top));
+                continue;
+            }
+            let sums = &mut sums.0[..range.len()];
+            let mut rows = 0;
+            for y in (top..bottom).step_by(every) {
+                if rows == 0 {
+                    first_row(source(y), sums)
+                } else {
+                    add_row(source(y), sums)
+                }
+                rows += 1;
+            }
+            match weights {
+                None => average(sums, columns, rows, &mut out[x0..x1]),
+                Some(weights) => average_color(sums, columns, rows, (step, weights), &mut out[x0..x1]),
+            }
+        }
+    }
+}
+
+/// Sums of the rows of a box, kept from frame to frame.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sums(Vec<u16>);
+
+/// Bytes from one pixel to the next in the first plane, and the weights of its bytes where it is not luma: those of BT.601.
+fn luma_of(format: PixelFormat) -> (usize, Option<[f32; 3]>) {
+    const RGB: [f32; 3] = [0.299, 0.587, 0.114];
+    const BGR: [f32; 3] = [0.114, 0.587, 0.299];
+    match format {
+        PixelFormat::Gray8 | PixelFormat::Nv12 | PixelFormat::I420 => (1, None),
+        PixelFormat::Rgb8 => (3, Some(RGB)),
+        PixelFormat::Bgr8 => (3, Some(BGR)),
+        PixelFormat::Rgba8 => (4, Some(RGB)),
+        PixelFormat::Bgra8 => (4, Some(BGR)),
+    }
+}
+
+vectorized! {
+    fn first_row(row: &[u8], sums: &mut [u16]) {
+        for (sum, &value) in sums.iter_mut().zip(row) {
+            *sum = u16::from(value);
+        }
+    }
+}
+
+vectorized! {
+    fn add_row(row: &[u8], sums: &mut [u16]) {
+        for (sum, &value) in sums.iter_mut().zip(row) {
+            *sum += u16::from(value);
+        }
+    }
+}
+
+vectorized! {
+    fn average(sums: &[u16], columns: &[usize], rows: usize, out: &mut [u8]) {
+        let first = columns[0];
+        let width = columns[1] - first;
+        if columns[columns.len() - 1] - first == width * out.len() && columns.windows(2).all(|pair| pair[1] - pair[0] == width) {
+            let share = 1.0 / (rows * width) as f32;
+            match width {
+                1 => even::<1>(sums, share, out),
+                2 => even::<2>(sums, share, out),
+                3 => even::<3>(sums, share, out),
+                4 => even::<4>(sums, share, out),
+                6 => even::<6>(sums, share, out),
+                8 => even::<8>(sums, share, out),
+                12 => even::<12>(sums, share, out),
+                _ => {
+                    for (out, sums) in out.iter_mut().zip(sums.chunks_exact(width)) {
+                        *out = rounded(sums.iter().map(|&sum| u32::from(sum)).sum(), share);
+                    }
+                }
+            }
+            return;
+        }
+        for (out, pair) in out.iter_mut().zip(columns.windows(2)) {
+            let sums = &sums[pair[0] - first..pair[1] - first];
+            *out = rounded(sums.iter().map(|&sum| u32::from(sum)).sum(), 1.0 / (rows * sums.len()) as f32);
+        }
+    }
+}
+
+#[inline(always)]
+fn even<const W: usize>(sums: &[u16], share: f32, out: &mut [u8]) {
+    for (out, sums) in out.iter_mut().zip(sums.as_chunks::<W>().0) {
+        *out = rounded(sums.iter().map(|&sum| u32::from(sum)).sum(), share);
+    }
+}
+
+#[inline(always)]
+fn rounded(sum: u32, share: f32) -> u8 {
+    (sum as f32 * share + 0.5) as i32 as u8
+}
+
+vectorized! {
+    fn average_color(sums: &[u16], columns: &[usize], rows: usize, colors: (usize, [f32; 3]), out: &mut [u8]) {
+        let (step, weights) = colors;
+        for (out, pair) in out.iter_mut().zip(columns.windows(2)) {
+            let mut total = [0u32; 3];
+            for pixel in sums[(pair[0] - columns[0]) * step..(pair[1] - columns[0]) * step].chunks_exact(step) {
+                for (total, &sum) in total.iter_mut().zip(pixel) {
+                    *total += u32::from(sum);
+                }
+            }
+            let share = 1.0 / (rows * (pair[1] - pair[0])) as f32;
+            let luma: f32 = total.iter().zip(weights).map(|(&total, weight)| total as f32 * weight).sum();
+            *out = (luma * share + 0.5) as i32 as u8;
+        }
+    }
+}
+
+/// Sets the pixels of one row whose centres lie inside.
+fn fill(polygon: &Polygon, y: f64, value: u8, row: &mut [u8], edges: &mut Vec<f64>) {
+    edges.clear();
+    polygon.crossings(y, |x| edges.push(x));
+    edges.sort_by(f64::total_cmp);
+    let width = row.len() as f64;
+    for pair in edges.chunks_exact(2) {
+        // The first pixel whose centre is not left of the edge.
+        let [from, to] = [pair[0], pair[1]].map(|x| (x * width - 0.5).ceil().clamp(0.0, width) as usize);
+        row[from..to].fill(value);
+    }
+}

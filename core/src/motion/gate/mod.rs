@@ -1,0 +1,528 @@
+//! The gate: which frames are worth a look.
+
+mod color;
+mod config;
+mod explain;
+mod grid;
+mod light;
+mod noise;
+mod regions;
+mod shift;
+mod sightings;
+mod state;
+mod time;
+
+pub use config::MotionGateConfig;
+pub use state::MotionState;
+
+use super::background::{BackgroundModelConfig, Kernel, Mixture};
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::frame::Frame;
+use crate::geometry::{BoundingBox, Size};
+use explain::{Reason, Scene, Sway};
+use grid::{Grid, Sums};
+use light::{Light, View};
+use regions::Region;
+use serde::{Deserialize, Serialize};
+use sightings::Sightings;
+use state::{Action, Facts, Machine};
+use time::Time;
+
+/// Why a frame passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum OpenReason {
+    /// Something moves.
+    Motion,
+    /// Something moved at most `linger_s` ago.
+    Linger,
+    /// No frame passed for `heartbeat_s`, or the gate could not see for a while and can again.
+    Heartbeat,
+}
+
+/// The gate's answer for one frame.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Motion {
+    /// Whether the frame is worth a look.
+    pub open: bool,
+    /// Why it is; none for a closed gate.
+    pub reason: Option<OpenReason>,
+    /// What the gate takes the picture for.
+    pub state: MotionState,
+    /// Moving pixels ÷ pixels of the region of interest, 0..1.
+    pub fraction: f32,
+    /// Boxes around what moves, in pixels of the frame, the largest first; at most 256.
+    pub regions: Vec<BoundingBox>,
+    /// Presentation time of the frame with which `state` began.
+    pub since: Timestamp,
+}
+
+/// Decides which frames of one camera are worth a look: those in which something moves that light, weather, noise or the
+/// camera itself do not explain.
+///
+/// One gate belongs to one camera. It takes every frame in the order of time, at any rate and in any pixel format, and
+/// keeps what it has learnt: about 50 bytes for each pixel of the working picture, which is 3 MB at the default width
+/// of 320 pixels.
+///
+/// ```
+/// use guarita::{Frame, FrameMeta, Layout, MotionGate, MotionGateConfig, OpenReason, PixelFormat, Size, Timestamp};
+///
+/// let mut gate = MotionGate::new(MotionGateConfig::default())?;
+/// let size = Size::new(320, 180);
+/// let mut picture: Vec<u8> = (0..320 * 180).map(|k| 60 + (k / 7 % 50) as u8).collect();
+/// let mut look = |seconds: f64, picture: &[u8]| {
+///     let pts = Timestamp::from_millis((seconds * 1e3) as i64);
+///     let frame = Frame::copy_from(picture, Layout::packed(PixelFormat::Gray8, size)?)?;
+///     gate.observe(&frame.with_meta(FrameMeta { pts, ..FrameMeta::default() }))
+/// };
+/// for k in 0..50 {
+///     picture[k] ^= 1; // a little noise: a picture that never changes is a frozen one
+///     look(k as f64 * 0.1, &picture)?;
+/// }
+/// for y in 80..120 {
+///     picture[y * 320 + 100..][..15].fill(220); // somebody
+/// }
+/// let motion = look(5.0, &picture)?;
+/// assert_eq!((motion.open, motion.reason), (true, Some(OpenReason::Motion)));
+/// assert_eq!(motion.regions[0].to_array(), [100.0, 80.0, 115.0, 120.0]);
+/// # Ok::<(), guarita::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct MotionGate {
+    config: MotionGateConfig,
+    camera: Option<Camera>,
+}
+
+impl MotionGate {
+    /// A gate that has seen nothing yet.
+    ///
+    /// # Errors
+    /// `InvalidConfig`: see [`MotionGateConfig::validate`]; also where `include` and `exclude` leave nothing to look at.
+    pub fn new(config: MotionGateConfig) -> Result<Self> {
+        config.validate()?;
+        // Any polygon that a real working picture can see is seen here.
+        Grid::new(Size::new(1024, 1024), &MotionGateConfig { working_width: 0, ..config.clone() })?;
+        Ok(Self { config, camera: None })
+    }
+
+    /// How it decides.
+    pub fn config(&self) -> &MotionGateConfig {
+        &self.config
+    }
+
+    /// Forgets everything: the next frame is the first one.
+    pub fn reset(&mut self) {
+        self.camera = None;
+    }
+
+    /// Looks at the next frame. A frame of another size than the one before starts anew, in the state `Learning`.
+    ///
+    /// # Errors
+    /// `ResourceExhausted` for a working picture of more than 2²⁴ pixels, `InvalidConfig` where the region of interest has no
+    /// pixel of this frame. The gate is then as it was before.
+    pub fn observe(&mut self, frame: &Frame) -> Result<Motion> {
+        let camera = match &mut self.camera {
+            Some(camera) if camera.grid.frame == frame.size() => camera,
+            camera => {
+                let grid = Grid::new(frame.size(), &self.config)?;
+                // The time of the last heartbeat does not depend on the size.
+                let time = camera.take().map(|camera| camera.time).unwrap_or_default();
+                camera.insert(Camera::new(grid, time))
+            }
+        };
+        Ok(camera.observe(&self.config, frame))
+    }
+}
+
+/// What is known about a camera.
+#[derive(Clone, Debug)]
+struct Camera {
+    grid: Grid,
+    time: Time,
+    machine: Machine,
+    light: Light,
+    mixture: Mixture,
+    /// Frames since the mixture was begun.
+    frames: u32,
+    sway: Sway,
+    sightings: Sightings,
+    /// Standard deviation of the sensor's noise on the working picture, in levels.
+    noise: f32,
+    state: (MotionState, Timestamp),
+    /// When something moved last, and when a frame passed last, in seconds.
+    moved_s: Option<f64>,
+    passed_s: Option<f64>,
+    /// Until then the light that was adopted last is learnt quickly.
+    settling_s: f64,
+    /// Whether motion could have been seen in the frame before.
+    sees: bool,
+    /// Seconds that the mixture has not learnt from yet.
+    unlearnt_s: f64,
+    buffers: Buffers,
+}
+
+/// Working pictures, all of the same size.
+#[derive(Clone, Debug)]
+struct Buffers {
+    sums: Sums,
+    /// This frame, the one before, and two earlier ones with their times.
+    picture: Vec<u8>,
+    before: Vec<u8>,
+    recent: Vec<u8>,
+    recent_s: f64,
+    older: Vec<u8>,
+    /// This frame in the background's light.
+    relit: Vec<u8>,
+    background: Vec<u8>,
+    /// Lists of the pixels that are looked at: levels, then the mixture's mask.
+    list: Vec<u8>,
+    mask: Vec<u8>,
+    /// Ones where something changed: raw, and without what stands alone.
+    raw: Vec<u8>,
+    changed: Vec<u8>,
+    zeros: Vec<u8>,
+}
+
+/// Recent pictures are kept this far apart: an object that moves has moved visibly since.
+const RECENT_S: f64 = 0.7;
+/// Pixels that noise connects by chance, for each level of its standard deviation.
+const NOISE_AREA: f32 = 3.0;
+/// Noise is averaged over this time.
+const NOISE_S: f64 = 3.0;
+/// The share of pixels that differ from which on the picture is compared with moved ones, and the share of scrambled tiles
+/// from which on it is compared with that of a second ago.
+const LOOK_FOR_SHIFT: f32 = 0.02;
+const LOOK_FOR_REST: f32 = 0.6;
+/// The share of pixels that change within a second where the picture is not at rest.
+const RESTLESS: f32 = 0.3;
+/// A light that was adopted is learnt for this long, with at most this rate.
+const SETTLE_S: f64 = 1.2;
+const SETTLE_RATE: f64 = 0.3;
+/// Where more of the picture than this has changed, cells are not explained one by one.
+const MANY: f32 = 0.5;
+/// A region is at rest when fewer of its pixels changed lately.
+const ACTIVE: f32 = 0.1;
+/// The state of a pixel: modes of the mixture.
+const MODES: usize = 4;
+
+impl Camera {
+    fn new(grid: Grid, time: Time) -> Self {
+        let (pixels, count) = (grid.pixels(), grid.count);
+        let now_s = time.now_s;
+        Self {
+            light: Light::new(&grid),
+            mixture: Mixture::new(&mixture_config(0.0), 1, count),
+            machine: Machine::new(now_s),
+            sway: Sway::new(grid.width, grid.height),
+            sightings: Sightings::default(),
+            frames: 0,
+            noise: 0.0,
+            state: (MotionState::Learning, Timestamp::default()),
+            moved_s: None,
+            passed_s: None,
+            sees: false,
+            settling_s: 0.0,
+            unlearnt_s: 0.0,
+            buffers: Buffers {
+                sums: Sums::default(),
+                picture: vec![0; pixels],
+                before: vec![0; pixels],
+                recent: vec![0; pixels],
+                recent_s: now_s,
+                older: vec![0; pixels],
+                relit: vec![0; pixels],
+                background: vec![0; pixels],
+                list: vec![0; count],
+                mask: vec![0; count],
+                raw: vec![0; pixels],
+                changed: vec![0; pixels],
+                zeros: vec![0; grid.width],
+            },
+            grid,
+            time,
+        }
+    }
+
+    fn observe(&mut self, config: &MotionGateConfig, frame: &Frame) -> Motion {
+        let step_s = self.time.advance(frame.meta().pts);
+        let now_s = self.time.now_s;
+        self.unlearnt_s += step_s;
+        let action = self.look(frame, now_s, step_s);
+        let found = match action {
+            Action::Ignore => Vec::new(),
+            Action::Learn | Action::Restart => {
+                if action == Action::Restart {
+                    self.mixture.clear();
+                    self.frames = 0;
+                }
+                self.buffers.relit.copy_from_slice(&self.buffers.picture);
+                self.compare(config, true);
+                Vec::new()
+            }
+            Action::Watch | Action::Follow | Action::Doubt | Action::Settle => {
+                if action == Action::Follow || action == Action::Settle {
+                    self.adopt_light(action == Action::Settle);
+                }
+                self.compare(config, action != Action::Doubt);
+                self.moving(config, now_s, action)
+            }
+        };
+        let sees = matches!(action, Action::Watch | Action::Follow | Action::Doubt | Action::Settle);
+        if sees && !self.sees {
+            // What came while the gate was blind is in the background now; somebody should look.
+            self.passed_s = None;
+        }
+        self.sees = sees;
+        let fraction = found.iter().map(|region| region.area).sum::<usize>() as f32 / self.grid.count as f32;
+        let least = self.least_area(config);
+        let moves = !found.is_empty()
+            && (fraction >= config.min_fraction || found.iter().any(|region| region.area as f32 >= least));
+        self.answer(config, frame.meta().pts, moves, fraction, found)
+    }
+
+    /// Pixels of the smallest region that opens, as the config says.
+    fn least_area(&self, config: &MotionGateConfig) -> f32 {
+        (config.min_region * self.grid.pixels() as f32).max(2.0)
+    }
+
+    fn answer(
+        &mut self,
+        config: &MotionGateConfig,
+        pts: Timestamp,
+        moves: bool,
+        fraction: f32,
+        found: Vec<Region>,
+    ) -> Motion {
+        let now_s = self.time.now_s;
+        if moves {
+            self.moved_s = Some(now_s);
+        }
+        let state = self.machine.state(now_s, moves);
+        if self.state.0 != state || self.passed_s.is_none() {
+            self.state = (state, pts);
+        }
+        let since = |at: Option<f64>, s: f64| at.is_some_and(|at| now_s - at <= s);
+        let reason = if moves {
+            Some(OpenReason::Motion)
+        } else if since(self.moved_s, config.linger_s) {
+            Some(OpenReason::Linger)
+        } else if self.passed_s.is_none_or(|at| now_s - at >= config.heartbeat_s) {
+            Some(OpenReason::Heartbeat)
+        } else {
+            None
+        };
+        if reason.is_some() {
+            self.passed_s = Some(now_s);
+        }
+        Motion {
+            open: reason.is_some(),
+            reason,
+            state,
+            fraction,
+            regions: regions::merged(&self.grid, found),
+            since: self.state.1,
+        }
+    }
+
+    /// Looks at the picture as a whole.
+    fn look(&mut self, frame: &Frame, now_s: f64, step_s: f64) -> Action {
+        let first = self.passed_s.is_none() && self.frames == 0;
+        let (width, height) = (self.grid.width, self.grid.height);
+        let tolerance = self.tolerance();
+        let buffers = &mut self.buffers;
+        std::mem::swap(&mut buffers.picture, &mut buffers.before);
+        self.grid.reduce(frame, &mut buffers.sums, &mut buffers.picture);
+        if first {
+            buffers.before.copy_from_slice(&buffers.picture);
+            buffers.recent.copy_from_slice(&buffers.picture);
+            buffers.older.copy_from_slice(&buffers.picture);
+        }
+        if now_s - buffers.recent_s >= RECENT_S {
+            std::mem::swap(&mut buffers.recent, &mut buffers.older);
+            buffers.recent.copy_from_slice(&buffers.picture);
+            buffers.recent_s = now_s;
+        }
+        let identical = !first && buffers.picture == buffers.before;
+        let (mut view, mut shift, mut steady) = (View::default(), (0, 0), false);
+        if self.frames > 0 {
+            view = self.light.fit(width, &buffers.picture, &buffers.background, self.noise);
+            if self.light.is_none() {
+                buffers.relit.copy_from_slice(&buffers.picture);
+            } else {
+                self.light.remove(width, &buffers.picture, &buffers.background, &mut buffers.relit);
+            }
+            let differing = regions::differing(&buffers.relit, &buffers.background, tolerance);
+            if differing as f32 >= LOOK_FOR_SHIFT * self.grid.count as f32 {
+                shift = shift::shift(width, height, &buffers.relit, &buffers.background);
+            }
+            if view.scrambled >= LOOK_FOR_REST || self.machine.waits() {
+                let active = regions::differing(&buffers.picture, &buffers.older, tolerance);
+                steady = (active as f32) < RESTLESS * self.grid.count as f32
+                    && shift::shift(width, height, &buffers.picture, &buffers.older) == (0, 0);
+            }
+        }
+        let color = color::of(frame);
+        let action = self.machine.step(&Facts { now_s, view, identical, color, shift, steady });
+        // Where the light changes, noise cannot be told.
+        if matches!(action, Action::Watch | Action::Learn) && !identical && step_s > 0.0 {
+            let noise = noise::between(&self.grid, &self.buffers.picture, &self.buffers.before);
+            let share = if self.noise == 0.0 { 1.0 } else { 1.0 - (-step_s / NOISE_S).exp() };
+            self.noise += (noise - self.noise) * share as f32;
+        }
+        action
+    }
+
+    /// Levels by which a pixel may differ and still be the same.
+    fn tolerance(&self) -> u8 {
+        (4.0 * self.noise).clamp(8.0, 100.0) as u8
+    }
+
+    /// Compares the picture in the background's light with the background, pixel by pixel, and learns from it.
+    fn compare(&mut self, config: &MotionGateConfig, learn: bool) {
+        let share = |time_s: f64| 1.0 - (-self.unlearnt_s / time_s).exp();
+        let rate = if !learn {
+            0.0
+        } else if self.machine.learns() {
+            // The first frames count alike.
+            share(config.history_s).max(1.0 / f64::from(self.frames + 1))
+        } else if self.time.now_s < self.settling_s {
+            share(SETTLE_S).min(SETTLE_RATE)
+        } else {
+            share(config.history_s)
+        };
+        self.unlearnt_s = 0.0;
+        self.frames = self.frames.saturating_add(1);
+        let buffers = &mut self.buffers;
+        self.grid.gather(&buffers.relit, &mut buffers.list);
+        let mixture = mixture_config(self.noise);
+        self.mixture.apply((&mixture, rate), (Kernel::fastest(), None), &buffers.list, &[], &mut buffers.mask);
+        self.mixture.background(&mut buffers.list);
+        self.grid.scatter(&buffers.list, &mut buffers.background);
+    }
+
+    /// Regions in which something moves.
+    fn moving(&mut self, config: &MotionGateConfig, now_s: f64, action: Action) -> Vec<Region> {
+        let tolerance = self.tolerance();
+        let (width, height) = (self.grid.width, self.grid.height);
+        let buffers = &mut self.buffers;
+        regions::ones(&mut buffers.mask);
+        self.grid.scatter(&buffers.mask, &mut buffers.raw);
+        let mut left = regions::despeckle(width, &buffers.raw, 1, &buffers.zeros, &mut buffers.changed);
+        if left > 0 && (left as f32) < MANY * self.grid.count as f32 {
+            let scene = Scene {
+                width,
+                height,
+                picture: &buffers.relit,
+                background: &buffers.background,
+                inside: &self.grid.inside,
+                tolerance,
+            };
+            explain::explain(&scene, &mut buffers.changed, |column, row, reason| {
+                if reason == Reason::Sway {
+                    self.sway.note(column, row, now_s);
+                }
+            });
+            std::mem::swap(&mut buffers.raw, &mut buffers.changed);
+            left = regions::despeckle(width, &buffers.raw, 1, &buffers.zeros, &mut buffers.changed);
+        }
+        let place = sightings::Place {
+            width,
+            pixels: self.grid.pixels(),
+            least: self.least_area(config),
+            noise: NOISE_AREA * self.noise,
+        };
+        let mut found = if left == 0 { Vec::new() } else { regions::regions(&self.grid, &self.buffers.changed) };
+        found.retain(|region| !self.sway.covers(region, now_s) && !self.rests(region, tolerance));
+        let doubt = matches!(action, Action::Doubt | Action::Settle);
+        self.sightings.keep(found, place, doubt, now_s)
+    }
+
+    /// Whether nothing moves in a region. If it is what an object left behind, it is background from now on: its border is then
+    /// one of the background and not of the picture. What stopped there becomes background with time.
+    fn rests(&mut self, region: &Region, tolerance: u8) -> bool {
+        let (width, buffers) = (self.grid.width, &self.buffers);
+        let rows = || region.y.clone().map(|y| y * width + region.x.start..y * width + region.x.end);
+        let active = rows().flat_map(|row| {
+            let levels = buffers.picture[row.clone()].iter().zip(&buffers.older[row.clone()]);
+            levels.zip(&buffers.changed[row]).filter(|((a, b), one)| **one == 1 && a.abs_diff(**b) > tolerance)
+        });
+        if active.count() as f32 >= ACTIVE * region.area as f32 {
+            return false;
+        }
+        let (mut now, mut before) = (0u64, 0u64);
+        let mut border = |k: usize, other: usize| {
+            if buffers.changed[k] != buffers.changed[other] {
+                now += u64::from(buffers.relit[k].abs_diff(buffers.relit[other]));
+                before += u64::from(buffers.background[k].abs_diff(buffers.background[other]));
+            }
+        };
+        for y in region.y.start.saturating_sub(1)..region.y.end {
+            for x in region.x.start.saturating_sub(1)..region.x.end {
+                let k = y * width + x;
+                if x + 1 < width {
+                    border(k, k + 1);
+                }
+                if y + 1 < self.grid.height {
+                    border(k, k + width);
+                }
+            }
+        }
+        if before * 4 < now * 5 {
+            return true;
+        }
+        for y in region.y.clone() {
+            for x in region.x.clone() {
+                if buffers.changed[y * width + x] == 1
+                    && let Some(pixel) = self.grid.index(x, y)
+                {
+                    self.mixture.forget(pixel);
+                }
+            }
+        }
+        true
+    }
+
+    /// The present light is the background's from now on. Where it has settled, so is what stands still and that light does
+    /// not explain: the hard edge of a shadow, what is black or white now.
+    fn adopt_light(&mut self, settled: bool) {
+        let tolerance = self.tolerance() / 2;
+        let (grid, light) = (&self.grid, &self.light);
+        self.mixture.relight(|pixel| {
+            let (x, y) = grid.place(pixel);
+            let change = light.at(x, y);
+            (change.gain, change.offset)
+        });
+        if settled {
+            self.settling_s = self.time.now_s + SETTLE_S;
+            let buffers = &self.buffers;
+            for pixel in 0..grid.count {
+                let (x, y) = grid.place(pixel);
+                let k = y * grid.width + x;
+                if buffers.relit[k].abs_diff(buffers.background[k]) > tolerance
+                    && buffers.picture[k].abs_diff(buffers.older[k]) <= tolerance
+                {
+                    self.mixture.forget(pixel);
+                }
+            }
+        }
+        self.light.forget();
+        self.buffers.relit.copy_from_slice(&self.buffers.picture);
+    }
+}
+
+/// The mixture of a working picture with this much noise. Shadows are not told apart: with one channel, everything darker
+/// passes for a shadow.
+fn mixture_config(noise: f32) -> BackgroundModelConfig {
+    let variance = noise * noise;
+    BackgroundModelConfig {
+        mixtures: MODES,
+        detect_shadows: false,
+        var_init: f32::max(15.0, 2.0 * variance),
+        var_min: f32::max(4.0, variance),
+        var_max: f32::max(75.0, 6.0 * variance),
+        ..BackgroundModelConfig::default()
+    }
+}

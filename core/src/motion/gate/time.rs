@@ -1,0 +1,67 @@
+//! The gate's own time: seconds that never go back, whatever the timestamps do.
+
+use crate::clock::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What a frame is taken to last where timestamps tell nothing, in seconds.
+const USUAL_S: f64 = 0.04;
+/// So many timestamps in a row that do not go on are a clock that stands still, not repeated frames.
+const STALLED: u32 = 5;
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Time {
+    /// Seconds since the first frame.
+    pub(super) now_s: f64,
+    last_ns: Option<i64>,
+    /// A recent interval that was sound, in seconds; 0 before there is one.
+    interval_s: f64,
+    stalled: u32,
+}
+
+impl Time {
+    /// Takes the next timestamp; returns the seconds since the frame before. A timestamp that is not later counts as the same
+    /// instant, until there are so many of them that the clock must have stopped.
+    pub(super) fn advance(&mut self, pts: Timestamp) -> f64 {
+        let pts = pts.as_nanos();
+        let last = self.last_ns.replace(pts);
+        let step = match last {
+            None => 0.0,
+            Some(last) => pts.saturating_sub(last) as f64 * 1e-9,
+        };
+        let step = if step > 0.0 {
+            self.stalled = 0;
+            self.interval_s = step.min(1.0);
+            step
+        } else if last.is_none() {
+            0.0
+        } else {
+            self.stalled = self.stalled.saturating_add(1);
+            let usual = if self.interval_s > 0.0 { self.interval_s } else { USUAL_S };
+            if self.stalled >= STALLED { usual } else { 0.0 }
+        };
+        self.now_s += step;
+        step
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps(millis: &[i64]) -> Vec<f64> {
+        let mut time = Time::default();
+        millis.iter().map(|&pts| (time.advance(Timestamp::from_millis(pts)) * 1e3).round()).collect()
+    }
+
+    #[test]
+    fn time_does_not_go_back_or_stand_still_for_ever() {
+        assert_eq!(steps(&[50, 150, 150, 250]), [0.0, 100.0, 0.0, 100.0]);
+        // The clock was set back: it goes on from there.
+        assert_eq!(steps(&[5000, 5100, 20, 120, 220]), [0.0, 100.0, 0.0, 100.0, 100.0]);
+        let stopped = steps(&[100; 9]);
+        assert_eq!(stopped, [0.0, 0.0, 0.0, 0.0, 0.0, 40.0, 40.0, 40.0, 40.0]);
+        let mut time = Time::default();
+        time.advance(Timestamp::from_nanos(i64::MIN));
+        assert!(time.advance(Timestamp::from_nanos(i64::MAX)).is_finite());
+    }
+}
