@@ -66,9 +66,11 @@ pub(super) struct Sway {
 
 /// Wind comes in gusts: a cell that swayed is believed to sway for so long.
 const GUST_S: f64 = 3.0;
-/// So many of the 25 cells around a region, and it is small against a branch.
+/// So many of the 25 cells around a region make it a matter of wind.
 const BRANCH_CELLS: usize = 6;
+/// Smaller regions are parts of what sways, in pixels; those smaller than a crown may be.
 const BRANCH: usize = 96;
+const CROWN: usize = 400;
 
 impl Sway {
     pub(super) fn new(width: usize, height: usize) -> Self {
@@ -80,17 +82,29 @@ impl Sway {
         self.last_s[row * self.columns + column] = now_s;
     }
 
-    /// Whether a region may be a part of what sways around it.
-    pub(super) fn covers(&self, region: &Region, now_s: f64) -> bool {
-        if region.area >= BRANCH {
-            return false;
-        }
+    /// Whether a region is a part of what sways around it, or may be.
+    pub(super) fn covers(&self, region: &Region, now_s: f64) -> Cover {
         let (x, y) = region.center();
         let (x, y) = (x as usize / CELL, y as usize / CELL);
         let rows = self.last_s.chunks_exact(self.columns).skip(y.saturating_sub(2)).take(5);
         let cells = rows.flat_map(|row| row.iter().skip(x.saturating_sub(2)).take(5));
-        cells.filter(|&&last_s| now_s - last_s <= GUST_S).count() >= BRANCH_CELLS
+        if cells.filter(|&&last_s| now_s - last_s <= GUST_S).count() < BRANCH_CELLS {
+            return Cover::No;
+        }
+        match region.area {
+            ..BRANCH => Cover::Yes,
+            BRANCH..CROWN => Cover::Perhaps,
+            _ => Cover::No,
+        }
     }
+}
+
+/// Whether a region is a part of something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cover {
+    Yes,
+    Perhaps,
+    No,
 }
 
 /// A cell with its border, and farther out what may have moved into it.
@@ -136,7 +150,7 @@ impl Window {
         let own = self.own_background();
         let enough = self.outside(&own, tolerance, &mut left_over) / PER_LEFT;
         // Small movements first: they are the likelier ones. Most objects are like nothing around them.
-        let rings = if self.near_anything(tolerance) <= enough { REACH } else { 0 };
+        let rings = if self.like_nothing(tolerance, enough) <= enough { REACH } else { 0 };
         for ring in 0..rings {
             let (first, last) = (REACH - 1 - ring, REACH + ring);
             let mut best = (usize::MAX, 0, 0);
@@ -170,9 +184,9 @@ impl Window {
         beyond(&self.picture, levels, &self.inside, tolerance, left_over)
     }
 
-    /// Pixels that are like no background within reach.
-    fn near_anything(&self, tolerance: u8) -> usize {
-        beyond_all(&self.picture, &self.background, &self.inside, tolerance)
+    /// Pixels that are like no background within reach; more than `enough` are not counted to the end.
+    fn like_nothing(&self, tolerance: u8, enough: usize) -> usize {
+        beyond_all(&self.picture, &self.background, &self.inside, tolerance, enough)
     }
 
     /// Pixels that lie outside of what the background at its place and the background moved aside span, wider by the tolerance.
@@ -184,18 +198,7 @@ impl Window {
     /// The background in a light that changes evenly over the window: the least squares of
     /// gain · background + a · x + b · y + c.
     fn soft_light(&self, background: &[u8; SIDE * SIDE]) -> Option<[u8; SIDE * SIDE]> {
-        let mut sums = [[0f32; 5]; 4];
-        for (k, ((&x, &b), _)) in
-            self.picture.iter().zip(background).zip(&self.inside).enumerate().filter(|(_, (_, inside))| **inside == 1)
-        {
-            let [column, row] = place(k);
-            let terms = [f32::from(b) - 128.0, column, row, 1.0, f32::from(x)];
-            for i in 0..4 {
-                for j in i..5 {
-                    sums[i][j] += terms[i] * terms[j];
-                }
-            }
-        }
+        let sums = equations(&self.picture, background, &self.inside);
         let [gain, a, b, c] = solve(sums)?;
         if !(0.25..=3.0).contains(&gain) {
             return None;
@@ -237,6 +240,41 @@ fn solve(mut m: [[f32; 5]; 4]) -> Option<[f32; 4]> {
         }
     }
     Some([0, 1, 2, 3].map(|i| m[i][4] / m[i][i]))
+}
+
+vectorized! {
+    /// The sums of products of background, column, row, one and picture, for [`solve`].
+    fn equations(picture: &[u8; SIDE * SIDE], background: &[u8; SIDE * SIDE], inside: &[u8; SIDE * SIDE]) -> [[f32; 5]; 4] {
+        // By columns first; what is weighted with the row is weighted on the way.
+        let [mut n, mut b, mut x, mut bb, mut bx] = [[0f32; SIDE]; 5];
+        let [mut yn, mut yyn, mut yb, mut yx] = [[0f32; SIDE]; 4];
+        for row in 0..SIDE {
+            let [_, y] = place(row * SIDE);
+            for k in 0..SIDE {
+                let at = row * SIDE + k;
+                let w = f32::from(inside[at]);
+                let (wb, wx) = (w * (f32::from(background[at]) - 128.0), w * f32::from(picture[at]));
+                n[k] += w;
+                b[k] += wb;
+                x[k] += wx;
+                bb[k] += wb * (f32::from(background[at]) - 128.0);
+                bx[k] += wb * f32::from(picture[at]);
+                yn[k] += y * w;
+                yyn[k] += y * y * w;
+                yb[k] += y * wb;
+                yx[k] += y * wx;
+            }
+        }
+        let total = |sums: &[f32; SIDE]| sums.iter().sum::<f32>();
+        let along = |sums: &[f32; SIDE]| sums.iter().enumerate().map(|(k, sum)| place(k)[0] * sum).sum::<f32>();
+        let squared = n.iter().enumerate().map(|(k, sum)| place(k)[0].powi(2) * sum).sum::<f32>();
+        [
+            [total(&bb), along(&b), total(&yb), total(&b), total(&bx)],
+            [0.0, squared, along(&yn), along(&n), along(&x)],
+            [0.0, 0.0, total(&yyn), total(&yn), total(&yx)],
+            [0.0, 0.0, 0.0, total(&n), total(&x)],
+        ]
+    }
 }
 
 vectorized! {
@@ -284,9 +322,22 @@ vectorized! {
 }
 
 vectorized! {
-    fn beyond_all(picture: &[u8; SIDE * SIDE], background: &Patch, inside: &[u8; SIDE * SIDE], tolerance: u8) -> usize {
+    fn beyond_all(picture: &[u8; SIDE * SIDE], background: &Patch, inside: &[u8; SIDE * SIDE], tolerance: u8, enough: usize) -> usize {
         // Down the columns, then along the rows.
         let mut left_over = [0; SIDE * SIDE];
+        // Most backgrounds are so even that their extremes say it all.
+        let all = background.as_flattened();
+        let least = all.iter().fold(255, |least: u8, &level| least.min(level));
+        let most = all.iter().fold(0, |most: u8, &level| most.max(level));
+        let wide = tolerance.saturating_add((most - least) / 8);
+        let (least, most) = (least.saturating_sub(wide), most.saturating_add(wide));
+        for ((left, &level), &inside) in left_over.iter_mut().zip(picture).zip(inside) {
+            *left = (u8::from(level < least) | u8::from(level > most)) & inside;
+        }
+        let surely = total(&left_over);
+        if surely > enough {
+            return surely;
+        }
         for row in 0..SIDE {
             let (mut low, mut high) = (background[row], background[row]);
             for other in &background[row + 1..=row + 2 * REACH] {

@@ -82,6 +82,8 @@ pub(super) struct Light {
     changes: Vec<Change>,
     known: Vec<bool>,
     sorted: Vec<f32>,
+    /// The inverse changes of a row of pixels, at the middle of each tile.
+    row: Vec<Change>,
     /// For each half tile of a row, the change at its first pixel and what it grows by from pixel to pixel.
     ramps: Vec<(Change, Change)>,
 }
@@ -97,6 +99,7 @@ impl Light {
             changes: vec![Change::NONE; tiles],
             known: vec![false; tiles],
             sorted: Vec::with_capacity(tiles),
+            row: vec![Change::NONE; columns],
             ramps: vec![(Change::NONE, Change::NONE); grid.width.div_ceil(RAMP)],
         };
         for (y, row) in grid.inside.chunks_exact(grid.width).enumerate() {
@@ -298,12 +301,13 @@ impl Light {
     /// Mixes two rows of tiles for one row of pixels, the other way round: from the picture to the background.
     fn row_at(&mut self, y: usize) {
         let (above, below, share) = between(y, self.rows);
+        for (column, change) in self.row.iter_mut().enumerate() {
+            let change_in = |row: usize| self.changes[row * self.columns + column];
+            *change = mix(change_in(above), change_in(below), share).inverse();
+        }
         let at = |x: usize| {
             let (left, right, part) = between(x, self.columns);
-            let row = |row: usize| {
-                mix(self.changes[row * self.columns + left], self.changes[row * self.columns + right], part)
-            };
-            mix(row(above), row(below), share).inverse()
+            mix(self.row[left], self.row[right], part)
         };
         let mut from = at(0);
         for (k, ramp) in self.ramps.iter_mut().enumerate() {

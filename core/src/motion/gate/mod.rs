@@ -20,7 +20,7 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::frame::Frame;
 use crate::geometry::{BoundingBox, Size};
-use explain::{Reason, Scene, Sway};
+use explain::{Cover, Reason, Scene, Sway};
 use grid::{Grid, Sums};
 use light::{Light, View};
 use regions::Region;
@@ -87,7 +87,7 @@ pub struct Motion {
 /// }
 /// let motion = look(5.0, &picture)?;
 /// assert_eq!((motion.open, motion.reason), (true, Some(OpenReason::Motion)));
-/// assert_eq!(motion.regions[0].to_array(), [100.0, 80.0, 115.0, 120.0]);
+/// assert_eq!(motion.regions[0].to_array(), [100.0, 80.0, 116.0, 120.0]);
 /// # Ok::<(), guarita::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -435,8 +435,9 @@ impl Camera {
             noise: NOISE_AREA * self.noise,
         };
         let mut found = if left == 0 { Vec::new() } else { regions::regions(&self.grid, &self.buffers.changed) };
-        found.retain(|region| !self.sway.covers(region, now_s) && !self.rests(region, tolerance));
-        let doubt = matches!(action, Action::Doubt | Action::Settle);
+        found.retain(|region| self.sway.covers(region, now_s) != Cover::Yes && !self.rests(region, tolerance));
+        let light = matches!(action, Action::Doubt | Action::Settle);
+        let doubt = |region: &Region| light || self.sway.covers(region, now_s) == Cover::Perhaps;
         self.sightings.keep(found, place, doubt, now_s)
     }
 

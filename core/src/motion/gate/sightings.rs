@@ -1,4 +1,4 @@
-//! What was seen lately: small things, and anything in doubtful light, must be seen twice; many small things that come and
+//! What was seen lately: small things, and anything in doubtful light or wind, must be seen twice; many small things that come and
 //! go are weather.
 
 use super::regions::Region;
@@ -57,8 +57,14 @@ pub(super) struct Place {
 }
 
 impl Sightings {
-    /// Keeps those regions that count.
-    pub(super) fn keep(&mut self, mut regions: Vec<Region>, place: Place, doubt: bool, now_s: f64) -> Vec<Region> {
+    /// Keeps those regions that count; `doubt` says which of them could be light or wind.
+    pub(super) fn keep(
+        &mut self,
+        mut regions: Vec<Region>,
+        place: Place,
+        doubt: impl Fn(&Region) -> bool,
+        now_s: f64,
+    ) -> Vec<Region> {
         let step_s = now_s - self.last_s;
         self.last_s = now_s;
         self.seen.retain(|seen| now_s - seen.at_s <= MEMORY_S.max(1.5 * step_s));
@@ -70,7 +76,7 @@ impl Sightings {
             if area < weather.max(place.noise) {
                 return false;
             }
-            let least_s = if doubt {
+            let least_s = if doubt(region) {
                 DOUBT_S
             } else if area < SMALL * weather.max(place.least) {
                 1e-3
