@@ -123,6 +123,41 @@ impl Mixture {
         self.used[pixel / BLOCK][pixel % BLOCK] = 0;
     }
 
+    /// Modes in use of every pixel, then weight, variance and mean of each of them, pixel by pixel.
+    pub(crate) fn save(&self, pixels: usize) -> (Vec<u8>, Vec<f32>) {
+        let used: Vec<u8> = self.used.as_flattened()[..pixels].to_vec();
+        let mut values = Vec::with_capacity(used.iter().map(|&used| 3 * usize::from(used)).sum());
+        for (pixel, &used) in used.iter().enumerate() {
+            for plane in self.planes.iter().take(used.into()) {
+                let mode = plane[pixel / BLOCK * GRAY..].iter().skip(pixel % BLOCK).step_by(BLOCK);
+                values.extend(mode.take(3));
+            }
+        }
+        (used, values)
+    }
+
+    /// The way back; none for numbers that no mixture has.
+    pub(crate) fn load(config: &BackgroundModelConfig, used: &[u8], values: &[f32]) -> Option<Self> {
+        let most = config.mixtures;
+        let wanted: usize = used.iter().map(|&used| 3 * usize::from(used)).sum();
+        let sound = wanted == values.len()
+            && used.iter().all(|&used| usize::from(used) <= most)
+            && values.iter().all(|value| (0.0..1e9).contains(value));
+        if !sound {
+            return None;
+        }
+        let mut mixture = Self::new(config, 1, used.len());
+        let mut modes = values.chunks_exact(3);
+        for (pixel, &used) in used.iter().enumerate() {
+            mixture.used[pixel / BLOCK][pixel % BLOCK] = used;
+            for (plane, mode) in mixture.planes.iter_mut().zip(modes.by_ref().take(used.into())) {
+                let places = plane[pixel / BLOCK * GRAY..].iter_mut().skip(pixel % BLOCK).step_by(BLOCK);
+                places.zip(mode).for_each(|(place, &value)| *place = value);
+            }
+        }
+        Some(mixture)
+    }
+
     /// The same scene in another light: level `l` of a pixel becomes `gain`·`l` + `offset`.
     pub(crate) fn relight(&mut self, mut light: impl FnMut(usize) -> (f32, f32)) {
         for (block, used) in self.used.iter().enumerate() {

@@ -9,6 +9,7 @@ mod noise;
 mod regions;
 mod shift;
 mod sightings;
+mod snapshot;
 mod state;
 mod time;
 
@@ -118,6 +119,22 @@ impl MotionGate {
         self.camera = None;
     }
 
+    /// All that was learnt, to be kept over a restart of the host: about 1 MB at the default width.
+    pub fn snapshot(&self) -> Vec<u8> {
+        snapshot::write(self)
+    }
+
+    /// Goes on from a snapshot of a gate with the same `working_width`, `include` and `exclude`. The host's timestamps should go
+    /// on too; what happened in between is a gap like any other. A frame of another size starts anew, as always.
+    ///
+    /// # Errors
+    /// `DataCorrupt` for bytes that are torn or no snapshot, `Unsupported` for one of another version of guarita,
+    /// `InvalidArgument` for one of a gate that looks elsewhere. The gate is then as it was before: a new one starts cold.
+    pub fn restore(&mut self, snapshot: &[u8]) -> Result<()> {
+        self.camera = snapshot::read(&self.config, snapshot)?;
+        Ok(())
+    }
+
     /// Looks at the next frame. A frame of another size than the one before starts anew, in the state `Learning`.
     ///
     /// # Errors
@@ -167,6 +184,8 @@ struct Camera {
 /// Working pictures, all of the same size.
 #[derive(Clone, Debug)]
 struct Buffers {
+    /// Whether there was a frame before.
+    filled: bool,
     sums: Sums,
     /// This frame, the one before, and two earlier ones with their times.
     picture: Vec<u8>,
@@ -210,11 +229,16 @@ const MODES: usize = 4;
 
 impl Camera {
     fn new(grid: Grid, time: Time) -> Self {
+        let mixture = Mixture::new(&mixture_config(0.0), 1, grid.count);
+        Self::with_mixture(grid, time, mixture)
+    }
+
+    fn with_mixture(grid: Grid, time: Time, mixture: Mixture) -> Self {
         let (pixels, count) = (grid.pixels(), grid.count);
         let now_s = time.now_s;
         Self {
             light: Light::new(&grid),
-            mixture: Mixture::new(&mixture_config(0.0), 1, count),
+            mixture,
             machine: Machine::new(now_s),
             sway: Sway::new(grid.width, grid.height),
             sightings: Sightings::default(),
@@ -227,6 +251,7 @@ impl Camera {
             settling_s: 0.0,
             unlearnt_s: 0.0,
             buffers: Buffers {
+                filled: false,
                 sums: Sums::default(),
                 picture: vec![0; pixels],
                 before: vec![0; pixels],
@@ -329,7 +354,7 @@ impl Camera {
 
     /// Looks at the picture as a whole.
     fn look(&mut self, frame: &Frame, now_s: f64, step_s: f64) -> Action {
-        let first = self.passed_s.is_none() && self.frames == 0;
+        let first = !std::mem::replace(&mut self.buffers.filled, true);
         let (width, height) = (self.grid.width, self.grid.height);
         let tolerance = self.tolerance();
         let buffers = &mut self.buffers;
