@@ -37,3 +37,33 @@ fn a_frame_costs_no_large_block() {
         assert!(counted.largest < LARGE, "{format}: {counted:?}");
     }
 }
+
+#[test]
+fn a_gate_costs_no_large_block_and_stays_small() {
+    use guarita::{FrameMeta, MotionGate, MotionGateConfig, Timestamp};
+    let layout = Layout::packed(PixelFormat::Nv12, Size::new(1920, 1440)).unwrap();
+    let frame = |k: usize| {
+        let mut pixels = vec![128u8; layout.byte_len()];
+        for (at, level) in pixels[..1920 * 1440].iter_mut().enumerate() {
+            let (x, y) = (at % 1920, at / 1920);
+            let somebody = k > 40 && (300 + 8 * k..360 + 8 * k).contains(&x) && (600..900).contains(&y);
+            *level = if somebody { 230 } else { (40 + x / 40 * 3 + y / 60 % 20 + k % 3) as u8 };
+        }
+        let meta = FrameMeta { pts: Timestamp::from_millis(100 * k as i64), ..FrameMeta::default() };
+        Frame::from_owner(pixels, layout.clone()).unwrap().with_meta(meta)
+    };
+    let frames: Vec<Frame> = (0..80).map(frame).collect();
+    let mut gate = MotionGate::new(MotionGateConfig::default()).unwrap();
+    // The whole state is made with the first frame: a working picture of 320×240.
+    let (_, made) = counting::during(|| gate.observe(&frames[0]).unwrap());
+    println!("a gate takes {} bytes", made.total);
+    assert!(made.total <= 5_000_000 && made.total > 320 * 240 * 49, "{made:?}");
+    for frame in &frames[1..60] {
+        gate.observe(frame).unwrap();
+    }
+    let (open, counted) =
+        counting::during(|| frames[60..].iter().filter(|frame| gate.observe(frame).unwrap().open).count());
+    assert_eq!(open, 20);
+    println!("gate: largest block {} bytes, {} blocks a frame", counted.largest, counted.blocks / 20);
+    assert!(counted.largest < LARGE, "{counted:?}");
+}

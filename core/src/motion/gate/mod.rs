@@ -209,6 +209,8 @@ struct Buffers {
 const RECENT_S: f64 = 0.7;
 /// Pixels that noise connects by chance, for each level of its standard deviation.
 const NOISE_AREA: f32 = 3.0;
+/// Times closer than this are equal.
+const ROUNDING_S: f64 = 1e-6;
 /// Noise is averaged over this time.
 const NOISE_S: f64 = 3.0;
 /// The share of pixels that differ from which on the picture is compared with moved ones, and the share of scrambled tiles
@@ -235,7 +237,7 @@ impl Camera {
 
     fn with_mixture(grid: Grid, time: Time, mixture: Mixture) -> Self {
         let (pixels, count) = (grid.pixels(), grid.count);
-        let now_s = time.now_s;
+        let now_s = time.now_s();
         Self {
             light: Light::new(&grid),
             mixture,
@@ -273,7 +275,7 @@ impl Camera {
 
     fn observe(&mut self, config: &MotionGateConfig, frame: &Frame) -> Motion {
         let step_s = self.time.advance(frame.meta().pts);
-        let now_s = self.time.now_s;
+        let now_s = self.time.now_s();
         self.unlearnt_s += step_s;
         let action = self.look(frame, now_s, step_s);
         let found = match action {
@@ -292,7 +294,7 @@ impl Camera {
                     self.adopt_light(action == Action::Settle);
                 }
                 self.compare(config, action != Action::Doubt);
-                self.moving(config, now_s, action)
+                self.moving(now_s, action)
             }
         };
         let sees = matches!(action, Action::Watch | Action::Follow | Action::Doubt | Action::Settle);
@@ -302,15 +304,10 @@ impl Camera {
         }
         self.sees = sees;
         let fraction = found.iter().map(|region| region.area).sum::<usize>() as f32 / self.grid.count as f32;
-        let least = self.least_area(config);
+        let least = (config.min_region * self.grid.pixels() as f32).max(2.0);
         let moves = !found.is_empty()
             && (fraction >= config.min_fraction || found.iter().any(|region| region.area as f32 >= least));
         self.answer(config, frame.meta().pts, moves, fraction, found)
-    }
-
-    /// Pixels of the smallest region that opens, as the config says.
-    fn least_area(&self, config: &MotionGateConfig) -> f32 {
-        (config.min_region * self.grid.pixels() as f32).max(2.0)
     }
 
     fn answer(
@@ -321,7 +318,7 @@ impl Camera {
         fraction: f32,
         found: Vec<Region>,
     ) -> Motion {
-        let now_s = self.time.now_s;
+        let now_s = self.time.now_s();
         if moves {
             self.moved_s = Some(now_s);
         }
@@ -329,12 +326,12 @@ impl Camera {
         if self.state.0 != state || self.passed_s.is_none() {
             self.state = (state, pts);
         }
-        let since = |at: Option<f64>, s: f64| at.is_some_and(|at| now_s - at <= s);
+        let since = |at: Option<f64>, s: f64| at.is_some_and(|at| now_s - at <= s + ROUNDING_S);
         let reason = if moves {
             Some(OpenReason::Motion)
         } else if since(self.moved_s, config.linger_s) {
             Some(OpenReason::Linger)
-        } else if self.passed_s.is_none_or(|at| now_s - at >= config.heartbeat_s) {
+        } else if self.passed_s.is_none_or(|at| now_s - at >= config.heartbeat_s - ROUNDING_S) {
             Some(OpenReason::Heartbeat)
         } else {
             None
@@ -413,7 +410,7 @@ impl Camera {
         } else if self.machine.learns() {
             // The first frames count alike.
             share(config.history_s).max(1.0 / f64::from(self.frames + 1))
-        } else if self.time.now_s < self.settling_s {
+        } else if self.time.now_s() < self.settling_s {
             share(SETTLE_S).min(SETTLE_RATE)
         } else {
             share(config.history_s)
@@ -429,7 +426,7 @@ impl Camera {
     }
 
     /// Regions in which something moves.
-    fn moving(&mut self, config: &MotionGateConfig, now_s: f64, action: Action) -> Vec<Region> {
+    fn moving(&mut self, now_s: f64, action: Action) -> Vec<Region> {
         let tolerance = self.tolerance();
         let (width, height) = (self.grid.width, self.grid.height);
         let buffers = &mut self.buffers;
@@ -453,12 +450,7 @@ impl Camera {
             std::mem::swap(&mut buffers.raw, &mut buffers.changed);
             left = regions::despeckle(width, &buffers.raw, 1, &buffers.zeros, &mut buffers.changed);
         }
-        let place = sightings::Place {
-            width,
-            pixels: self.grid.pixels(),
-            least: self.least_area(config),
-            noise: NOISE_AREA * self.noise,
-        };
+        let place = sightings::Place { width, pixels: self.grid.pixels(), noise: NOISE_AREA * self.noise };
         let mut found = if left == 0 { Vec::new() } else { regions::regions(&self.grid, &self.buffers.changed) };
         found.retain(|region| self.sway.covers(region, now_s) != Cover::Yes && !self.rests(region, tolerance));
         let light = matches!(action, Action::Doubt | Action::Settle);
@@ -522,7 +514,7 @@ impl Camera {
             (change.gain, change.offset)
         });
         if settled {
-            self.settling_s = self.time.now_s + SETTLE_S;
+            self.settling_s = self.time.now_s() + SETTLE_S;
             let buffers = &self.buffers;
             for pixel in 0..grid.count {
                 let (x, y) = grid.place(pixel);

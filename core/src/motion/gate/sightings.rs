@@ -7,8 +7,10 @@ use super::regions::Region;
 const MEMORY_S: f64 = 1.6;
 /// In doubt it must be older than this: longer than lightning.
 const DOUBT_S: f64 = 0.25;
-/// Regions of less than this many times the least area are small.
-const SMALL: f32 = 4.0;
+/// Smaller regions are small, as a share of the picture: a person of 3 % of its height.
+const SMALL: f32 = 0.0002;
+/// In weather, regions up to this many times the drops are small.
+const SMALL_IN_WEATHER: f32 = 4.0;
 /// A thing does not grow by more than this from one sighting to the next.
 const ALIKE: f32 = 3.0;
 /// How far a thing goes, in widths of the picture a second, and in pixels besides.
@@ -51,8 +53,7 @@ pub(super) struct Sightings {
 pub(super) struct Place {
     pub(super) width: usize,
     pub(super) pixels: usize,
-    /// The least area of a region that opens, and the area that noise reaches.
-    pub(super) least: f32,
+    /// The area that noise reaches.
     pub(super) noise: f32,
 }
 
@@ -78,7 +79,7 @@ impl Sightings {
             }
             let least_s = if doubt(region) {
                 DOUBT_S
-            } else if area < SMALL * weather.max(place.least) {
+            } else if area < (SMALL * place.pixels as f32).max(SMALL_IN_WEATHER * weather) {
                 1e-3
             } else {
                 return true;

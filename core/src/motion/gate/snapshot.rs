@@ -98,7 +98,7 @@ impl SavedCamera {
     /// None for a state that no gate has.
     fn open(self, config: &MotionGateConfig) -> Option<Camera> {
         let grid = Grid::new(self.frame, config).ok()?;
-        let finite = [self.time.now_s, f64::from(self.noise)].into_iter().chain(self.moved_s).chain(self.passed_s);
+        let finite = [self.time.now_s(), f64::from(self.noise)].into_iter().chain(self.moved_s).chain(self.passed_s);
         if self.used.len() != grid.count || !finite.clone().all(|number| (0.0..1e12).contains(&number)) {
             return None;
         }

@@ -10,8 +10,7 @@ const STALLED: u32 = 5;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Time {
-    /// Seconds since the first frame.
-    pub(super) now_s: f64,
+    now_ns: i64,
     last_ns: Option<i64>,
     /// A recent interval that was sound, in seconds; 0 before there is one.
     interval_s: f64,
@@ -39,8 +38,13 @@ impl Time {
             let usual = if self.interval_s > 0.0 { self.interval_s } else { USUAL_S };
             if self.stalled >= STALLED { usual } else { 0.0 }
         };
-        self.now_s += step;
+        self.now_ns = self.now_ns.saturating_add((step * 1e9).round() as i64);
         step
+    }
+
+    /// Seconds since the first frame.
+    pub(super) fn now_s(&self) -> f64 {
+        self.now_ns as f64 * 1e-9
     }
 }
 
