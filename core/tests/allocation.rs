@@ -57,7 +57,7 @@ fn a_gate_costs_no_large_block_and_stays_small() {
     // The whole state is made with the first frame: a working picture of 320×240.
     let (_, made) = counting::during(|| gate.observe(&frames[0]).unwrap());
     println!("a gate takes {} bytes", made.total);
-    assert!(made.total <= 5_000_000 && made.total > 320 * 240 * 49, "{made:?}");
+    assert!(made.total <= 4_000_000 && made.total > 320 * 240 * 37, "{made:?}");
     for frame in &frames[1..60] {
         gate.observe(frame).unwrap();
     }
