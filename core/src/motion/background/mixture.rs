@@ -7,6 +7,7 @@ use super::lanes::{BLOCK, Portable};
 use super::x86::{Avx2, Avx512};
 use crate::error::{Error, Result};
 use crate::threads::Threads;
+use std::ops::Range;
 
 /// How the model is computed. All kernels give the same masks; without a choice the fastest one is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -158,17 +159,16 @@ impl Mixture {
         Some(mixture)
     }
 
-    /// The same scene in another light: level `l` of a pixel becomes `gain`·`l` + `offset`.
-    pub(crate) fn relight(&mut self, mut light: impl FnMut(usize) -> (f32, f32)) {
-        for (block, used) in self.used.iter().enumerate() {
-            for (k, &used) in used.iter().enumerate().filter(|&(_, &used)| used > 0) {
-                let (gain, offset) = light(block * BLOCK + k);
-                for plane in self.planes.iter_mut().take(used.into()) {
-                    let mode = &mut plane[block * GRAY..][..GRAY];
-                    mode[kernel::VARIANCE * BLOCK + k] *= gain * gain;
-                    let mean = &mut mode[kernel::MEAN * BLOCK + k];
-                    *mean = (gain * *mean + offset).clamp(0.0, 255.0);
-                }
+    /// The same scene in another light: level `l` of one of these pixels becomes `gain`·`l` + `offset`.
+    pub(crate) fn relight(&mut self, pixels: Range<usize>, mut light: impl FnMut(usize) -> (f32, f32)) {
+        for pixel in pixels {
+            let (gain, offset) = light(pixel);
+            let (block, k) = (pixel / BLOCK, pixel % BLOCK);
+            for plane in self.planes.iter_mut().take(self.used[block][k].into()) {
+                let mode = &mut plane[block * GRAY..][..GRAY];
+                mode[kernel::VARIANCE * BLOCK + k] *= gain * gain;
+                let mean = &mut mode[kernel::MEAN * BLOCK + k];
+                *mean = (gain * *mean + offset).clamp(0.0, 255.0);
             }
         }
     }

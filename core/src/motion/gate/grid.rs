@@ -120,11 +120,9 @@ impl Grid {
         (span.y == y && span.x.contains(&x)).then(|| span.at + x - span.x.start)
     }
 
-    /// The pixel (x, y) at a place of the list.
-    pub(super) fn place(&self, index: usize) -> (usize, usize) {
-        let after = self.spans.partition_point(|span| span.at <= index);
-        let span = &self.spans[after.saturating_sub(1)];
-        (span.x.start + index - span.at, span.y)
+    /// The runs of pixels that are looked at, from the top left.
+    pub(super) fn spans(&self) -> impl Iterator<Item = &Span> {
+        self.spans.iter()
     }
 
     /// A box of working pixels as a box in the frame.
@@ -157,19 +155,22 @@ impl Grid {
                 out[x0..x1].copy_from_slice(source(top));
                 continue;
             }
-            let sums = &mut sums.0[..range.len()];
-            let mut rows = 0;
-            for y in (top..bottom).step_by(every) {
-                if rows == 0 {
-                    first_row(source(y), sums)
-                } else {
-                    add_row(source(y), sums)
-                }
-                rows += 1;
+            let rows = (top..bottom).step_by(every);
+            let (count, out) = (rows.len(), &mut out[x0..x1]);
+            let box_width = self.frame.width as usize / self.width;
+            if step == 1 && box_width * self.width == self.frame.width as usize && box_width.is_multiple_of(2) {
+                let sums = &mut sums.0[..range.len() / 2];
+                sums.fill(0);
+                rows.for_each(|y| add_pairs(source(y), sums));
+                average_pairs(sums, box_width / 2, count, out);
+                continue;
             }
+            let sums = &mut sums.0[..range.len()];
+            sums.fill(0);
+            rows.for_each(|y| add_row(source(y), sums));
             match weights {
-                None => average(sums, columns, rows, &mut out[x0..x1]),
-                Some(weights) => average_color(sums, columns, rows, (step, weights), &mut out[x0..x1]),
+                None => average(sums, columns, count, out),
+                Some(weights) => average_color(sums, columns, count, (step, weights), out),
             }
         }
     }
@@ -193,14 +194,6 @@ fn luma_of(format: PixelFormat) -> (usize, Option<[f32; 3]>) {
 }
 
 vectorized! {
-    fn first_row(row: &[u8], sums: &mut [u16]) {
-        for (sum, &value) in sums.iter_mut().zip(row) {
-            *sum = u16::from(value);
-        }
-    }
-}
-
-vectorized! {
     fn add_row(row: &[u8], sums: &mut [u16]) {
         for (sum, &value) in sums.iter_mut().zip(row) {
             *sum += u16::from(value);
@@ -209,38 +202,48 @@ vectorized! {
 }
 
 vectorized! {
-    fn average(sums: &[u16], columns: &[usize], rows: usize, out: &mut [u8]) {
-        let first = columns[0];
-        let width = columns[1] - first;
-        if columns[columns.len() - 1] - first == width * out.len() && columns.windows(2).all(|pair| pair[1] - pair[0] == width) {
-            let share = 1.0 / (rows * width) as f32;
-            match width {
-                1 => even::<1>(sums, share, out),
-                2 => even::<2>(sums, share, out),
-                3 => even::<3>(sums, share, out),
-                4 => even::<4>(sums, share, out),
-                6 => even::<6>(sums, share, out),
-                8 => even::<8>(sums, share, out),
-                12 => even::<12>(sums, share, out),
-                _ => {
-                    for (out, sums) in out.iter_mut().zip(sums.chunks_exact(width)) {
-                        *out = rounded(sums.iter().map(|&sum| u32::from(sum)).sum(), share);
-                    }
-                }
-            }
-            return;
+    /// As [`add_row`], two columns at once.
+    fn add_pairs(row: &[u8], sums: &mut [u16]) {
+        for (sum, &pair) in sums.iter_mut().zip(row.as_chunks::<2>().0) {
+            let pair = u16::from_le_bytes(pair);
+            *sum += (pair & 0xff) + (pair >> 8);
         }
+    }
+}
+
+vectorized! {
+    fn average(sums: &[u16], columns: &[usize], rows: usize, out: &mut [u8]) {
         for (out, pair) in out.iter_mut().zip(columns.windows(2)) {
-            let sums = &sums[pair[0] - first..pair[1] - first];
+            let sums = &sums[pair[0] - columns[0]..pair[1] - columns[0]];
             *out = rounded(sums.iter().map(|&sum| u32::from(sum)).sum(), 1.0 / (rows * sums.len()) as f32);
         }
     }
 }
 
+vectorized! {
+    /// Boxes of `pairs` pairs of columns each.
+    fn average_pairs(sums: &[u16], pairs: usize, rows: usize, out: &mut [u8]) {
+        let share = 1.0 / (rows * pairs * 2) as f32;
+        match pairs {
+            1 => average_by::<1>(sums, share, out),
+            2 => average_by::<2>(sums, share, out),
+            3 => average_by::<3>(sums, share, out),
+            4 => average_by::<4>(sums, share, out),
+            6 => average_by::<6>(sums, share, out),
+            _ => {
+                for (out, sums) in out.iter_mut().zip(sums.chunks_exact(pairs)) {
+                    *out = rounded(sums.iter().map(|&sum| u32::from(sum)).sum(), share);
+                }
+            }
+        }
+    }
+}
+
 #[inline(always)]
-fn even<const W: usize>(sums: &[u16], share: f32, out: &mut [u8]) {
-    for (out, sums) in out.iter_mut().zip(sums.as_chunks::<W>().0) {
-        *out = rounded(sums.iter().map(|&sum| u32::from(sum)).sum(), share);
+fn average_by<const N: usize>(sums: &[u16], share: f32, out: &mut [u8]) {
+    // At most 4 rows of 12 pixels: 16 bits hold the sum.
+    for (out, sums) in out.iter_mut().zip(sums.as_chunks::<N>().0) {
+        *out = rounded(sums.iter().sum::<u16>().into(), share);
     }
 }
 

@@ -32,10 +32,16 @@ pub(super) struct Change {
 
 impl Change {
     const NONE: Self = Self { gain: 1.0, offset: 0.0 };
+    /// The slope of a change that is the same everywhere.
+    const STILL: Self = Self { gain: 0.0, offset: 0.0 };
 
     #[inline(always)]
     fn at(self, level: f32) -> f32 {
         self.gain * level + self.offset
+    }
+
+    fn is_unseen(&self) -> bool {
+        self.at(0.0).abs() < UNSEEN && (self.at(255.0) - 255.0).abs() < UNSEEN
     }
 
     fn inverse(self) -> Self {
@@ -275,7 +281,7 @@ impl Light {
 
     /// Whether there is any change to speak of.
     pub(super) fn is_none(&self) -> bool {
-        self.changes.iter().all(|change| (change.at(0.0)).abs() < UNSEEN && (change.at(255.0) - 255.0).abs() < UNSEEN)
+        self.changes.iter().all(Change::is_unseen)
     }
 
     /// The picture as it would be in the light of the background. Where picture and expectation are both black, or both white,
@@ -284,9 +290,19 @@ impl Light {
         for (y, ((picture, background), out)) in
             picture.chunks_exact(width).zip(background.chunks_exact(width)).zip(out.chunks_exact_mut(width)).enumerate()
         {
-            self.row_at(y);
-            unlight(&self.ramps, picture, background, out);
+            if self.is_still(y) {
+                out.copy_from_slice(picture);
+            } else {
+                self.row_at(y);
+                unlight(&self.ramps, picture, background, out);
+            }
         }
+    }
+
+    /// Whether there is no change to speak of in a row of pixels.
+    pub(super) fn is_still(&self, y: usize) -> bool {
+        let (above, below, _) = between(y, self.rows);
+        self.changes[above * self.columns..(below + 1) * self.columns].iter().all(Change::is_unseen)
     }
 
     /// The change at one pixel.
@@ -380,6 +396,10 @@ vectorized! {
     fn unlight(ramps: &[(Change, Change)], picture: &[u8], background: &[u8], out: &mut [u8]) {
         let parts = picture.chunks(RAMP).zip(background.chunks(RAMP)).zip(out.chunks_mut(RAMP));
         for (&(from, slope), ((picture, background), out)) in ramps.iter().zip(parts) {
+            if from == Change::NONE && slope == Change::STILL {
+                out.copy_from_slice(picture);
+                continue;
+            }
             match (<&[u8; RAMP]>::try_from(picture), <&[u8; RAMP]>::try_from(background), <&mut [u8; RAMP]>::try_from(&mut *out)) {
                 (Ok(picture), Ok(background), Ok(out)) => unlight_part(from, slope, picture, background, out),
                 _ => unlight_part(from, slope, picture, background, out),

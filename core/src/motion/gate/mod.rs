@@ -508,21 +508,23 @@ impl Camera {
     fn adopt_light(&mut self, settled: bool) {
         let tolerance = self.tolerance() / 2;
         let (grid, light) = (&self.grid, &self.light);
-        self.mixture.relight(|pixel| {
-            let (x, y) = grid.place(pixel);
-            let change = light.at(x, y);
-            (change.gain, change.offset)
-        });
+        for span in grid.spans().filter(|span| !light.is_still(span.y)) {
+            self.mixture.relight(span.at..span.at + span.x.len(), |pixel| {
+                let change = light.at(span.x.start + pixel - span.at, span.y);
+                (change.gain, change.offset)
+            });
+        }
         if settled {
             self.settling_s = self.time.now_s() + SETTLE_S;
             let buffers = &self.buffers;
-            for pixel in 0..grid.count {
-                let (x, y) = grid.place(pixel);
-                let k = y * grid.width + x;
-                if buffers.relit[k].abs_diff(buffers.background[k]) > tolerance
-                    && buffers.picture[k].abs_diff(buffers.older[k]) <= tolerance
-                {
-                    self.mixture.forget(pixel);
+            for span in grid.spans() {
+                for (pixel, x) in (span.at..).zip(span.x.clone()) {
+                    let k = span.y * grid.width + x;
+                    if buffers.relit[k].abs_diff(buffers.background[k]) > tolerance
+                        && buffers.picture[k].abs_diff(buffers.older[k]) <= tolerance
+                    {
+                        self.mixture.forget(pixel);
+                    }
                 }
             }
         }
