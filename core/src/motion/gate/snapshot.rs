@@ -1,12 +1,14 @@
 //! A gate as bytes: a mark, a version, the state, and the SHA-256 of all that.
 
+use super::camera::{Camera, mixture_config};
 use super::grid::Grid;
 use super::state::{Machine, MotionState};
 use super::time::Time;
-use super::{Camera, Mixture, MotionGate, MotionGateConfig, mixture_config};
+use super::{MotionGate, MotionGateConfig};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::geometry::{Polygon, Size};
+use crate::motion::background::Mixture;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -31,8 +33,7 @@ struct SavedCamera {
     machine: Machine,
     frames: u32,
     noise: f32,
-    state: MotionState,
-    state_ns: i64,
+    state: Option<(MotionState, i64)>,
     moved_s: Option<f64>,
     passed_s: Option<f64>,
     sees: bool,
@@ -49,8 +50,7 @@ pub(super) fn write(gate: &MotionGate) -> Vec<u8> {
             machine: camera.machine.clone(),
             frames: camera.frames,
             noise: camera.noise,
-            state: camera.state.0,
-            state_ns: camera.state.1.as_nanos(),
+            state: camera.state.map(|(state, since)| (state, since.as_nanos())),
             moved_s: camera.moved_s,
             passed_s: camera.passed_s,
             sees: camera.sees,
@@ -109,7 +109,7 @@ impl SavedCamera {
         camera.machine = self.machine;
         camera.frames = self.frames;
         camera.noise = self.noise;
-        camera.state = (self.state, Timestamp::from_nanos(self.state_ns));
+        camera.state = self.state.map(|(state, since)| (state, Timestamp::from_nanos(since)));
         camera.moved_s = self.moved_s;
         camera.passed_s = self.passed_s;
         camera.sees = self.sees;
