@@ -18,7 +18,7 @@ ASSETS := $(or $(GUARITA_ASSETS),../shared/assets)
 export GUARITA_ONNXRUNTIME ?= $(CURDIR)/.runtime
 export GUARITA_FFMPEG ?= $(CURDIR)/.ffmpeg
 
-.PHONY: help setup models pictures clips demo doctor test lint fixtures-check bench compare-detect compare-motion compare-gate clean
+.PHONY: help setup models pictures clips demo doctor test lint fixtures-check bench compare-detect compare-motion compare-gate docs-pictures clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -100,6 +100,9 @@ compare-motion: $(VENV)/compare ## Checks and times the background model against
 compare-gate: $(VENV)/compare ## Measures the motion gate on scenes with known truth, beside MOG2 and a running average
 	cargo build --release --quiet -p guarita-benches
 	$(PYTHON) benches/compare/gate.py --ours target/release/compare-gate $(COMPARE)
+
+docs-pictures: ## Draws the pictures in docs/ anew
+	cargo run --release --quiet -p guarita-benches --bin draw-states docs/guide/motion-states.png
 
 doctor: models ## Says what guarita finds on this machine
 	@cargo run --release --quiet -p guarita-examples --bin doctor

@@ -6,6 +6,7 @@ use super::lanes::{BLOCK, Portable};
 #[cfg(target_arch = "x86_64")]
 use super::x86::{Avx2, Avx512};
 use crate::error::{Error, Result};
+use crate::imaging::vectorized;
 use crate::threads::Threads;
 use std::ops::Range;
 
@@ -107,16 +108,22 @@ impl Mixture {
     }
 }
 
+vectorized! {
+    fn means(blocks: &[[f32; GRAY]], out: &mut [u8]) {
+        for (out, block) in out.chunks_mut(BLOCK).zip(blocks) {
+            for (out, &mean) in out.iter_mut().zip(&block[kernel::MEAN * BLOCK..]) {
+                *out = (mean + 0.5) as i32 as u8;
+            }
+        }
+    }
+}
+
 /// For the gate, which has one channel.
 impl Mixture {
     /// The mean of the heaviest mode of every pixel.
     pub(crate) fn background(&self, out: &mut [u8]) {
         let Some(plane) = self.planes.first() else { return };
-        for (out, block) in out.chunks_mut(BLOCK).zip(plane.as_chunks::<GRAY>().0) {
-            for (out, &mean) in out.iter_mut().zip(&block[kernel::MEAN * BLOCK..]) {
-                *out = (mean + 0.5) as i32 as u8;
-            }
-        }
+        means(plane.as_chunks().0, out);
     }
 
     /// Forgets one pixel: what it shows next is its background.

@@ -23,8 +23,8 @@ use crate::threads::Threads;
 /// (Zivkovic 2004, Zivkovic and van der Heijden 2006), with masks equal to the bit to those of OpenCV's
 /// `BackgroundSubtractorMOG2` on x86.
 ///
-/// For the question whether a frame is worth a look, take `MotionGate`, which is built on this
-/// model; for masks of single pixels take the model itself. The state takes 61 bytes a pixel for one channel and 101
+/// For the question whether a frame is worth a look, take [`MotionGate`](crate::MotionGate), which is built
+/// on this model; for masks of single pixels take the model itself. The state takes 61 bytes a pixel for one channel and 101
 /// for three, of which the system provides only what the scene uses.
 ///
 /// ```

@@ -116,15 +116,16 @@ struct Window {
     background: Patch,
 }
 
-/// The background of a window and around it.
-type Patch = [[u8; PATCH]; PATCH];
+/// The background of a window and around it; rows are longer than needed, so that they are whole vectors.
+type Patch = [[u8; STRIDE]; PATCH];
+const STRIDE: usize = 32;
 const PATCH: usize = SIDE + 2 * REACH;
 
 impl Window {
     fn around(scene: &Scene<'_>, left: usize, top: usize) -> Self {
         let (left, top) = (left.saturating_sub(BORDER), top.saturating_sub(BORDER));
         let mut window =
-            Self { left, top, picture: [0; SIDE * SIDE], inside: [0; SIDE * SIDE], background: [[0; PATCH]; PATCH] };
+            Self { left, top, picture: [0; SIDE * SIDE], inside: [0; SIDE * SIDE], background: [[0; STRIDE]; PATCH] };
         let columns = SIDE.min(scene.width - left);
         for y in 0..SIDE.min(scene.height - top) {
             let from = (top + y) * scene.width + left;
@@ -136,9 +137,12 @@ impl Window {
         for (y, row) in window.background.iter_mut().enumerate() {
             let from = &scene.background[near(top + y, scene.height) * scene.width..][..scene.width];
             match left.checked_sub(REACH).and_then(|first| from.get(first..first + PATCH)) {
-                Some(from) => row.copy_from_slice(from),
+                Some(from) => row[..PATCH].copy_from_slice(from),
                 // At a border, the nearest pixel.
-                None => row.iter_mut().enumerate().for_each(|(x, value)| *value = from[near(left + x, scene.width)]),
+                None => row[..PATCH]
+                    .iter_mut()
+                    .enumerate()
+                    .for_each(|(x, value)| *value = from[near(left + x, scene.width)]),
             }
         }
         window
@@ -326,9 +330,15 @@ vectorized! {
         // Down the columns, then along the rows.
         let mut left_over = [0; SIDE * SIDE];
         // Most backgrounds are so even that their extremes say it all.
-        let all = background.as_flattened();
-        let least = all.iter().fold(255, |least: u8, &level| least.min(level));
-        let most = all.iter().fold(0, |most: u8, &level| most.max(level));
+        let (mut low, mut high) = (background[0], background[0]);
+        for row in background {
+            for k in 0..STRIDE {
+                low[k] = low[k].min(row[k]);
+                high[k] = high[k].max(row[k]);
+            }
+        }
+        let least = low[..PATCH].iter().fold(255, |least: u8, &level| least.min(level));
+        let most = high[..PATCH].iter().fold(0, |most: u8, &level| most.max(level));
         let wide = tolerance.saturating_add((most - least) / 8);
         let (least, most) = (least.saturating_sub(wide), most.saturating_add(wide));
         for ((left, &level), &inside) in left_over.iter_mut().zip(picture).zip(inside) {
@@ -341,7 +351,7 @@ vectorized! {
         for row in 0..SIDE {
             let (mut low, mut high) = (background[row], background[row]);
             for other in &background[row + 1..=row + 2 * REACH] {
-                for k in 0..PATCH {
+                for k in 0..STRIDE {
                     low[k] = low[k].min(other[k]);
                     high[k] = high[k].max(other[k]);
                 }

@@ -3,7 +3,7 @@
 use super::grid::Grid;
 
 /// Every so many pixels one is looked at.
-const EVERY: usize = 7;
+const EVERY: usize = 13;
 
 /// The standard deviation of the noise in levels. What moves is left out: of the absolute differences, the 70 % smallest
 /// count, whose mean is 0.474 standard deviations of the difference where the noise is Gaussian.
