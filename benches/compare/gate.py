@@ -457,6 +457,7 @@ def arguments() -> argparse.Namespace:
     add("--quick", action="store_true", help="a few scenes, a minute: to see where one stands")
     add("--alone", action="store_true", help="without the peers")
     add("--passes", type=int, help="passes of the cost part (default 7, quick 3)")
+    add("--seed", type=int, default=0, help="added to the seed of every scene: others of the same kind (default 0)")
     add("--csv", type=pathlib.Path, metavar="FILE", help="also write every decision to FILE")
     add("--sheet", type=pathlib.Path, metavar="FILE", help="also draw chosen instants with boxes to FILE (PNG)")
     add("--timeout", type=float, default=300, metavar="S", help="seconds to wait for one answer (default 300)")
@@ -526,7 +527,7 @@ def run(args: argparse.Namespace) -> None:
 
 
 def measure(ours: Program, video: pathlib.Path | None, folder: pathlib.Path, record: dict, args) -> None:
-    known = ours.call("scenes")
+    known = ours.call("scenes", seed=args.seed)
     config, shape = known["config"], (known["height"], known["width"])
     scenes = {scene["name"]: scene for scene in known["scenes"]}
     names = args.scenes or (QUICK if args.quick else list(scenes))

@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 #[derive(Deserialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 enum Request {
-    /// All scenes, and the gate's default settings.
-    Scenes,
+    /// All scenes as this seed draws them, and the gate's default settings.
+    Scenes { seed: u64 },
     /// Starts a film at a frame rate. Every gate sees each n-th frame, by its own n.
     Open { source: Source, fps: f64, every: Vec<usize> },
     /// The next frames and what every gate decided. The luma of a scene goes into the file, where one is wanted; other
@@ -63,7 +63,7 @@ struct Running {
 }
 
 fn main() -> Result<(), Failure> {
-    let mut state = State { scenes: scenes::all(), running: None };
+    let mut state = State::default();
     lines::serve(|request| state.answer(request))
 }
 
@@ -95,7 +95,8 @@ impl State {
 
     fn answer(&mut self, request: Request) -> Result<Value, Failure> {
         match request {
-            Request::Scenes => {
+            Request::Scenes { seed } => {
+                self.scenes = scenes::from_seed(seed);
                 let scenes: Vec<Value> = self.scenes.iter().map(described).collect();
                 Ok(json!({"ok": true, "scenes": scenes, "config": MotionGateConfig::default(),
                     "width": SIZE.width, "height": SIZE.height}))

@@ -10,7 +10,7 @@ mod maths;
 mod script;
 mod sensor;
 
-pub use script::all;
+pub use script::{all, from_seed};
 
 use actors::{Body, Stance};
 use backdrop::{Backdrop, HEIGHT, MARGIN, Place, Planes, WIDTH};

@@ -163,8 +163,8 @@ fn quiet(name: &str, seed: u64, noise: f32) -> Script {
 }
 
 /// Several small objects on a car park.
-fn small(seed: u64) -> Scene {
-    let mut script = Script::new(&format!("small-{seed}"), seed, Place::CarPark).theme(Theme::Small).wait(16.0);
+fn small(name: &str, seed: u64) -> Scene {
+    let mut script = Script::new(name, seed, Place::CarPark).theme(Theme::Small).wait(16.0);
     for k in 0..6 {
         let part = hash(&[seed, 0x57a1, k]);
         // A person is 2.5 to 6 % of the picture's height between these rows.
@@ -185,6 +185,14 @@ fn small(seed: u64) -> Scene {
 
 /// All scenes.
 pub fn all() -> Vec<Scene> {
+    from_seed(0)
+}
+
+/// All scenes as other seeds draw them: the same events with other streets, objects and noise. An even number keeps the
+/// directions in which objects go.
+pub fn from_seed(first: u64) -> Vec<Scene> {
+    let street = |name: &str, seed: u64| Script::street(name, first + seed);
+    let quiet = |name: &str, seed: u64, noise: f32| quiet(name, first + seed, noise);
     let mut scenes = vec![
         quiet("quiet-day", 1, 2.0).end(),
         quiet("quiet-day-2", 2, 2.0).end(),
@@ -194,35 +202,35 @@ pub fn all() -> Vec<Scene> {
         quiet("quiet-night-2", 6, 14.0).night().end(),
     ];
     for (name, seed, noise) in [("light-steps", 11, 2.0), ("light-steps-2", 12, 6.0)] {
-        let script = Script::street(name, seed).noise(noise).opening();
+        let script = street(name, seed).noise(noise).opening();
         let script = script.light("20 levels up", 0.0, 1.0, 20.0);
         let script = script.light("25 levels down", 0.0, 1.0, -25.0);
         scenes.push(script.light("gain 1.3", 0.0, 1.3, 0.0).end());
     }
     let pool = |name, centre, radius, gain| move |at, until| Effect::Pool { name, at, until, centre, radius, gain };
     let lamp = pool(["lamp on", "lamp off"], [170.0, 220.0], 250.0, 0.9);
-    scenes.push(Script::street("lamp", 13).night().noise(6.0).opening().lasting(lamp).end());
+    scenes.push(street("lamp", 13).night().noise(6.0).opening().lasting(lamp).end());
     let sun = pool(["sun patch", "sun patch gone"], [470.0, 230.0], 240.0, 0.35);
-    scenes.push(Script::street("sun-patch", 14).opening().lasting(sun).end());
-    let script = Script::street("headlights", 15).night().noise(14.0).opening();
+    scenes.push(street("sun-patch", 14).opening().lasting(sun).end());
+    let script = street("headlights", 15).night().noise(14.0).opening();
     let script = script.disturbed(|at| Effect::Sweep { at, until: at + 2.5, gain: 1.1 });
     scenes.push(script.disturbed(|at| Effect::Sweep { at, until: at + 5.0, gain: 0.8 }).end());
 
-    let script = Script::street("ramps", 16).opening().light("1 s ramp", 1.0, 0.7, 0.0);
+    let script = street("ramps", 16).opening().light("1 s ramp", 1.0, 0.7, 0.0);
     let script = script.light("3 s ramp", 3.0, 1.35, 0.0).light("10 s ramp", 10.0, 0.7, 0.0);
     scenes.push(script.end());
-    let script = Script::street("cloud-edge", 17).opening();
+    let script = street("cloud-edge", 17).opening();
     let script = script.disturbed(|at| Effect::CloudEdge { at, over: 3.0, gain: 0.7 });
     scenes.push(script.disturbed(|at| Effect::CloudEdge { at, over: 10.0, gain: 1.4 }).end());
 
     for (name, seed, noise) in [("infrared", 18, 2.0), ("infrared-2", 19, 6.0)] {
-        let script = Script::street(name, seed).noise(noise).opening();
+        let script = street(name, seed).noise(noise).opening();
         scenes.push(script.lasting(|at, until| Effect::Infrared { at, until }).end());
     }
 
     for (name, seed) in [("lightning", 20), ("lightning-2", 21)] {
         let night = seed == 21;
-        let script = Script::street(name, seed).noise(if night { 14.0 } else { 2.0 }).opening();
+        let script = street(name, seed).noise(if night { 14.0 } else { 2.0 }).opening();
         let script = if night { script.night() } else { script };
         let script = script.disturbed(|at| {
             let at = at.ceil();
@@ -232,43 +240,43 @@ pub fn all() -> Vec<Scene> {
         scenes.push(script.end());
     }
     for (name, seed, noise) in [("rain", 22, 2.0), ("rain-2", 23, 6.0)] {
-        let script = Script::street(name, seed).noise(noise).opening();
+        let script = street(name, seed).noise(noise).opening();
         scenes.push(script.disturbed(|at| Effect::Rain { at, until: at + 20.0 }).end());
     }
-    let script = Script::street("snow", 24).opening();
+    let script = street("snow", 24).opening();
     scenes.push(script.disturbed(|at| Effect::Snow { at, until: at + 20.0 }).end());
 
-    let script = Script::street("nudge", 25).opening();
+    let script = street("nudge", 25).opening();
     let script = script.disturbed(|at| Effect::Nudge { at, by: [2.4, -1.3] });
     scenes.push(script.disturbed(|at| Effect::Nudge { at, by: [-5.6, 2.2] }).end());
-    let script = Script::street("shake", 26).opening();
+    let script = street("shake", 26).opening();
     scenes.push(script.disturbed(|at| Effect::Shake { at, until: at + 10.0, pixels: 1.5 }).end());
-    let script = Script::street("pan", 27).opening();
+    let script = street("pan", 27).opening();
     scenes.push(script.disturbed(|at| Effect::Pan { at, until: at + 8.0, by: 30.0 }).end());
-    let script = Script::street("frozen", 28).opening();
+    let script = street("frozen", 28).opening();
     scenes.push(script.disturbed(|at| Effect::Freeze { at, until: at + 12.0 }).end());
-    let script = Script::street("covered", 29).opening();
+    let script = street("covered", 29).opening();
     scenes.push(script.disturbed(|at| Effect::Cover { at, until: at + 10.6 }).end());
     for (name, seed, noise) in [("wind", 30, 2.0), ("wind-2", 31, 6.0)] {
-        let script = Script::street(name, seed).noise(noise).opening();
+        let script = street(name, seed).noise(noise).opening();
         scenes.push(script.disturbed(|at| Effect::Wind { at, until: at + 20.0, pixels: 3.0 }).end());
     }
 
-    let script = Script::street("car-leaves", 32);
+    let script = street("car-leaves", 32);
     let body = Body::Car { seed: 77 };
     let script = script.wait(14.0).person(FAR_PAVEMENT, HURRY, true).wait(11.0);
     let beyond = WIDTH as f32 + 160.0;
     let script = script.goes(body, [300.0, NEAR_LANE], [beyond, NEAR_LANE], 4.0, Pace::Leaving).until_gone();
     scenes.push(script.wait(13.0).person(YARD, WALK, false).until_gone().wait(6.0).end());
-    let script = Script::street("car-parks", 33).opening();
+    let script = street("car-parks", 33).opening();
     let script = script.goes(body, [-160.0, NEAR_LANE], [330.0, NEAR_LANE], 4.0, Pace::Parking).until_gone();
     scenes.push(script.wait(20.0).person(YARD, WALK, false).until_gone().wait(6.0).end());
 
-    let script = Script::street("far-person", 34).theme(Theme::Far).wait(18.0);
+    let script = street("far-person", 34).theme(Theme::Far).wait(18.0);
     // Out from behind the house, and behind the trees; seed 34 has the house on the right.
     let body = Body::Person { seed: 5 };
     let script = script.goes(body, [455.0, PATH], [200.0, PATH], WALK, Pace::Even).until_gone();
     scenes.push(script.wait(6.0).end());
-    scenes.extend((41..45).map(small));
+    scenes.extend((41..45).map(|seed| small(&format!("small-{seed}"), first + seed)));
     scenes
 }

@@ -3,6 +3,7 @@
 
 use super::regions::Region;
 use crate::imaging::vectorized;
+use std::ops::Range;
 
 /// Pixels of a side of a cell, which is explained as a whole.
 pub(super) const CELL: usize = 8;
@@ -11,6 +12,8 @@ const BORDER: usize = 4;
 const SIDE: usize = CELL + 2 * BORDER;
 /// The farthest that a background may have moved, in pixels.
 const REACH: usize = 3;
+/// Where the background sways, so many pixels of a window change.
+const LEAF: usize = 12;
 /// Changed pixels for each one that an explanation may leave over.
 const PER_LEFT: usize = 3;
 
@@ -32,6 +35,8 @@ pub(super) struct Scene<'a> {
 pub(super) enum Reason {
     Light,
     Sway,
+    /// Background aside, but of so few pixels that noise does it.
+    Little,
 }
 
 /// Clears from `changed` the cells that something explains, as far as it does, and gives the column, the row and the reason
@@ -67,7 +72,7 @@ pub(super) struct Sway {
 /// Wind comes in gusts: a cell that swayed is believed to sway for so long.
 const GUST_S: f64 = 3.0;
 /// So many of the 25 cells around a region make it a matter of wind.
-const BRANCH_CELLS: usize = 6;
+const BRANCH_CELLS: usize = 4;
 /// Smaller regions are parts of what sways, in pixels; those smaller than a crown may be.
 const BRANCH: usize = 96;
 const CROWN: usize = 400;
@@ -86,9 +91,16 @@ impl Sway {
     pub(super) fn covers(&self, region: &Region, now_s: f64) -> Cover {
         let (x, y) = region.center();
         let (x, y) = (x as usize / CELL, y as usize / CELL);
-        let rows = self.last_s.chunks_exact(self.columns).skip(y.saturating_sub(2)).take(5);
-        let cells = rows.flat_map(|row| row.iter().skip(x.saturating_sub(2)).take(5));
-        if cells.filter(|&&last_s| now_s - last_s <= GUST_S).count() < BRANCH_CELLS {
+        let own = |at: usize, side: &Range<usize>| at * CELL < side.end && side.start < (at + 1) * CELL;
+        // What is the region's own may be an object before a pattern.
+        let sways = |&(row, column): &(usize, usize)| {
+            !(own(row, &region.y) && own(column, &region.x))
+                && now_s - self.last_s[row * self.columns + column] <= GUST_S
+        };
+        let rows = self.last_s.len() / self.columns;
+        let around = |at: usize, count: usize| at.saturating_sub(2)..(at + 3).min(count);
+        let cells = around(y, rows).flat_map(|row| around(x, self.columns).map(move |column| (row, column)));
+        if cells.filter(sways).count() < BRANCH_CELLS {
             return Cover::No;
         }
         match region.area {
@@ -152,7 +164,8 @@ impl Window {
     fn reason(&self, tolerance: u8) -> Option<(Reason, [u8; SIDE * SIDE])> {
         let mut left_over = [0; SIDE * SIDE];
         let own = self.own_background();
-        let enough = self.outside(&own, tolerance, &mut left_over) / PER_LEFT;
+        let before = self.outside(&own, tolerance, &mut left_over);
+        let enough = before / PER_LEFT;
         // Small movements first: they are the likelier ones. Most objects are like nothing around them.
         let rings = if self.like_nothing(tolerance, enough) <= enough { REACH } else { 0 };
         for ring in 0..rings {
@@ -168,7 +181,8 @@ impl Window {
             let (left, x, y) = best;
             if left <= enough {
                 self.moved(x, y, tolerance, &mut left_over);
-                return Some((Reason::Sway, left_over));
+                let reason = if before < LEAF { Reason::Little } else { Reason::Sway };
+                return Some((reason, left_over));
             }
         }
         let soft = self.soft_light(&own)?;
