@@ -10,6 +10,9 @@ fn repository() -> PathBuf {
 
 fn run(program: &str, arguments: &[&str]) -> Output {
     let mut command = Command::new(program);
+    if let Some(ffmpeg) = ffmpeg() {
+        command.env("GUARITA_FFMPEG", ffmpeg);
+    }
     if std::env::var_os("GUARITA_ONNXRUNTIME").is_none() {
         command.env("GUARITA_ONNXRUNTIME", repository().join(".runtime"));
     }
@@ -20,6 +23,18 @@ fn detect(arguments: &[&str]) -> (Option<i32>, String, String) {
     let output = run(env!("CARGO_BIN_EXE_detect"), arguments);
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+fn watch(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = run(env!("CARGO_BIN_EXE_watch"), arguments);
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+/// The program that `GUARITA_FFMPEG` names, or that of the checkout.
+fn ffmpeg() -> Option<PathBuf> {
+    let named = std::env::var_os("GUARITA_FFMPEG").filter(|name| !name.is_empty()).map(PathBuf::from);
+    Some(named.unwrap_or(repository().join(".ffmpeg"))).filter(|program| program.is_file())
 }
 
 const MODEL: [&str; 2] = ["--model", "models/fixtures/v8_nc80.onnx"];
@@ -68,6 +83,120 @@ fn what_is_missing_has_a_status_of_its_own() {
     let (status, _, err) =
         detect(&[&["core/tests/data/rgb.png", "--no-pictures", "--onnxruntime", "/nowhere"], &MODEL[..]].concat());
     assert!(status == Some(3) && err.contains("pip install onnxruntime"), "{err}");
+}
+
+#[test]
+fn watch_explains_itself_and_what_is_wrong() {
+    let (status, out, _) = watch(&["--help"]);
+    assert!(status == Some(0) && out.contains("--every-s") && out.contains("Exit status"), "{out}");
+    assert_eq!(watch(&[]).0, Some(2));
+    for wrong in [["--fps", "0"], ["--every-s", "-1"], ["--confidence", "7"], ["--gate", "nowhere.toml"]] {
+        let option = format!("{}={}", wrong[0], wrong[1]);
+        let (status, _, err) = watch(&[&["x.mp4", &option], &MODEL[..]].concat());
+        assert!(status == Some(2) && !err.is_empty(), "{option}: {err}");
+    }
+    let (status, _, err) = watch(&[&["x.mp4", "--gate", "Cargo.toml"], &MODEL[..]].concat());
+    assert!(status == Some(2) && err.contains("Cargo.toml") && err.contains("unknown field"), "{err}");
+    let (status, _, err) = watch(&["x.mp4", "--model", "nowhere.onnx"]);
+    assert!(status == Some(4) && err.contains("make models"), "{err}");
+}
+
+#[test]
+fn a_clip_that_cannot_be_watched_does_not_keep_others_from_it() {
+    let folder = Scratch::new("unwatchable");
+    let (status, _, err) =
+        watch(&[&["README.md", "--ffmpeg", "/nowhere/ffmpeg", "--out", folder.name()], &MODEL[..]].concat());
+    assert!(status == Some(3) && err.contains("/nowhere/ffmpeg") && err.contains("make setup"), "{err}");
+    let Some(_) = ffmpeg() else {
+        println!("a_clip_that_cannot_be_watched: SKIPPED, no ffmpeg (run `make setup` once, or set GUARITA_FFMPEG)");
+        return;
+    };
+    let (status, out, err) = watch(&[&["missing.mp4", "README.md", "--out", folder.name()], &MODEL[..]].concat());
+    assert!(status == Some(1) && out.contains("2 of 2 clips failed"), "{out}{err}");
+    assert!(err.contains("missing.mp4  error") && err.contains("NotFound"), "{err}");
+    assert!(err.contains("README.md  error"), "{err}");
+}
+
+/// A folder that goes away with the test.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("guarita-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn name(&self) -> &str {
+        self.0.to_str().unwrap()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn a_clip_is_watched_counted_and_drawn() {
+    let Some(ffmpeg) = ffmpeg() else {
+        println!("a_clip_is_watched: SKIPPED, no ffmpeg (run `make setup` once, or set GUARITA_FFMPEG)");
+        return;
+    };
+    let folder = Scratch::new("watch");
+    let clip = folder.0.join("box.avi");
+    // Ten seconds of noise over a pattern; from the fourth on a red box goes through the middle, where the fixture looks.
+    let scene = "mandelbrot=size=160x120:rate=10:end_scale=0.3:maxiter=50,trim=end_frame=1,loop=-1:1,setpts=N/10/TB,\
+                 noise=alls=6:allf=t,trim=duration=10[still];color=red:size=24x40:rate=10[thing];\
+                 [still][thing]overlay=x=(t-4)*80:y=40:enable=between(t\\,4\\,6):shortest=1";
+    let made = Command::new(ffmpeg)
+        .args(["-hide_banner", "-loglevel", "error", "-f", "lavfi", "-i", scene, "-c:v", "mjpeg", "-q:v", "2", "-y"])
+        .arg(&clip)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let gate = folder.0.join("gate.toml");
+    std::fs::write(&gate, "linger_s = 1.0\nheartbeat_s = 30.0\n").unwrap();
+    let same = clip.to_str().unwrap();
+    let options = [same, same, "--gate", gate.to_str().unwrap(), "--out", folder.name(), "--confidence", "0"];
+    let (status, out, err) = watch(&[&options[..], &MODEL[..]].concat());
+    assert_eq!((status, err.as_str()), (Some(0), ""), "{out}");
+
+    let numbers = |words: &str| -> Vec<f64> {
+        let line = out.lines().find(|line| line.trim_start().starts_with(words)).unwrap();
+        let number = |word: &str| word.trim_end_matches([',', ':', ';', '.']).parse().ok();
+        line[words.len() + 2..].split_whitespace().filter_map(number).collect()
+    };
+    assert_eq!(numbers("frames")[0], 100.0, "{out}");
+    let &[opened, share, motion, linger, heartbeat] = &numbers("opened")[..] else { panic!("{out}") };
+    assert_eq!(opened, motion + linger + heartbeat, "{out}");
+    assert!(opened == share && (15.0..50.0).contains(&opened) && heartbeat >= 1.0, "{out}");
+    let analysed = numbers("analysed")[0];
+    assert!(analysed >= 8.0 && analysed <= opened / 2.0 + 2.0, "{out}");
+    let found = numbers("detections");
+    assert_eq!(found[0], found[1..].iter().sum::<f64>(), "{out}");
+    let saved = numbers("share saved");
+    assert!((saved[0] - (1.0 - analysed / 100.0)).abs() < 1e-9, "{out}");
+    assert!((saved[1] + saved[2] - saved[0] * 100.0).abs() < 0.11, "{out}");
+    assert!(numbers("in the gate")[0] > 0.0 || numbers("in the gate")[1] > 0.0, "{out}");
+
+    // Half a clip: what is there is watched and drawn, and the end is an error.
+    let half = folder.0.join("half.avi");
+    let bytes = std::fs::read(&clip).unwrap();
+    std::fs::write(&half, &bytes[..bytes.len() / 2]).unwrap();
+    let (status, half_out, err) = watch(&[&[half.to_str().unwrap(), "--out", folder.name()], &MODEL[..]].concat());
+    assert!(status == Some(1) && half_out.contains("half-timeline.png"), "{half_out}{err}");
+    assert!(err.contains("DataCorrupt") && err.contains("half.avi"), "{err}");
+
+    // The second one of the same name does not overwrite the first one.
+    for name in ["box-sheet.png", "box-timeline.png", "box-2-sheet.png", "box-2-timeline.png"] {
+        let path = folder.0.join(name);
+        assert!(out.contains(path.canonicalize().unwrap().to_str().unwrap()), "{name} in: {out}");
+        let picture = guarita::Frame::open(&path, &guarita::DecodeOptions::default()).unwrap();
+        let least = if name.ends_with("timeline.png") { 1600 } else { 480 };
+        assert!(picture.size().width >= least && picture.size().height >= 300, "{name}: {}", picture.size());
+    }
 }
 
 #[test]

@@ -65,6 +65,41 @@ impl Canvas {
         Self { size, pixels }
     }
 
+    /// A canvas in one colour.
+    pub fn new(size: Size, color: Color) -> Self {
+        Self { size, pixels: [color.0, color.1, color.2].repeat(size.pixels() as usize) }
+    }
+
+    /// The same picture in another size; smaller pixels are weighted means of those that they stand for.
+    pub fn resized(&self, size: Size) -> Self {
+        let Size { width, height } = self.size;
+        match image::ImageBuffer::<image::Rgb<u8>, _>::from_raw(width, height, self.pixels.as_slice()) {
+            Some(picture) => {
+                let filter = image::imageops::FilterType::Triangle;
+                let resized = image::imageops::resize(&picture, size.width, size.height, filter);
+                Self { size, pixels: resized.into_raw() }
+            }
+            // There are as many pixels as the size says, always.
+            None => Self::new(size, Color(0, 0, 0)),
+        }
+    }
+
+    /// Copies a picture onto this one, its top left corner at (`x`, `y`); what lies outside is left out.
+    pub fn paste(&mut self, picture: &Self, x: i32, y: i32) {
+        let (left, right) = (x.clamp(0, self.size.width as i32), x.saturating_add(picture.size.width as i32));
+        let count = (right.clamp(left, self.size.width as i32) - left) as usize * 3;
+        if count == 0 {
+            return;
+        }
+        let skipped = (left - x) as usize;
+        for (row, y) in (0..picture.size.height as usize).zip(y..self.size.height as i32) {
+            let Ok(y) = usize::try_from(y) else { continue };
+            let from = (row * picture.size.width as usize + skipped) * 3;
+            let to = (y * self.size.width as usize + left as usize) * 3;
+            self.pixels[to..][..count].copy_from_slice(&picture.pixels[from..][..count]);
+        }
+    }
+
     /// Draws a box with words above it (inside, where there is no room above). Words may have any Latin-1 letter.
     pub fn draw_box(&mut self, bbox: &BoundingBox, words: &str, color: Color) {
         let Self { size, .. } = *self;
@@ -203,6 +238,17 @@ mod tests {
         assert_eq!((at(60, 70), at(35, 50), at(9, 50)), (&[100; 3][..], &[100; 3][..], &[100; 3][..]));
         assert_eq!(at(10, 20), &[1, 2, 3]);
         assert!(canvas.rgb().chunks(3).any(|pixel| pixel == [0, 0, 0]), "words are black");
+    }
+
+    #[test]
+    fn a_picture_is_resized_and_pasted_where_there_is_room() {
+        let white = Canvas::new(Size::new(40, 20), Color(255, 255, 255)).resized(Size::new(4, 2));
+        assert_eq!((white.size(), white.rgb()), (Size::new(4, 2), &[255; 24][..]));
+        for (x, y, inside) in [(0, 0, 8), (-2, 1, 4), (6, 7, 2), (-9, 0, 0), (99, 99, 0), (i32::MIN, i32::MAX, 0)] {
+            let mut canvas = Canvas::new(Size::new(8, 8), Color(0, 0, 0));
+            canvas.paste(&white, x, y);
+            assert_eq!(canvas.rgb().iter().filter(|&&level| level == 255).count(), inside * 3, "at {x}, {y}");
+        }
     }
 
     #[test]
