@@ -82,7 +82,7 @@ const RESTLESS: f32 = 0.3;
 const SETTLE_S: f64 = 1.2;
 const SETTLE_RATE: f64 = 0.3;
 /// Where more of the picture than this has changed, cells are not explained one by one.
-const MANY: f32 = 0.5;
+const MANY: f32 = 0.3;
 /// A region is at rest when fewer of its pixels changed lately.
 const ACTIVE: f32 = 0.1;
 /// The state of a pixel: modes of the mixture.
