@@ -333,6 +333,16 @@ fn a_snapshot_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_snapshot_of_hours_between_frames_is_sound() {
+    let mut gate = MotionGate::new(quick()).unwrap();
+    for k in 0..40 {
+        let level = if k % 3 == 0 { 0 } else { 40 };
+        gate.observe(&frame(&vec![level + (k % 2) as u8; 64 * 48], Size::new(64, 48), 3_600_000 * k)).unwrap();
+        gate.restore(&gate.snapshot()).unwrap();
+    }
+}
+
+#[test]
 fn a_bad_snapshot_is_an_error_and_loses_nothing() {
     let mut camera = Camera::learnt(quick());
     let snapshot = camera.gate.snapshot();

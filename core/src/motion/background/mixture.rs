@@ -112,7 +112,8 @@ vectorized! {
     fn means(blocks: &[[f32; GRAY]], out: &mut [u8]) {
         for (out, block) in out.chunks_mut(BLOCK).zip(blocks) {
             for (out, &mean) in out.iter_mut().zip(&block[kernel::MEAN * BLOCK..]) {
-                *out = (mean + 0.5) as i32 as u8;
+                // With a learning rate near 1, means overshoot.
+                *out = (mean + 0.5).clamp(0.0, 255.0) as i32 as u8;
             }
         }
     }
@@ -131,14 +132,20 @@ impl Mixture {
         self.used[pixel / BLOCK][pixel % BLOCK] = 0;
     }
 
-    /// Modes in use of every pixel, then weight, variance and mean of each of them, pixel by pixel.
+    /// Modes in use of every pixel, then weight, variance and mean of each of them, pixel by pixel. A pixel that is not all
+    /// numbers, as a mode without weight becomes where nothing is learnt, is forgotten.
     pub(crate) fn save(&self, pixels: usize) -> (Vec<u8>, Vec<f32>) {
-        let used: Vec<u8> = self.used.as_flattened()[..pixels].to_vec();
+        let mut used: Vec<u8> = self.used.as_flattened()[..pixels].to_vec();
         let mut values = Vec::with_capacity(used.iter().map(|&used| 3 * usize::from(used)).sum());
-        for (pixel, &used) in used.iter().enumerate() {
-            for plane in self.planes.iter().take(used.into()) {
+        for (pixel, used) in used.iter_mut().enumerate() {
+            let before = values.len();
+            for plane in self.planes.iter().take(usize::from(*used)) {
                 let mode = plane[pixel / BLOCK * GRAY..].iter().skip(pixel % BLOCK).step_by(BLOCK);
                 values.extend(mode.take(3));
+            }
+            if !values[before..].iter().all(|value: &f32| value.is_finite()) {
+                values.truncate(before);
+                *used = 0;
             }
         }
         (used, values)
@@ -150,7 +157,7 @@ impl Mixture {
         let wanted: usize = used.iter().map(|&used| 3 * usize::from(used)).sum();
         let sound = wanted == values.len()
             && used.iter().all(|&used| usize::from(used) <= most)
-            && values.iter().all(|value| (0.0..1e9).contains(value));
+            && values.iter().all(|value| value.abs() < 1e9);
         if !sound {
             return None;
         }

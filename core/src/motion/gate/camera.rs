@@ -262,7 +262,7 @@ impl Camera {
             0.0
         } else if self.machine.learns() {
             // The first frames count alike.
-            share(config.history_s).max(1.0 / f64::from(self.frames + 1))
+            share(config.history_s).max(1.0 / (f64::from(self.frames) + 1.0))
         } else if self.time.now_s() < self.settling_s {
             share(SETTLE_S).min(SETTLE_RATE)
         } else {
