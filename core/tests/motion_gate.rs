@@ -207,6 +207,27 @@ fn timestamps_may_repeat_jump_and_go_back() {
 }
 
 #[test]
+fn what_is_there_after_a_gap_is_seen() {
+    // The camera was away for an hour, or frozen for twenty minutes; then somebody stands there, and walks off.
+    for (gap_ms, frozen) in [(3_600_000, false), (600_000, false), (20_000, true)] {
+        let mut camera = Camera::learnt(quick());
+        if frozen {
+            let gray = camera.street.gray(still);
+            for _ in 0..60 {
+                camera.millis += gap_ms;
+                camera.gate.observe(&frame(&gray, SIZE, camera.millis)).unwrap();
+            }
+        } else {
+            camera.millis += gap_ms;
+        }
+        let walk = camera.watch(20, |k| person(100 + 4 * k));
+        assert!(walk[2..].iter().all(moves), "{gap_ms} {frozen}: {walk:?}");
+        camera.watch(20, |_| still);
+        assert!(!camera.watch(50, |_| still).iter().any(moves), "{gap_ms} {frozen}");
+    }
+}
+
+#[test]
 fn another_size_starts_anew() {
     let mut camera = Camera::learnt(quick());
     let small = Size::new(320, 200);

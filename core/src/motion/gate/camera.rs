@@ -81,6 +81,8 @@ const RESTLESS: f32 = 0.3;
 /// A light that was adopted is learnt for this long, with at most this rate.
 const SETTLE_S: f64 = 1.2;
 const SETTLE_RATE: f64 = 0.3;
+/// No frame counts for more than this, however long ago the one before was: one alone makes no background.
+const MOST_RATE: f64 = 0.1;
 /// Where more of the picture than this has changed, cells are not explained one by one.
 const MANY: f32 = 0.3;
 /// A region is at rest when fewer of its pixels changed lately.
@@ -138,7 +140,11 @@ impl Camera {
         self.unlearnt_s += step_s;
         let action = self.look(frame, now_s, step_s);
         let found = match action {
-            Action::Ignore => Vec::new(),
+            Action::Ignore => {
+                // What was not seen is not learnt later.
+                self.unlearnt_s = 0.0;
+                Vec::new()
+            }
             Action::Learn | Action::Restart => {
                 if action == Action::Restart {
                     self.mixture.clear();
@@ -262,11 +268,11 @@ impl Camera {
             0.0
         } else if self.machine.learns() {
             // The first frames count alike.
-            share(config.history_s).max(1.0 / (f64::from(self.frames) + 1.0))
+            share(config.history_s).min(MOST_RATE).max(1.0 / (f64::from(self.frames) + 1.0))
         } else if self.time.now_s() < self.settling_s {
             share(SETTLE_S).min(SETTLE_RATE)
         } else {
-            share(config.history_s)
+            share(config.history_s).min(MOST_RATE)
         };
         self.unlearnt_s = 0.0;
         self.frames = self.frames.saturating_add(1);
