@@ -59,6 +59,9 @@ demo: models pictures clips ## Finds objects in pictures and in a clip, prints t
 	@echo; echo "market_street.mp4 was filmed in 1906 from a moving cable car: the worst case of a motion gate"; echo
 	@extra=(); for file in $(ASSETS)/video/vtest.avi; do [ ! -f $$file ] || extra+=($$file); done; \
 	target/release/watch --model $(MODELS)/coco_ssd_mobilenet_v2.onnx --out out $(CLIPS)/market_street.mp4 "$${extra[@]}"
+	@clip=$(ASSETS)/video/vtest.avi; [ -f $$clip ] || exit 0; \
+	echo; echo "the same with a gate that looks at the lawn only (examples/watch/lawn.toml)"; echo; \
+	target/release/watch --model $(MODELS)/coco_ssd_mobilenet_v2.onnx --out out/lawn --gate examples/watch/lawn.toml $$clip
 
 test: models fixtures-check ## Runs every test: Rust, and the Python of models/
 	@[ -d $(ASSETS) ] || echo "note: no assets at $(ASSETS): the tests that want them say that they are skipped"

@@ -206,6 +206,35 @@ fn timestamps_may_repeat_jump_and_go_back() {
     }
 }
 
+/// `count` people of 20 pixels' height that walk to and fro, at a second.
+fn crowd(count: usize, t: f64) -> impl Fn(usize, usize, u8) -> u8 {
+    move |x, y, level| {
+        let walks = |k: usize| {
+            let at = 40 + 36 * k + ((t * 12.0 + 7.0 * k as f64) % 20.0) as usize;
+            (at..at + 8).contains(&x) && (250 + 4 * (k % 5)..270 + 4 * (k % 5)).contains(&y)
+        };
+        if (0..count).any(walks) { 25 } else { level }
+    }
+}
+
+#[test]
+fn a_crowd_is_no_weather() {
+    let mut slow = Camera::learnt(quick());
+    slow.millis += 1000;
+    let seen = (0..20)
+        .filter(|&k| {
+            slow.millis += 900;
+            moves(&slow.look(crowd(12, k as f64)))
+        })
+        .count();
+    assert!(seen >= 19, "{seen} of 20 at 1 frame a second");
+    // One after the other, as people come.
+    let mut quick = Camera::learnt(quick());
+    let walk = quick.watch(150, |k| crowd(1 + k / 10, k as f64 / 10.0));
+    let seen = walk.iter().filter(|motion| moves(motion)).count();
+    assert!(seen >= 140, "{seen} of 150 at 10 frames a second");
+}
+
 #[test]
 fn what_is_there_after_a_gap_is_seen() {
     // The camera was away for an hour, or frozen for twenty minutes; then somebody stands there, and walks off.

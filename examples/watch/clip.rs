@@ -65,7 +65,7 @@ pub(crate) fn watch(path: &Path, stem: &str, setup: &Setup) -> Result<Option<Err
     }
     print!("{record}");
     let path = setup.out.join(format!("{stem}-sheet.png"));
-    sheet.finish(&record).save_png(&path)?;
+    sheet.finish(&record, &setup.gate).save_png(&path)?;
     println!("  contact sheet   {}", path.display());
     let path = setup.out.join(format!("{stem}-timeline.png"));
     timeline::draw(&record).save_png(&path)?;

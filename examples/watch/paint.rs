@@ -4,7 +4,7 @@ use embedded_graphics::geometry::{Point, Size as EgSize};
 use embedded_graphics::mono_font::{MonoFont, MonoTextStyle, iso_8859_1};
 use embedded_graphics::pixelcolor::Rgb888;
 use embedded_graphics::prelude::*;
-use embedded_graphics::primitives::{PrimitiveStyle, PrimitiveStyleBuilder, Rectangle, StrokeAlignment};
+use embedded_graphics::primitives::{Line, PrimitiveStyle, PrimitiveStyleBuilder, Rectangle, StrokeAlignment};
 use embedded_graphics::text::{Alignment, Baseline, Text, TextStyleBuilder};
 use guarita::MotionState;
 use guarita::imaging::{Canvas, Color};
@@ -42,6 +42,14 @@ pub(crate) fn outline(canvas: &mut Canvas, area: Area, width: u32, color: Color)
         .stroke_alignment(StrokeAlignment::Inside)
         .build();
     let Ok(()) = rectangle(area).into_styled(style).draw(canvas);
+}
+
+/// Joins corners with thin lines, the last one with the first.
+pub(crate) fn polygon(canvas: &mut Canvas, corners: &[(i32, i32)], color: Color) {
+    let style = PrimitiveStyle::with_stroke(ink(color), 1);
+    for (&(x1, y1), &(x2, y2)) in corners.iter().zip(corners.iter().cycle().skip(1)) {
+        let Ok(()) = Line::new(Point::new(x1, y1), Point::new(x2, y2)).into_styled(style).draw(canvas);
+    }
 }
 
 /// Words whose vertical middle is at `y`, and whose left end, middle or right end is at `x`; Latin-1 letters only.

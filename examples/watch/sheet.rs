@@ -4,7 +4,7 @@ use crate::paint::{self, Area, BLACK, MIDDLE, SMALL_BOLD, WHITE};
 use crate::record::{Record, clock_time, state_name};
 use embedded_graphics::text::Alignment;
 use guarita::imaging::{Canvas, Color};
-use guarita::{BoundingBox, Detections, Frame, Motion, MotionState, Size};
+use guarita::{BoundingBox, Detections, Frame, Motion, MotionGateConfig, MotionState, Point, Size};
 use std::collections::BTreeMap;
 
 const COLUMNS: usize = 4;
@@ -19,6 +19,9 @@ const GAP: i32 = 8;
 const TITLE: i32 = 40;
 const PAPER: Color = Color(34, 37, 43);
 const REGION: Color = Color(255, 236, 130);
+/// Edges of where the gate looks, and of where it does not.
+const INCLUDE: Color = Color(0, 230, 255);
+const EXCLUDE: Color = Color(255, 255, 255);
 
 struct Cell {
     at_s: f64,
@@ -65,7 +68,7 @@ impl Sheet {
     }
 
     /// Draws the sheet.
-    pub(crate) fn finish(self, record: &Record) -> Canvas {
+    pub(crate) fn finish(self, record: &Record, gate: &MotionGateConfig) -> Canvas {
         let (cells, size, scale) = (chosen(self.cells, record.end_s()), self.size, self.scale);
         let columns = cells.len().clamp(1, COLUMNS) as i32;
         let rows = cells.len().div_ceil(COLUMNS).max(1) as i32;
@@ -74,10 +77,10 @@ impl Sheet {
         let mut canvas = Canvas::new(sheet, PAPER);
         let title = format!("{}: {} of {} analysed frames", record.name, cells.len(), record.analysed());
         paint::words(&mut canvas, &title, (GAP, TITLE / 2), Alignment::Left, paint::LARGE, WHITE);
-        legend(&mut canvas, sheet.width as i32 - GAP, paint::width(&title, paint::LARGE) + 3 * GAP);
+        legend(&mut canvas, gate, sheet.width as i32 - GAP, paint::width(&title, paint::LARGE) + 3 * GAP);
         for (k, cell) in cells.into_iter().enumerate() {
             let (x, y) = (GAP + (k % COLUMNS) as i32 * step.0, TITLE + (k / COLUMNS) as i32 * step.1);
-            canvas.paste(&annotated(&cell, scale), x, y);
+            canvas.paste(&annotated(&cell, scale, gate), x, y);
             let (y, h) = (y + size.height as i32, CAPTION);
             paint::fill(&mut canvas, (x, y, size.width as i32, h), BLACK);
             paint::fill(&mut canvas, (x, y, 6, h), paint::state_color(cell.state));
@@ -121,7 +124,7 @@ fn chosen(cells: BTreeMap<u64, Cell>, end_s: f64) -> Vec<Cell> {
 }
 
 /// The small picture with its boxes: words stay readable, since they are drawn after it was made small.
-fn annotated(cell: &Cell, scale: f32) -> Canvas {
+fn annotated(cell: &Cell, scale: f32, gate: &MotionGateConfig) -> Canvas {
     let mut canvas = cell.picture.clone();
     let size = canvas.size();
     let area = |bbox: &BoundingBox| {
@@ -130,6 +133,16 @@ fn annotated(cell: &Cell, scale: f32) -> Canvas {
         let (x, y) = (bbox.x1.round() as i32, bbox.y1.round() as i32);
         (x, y, (bbox.width().round() as i32).max(1), (bbox.height().round() as i32).max(1))
     };
+    let corner = |point: &Point| {
+        let side = |share: f32, pixels: u32| (share * pixels.saturating_sub(1) as f32).round() as i32;
+        (side(point.x, size.width), side(point.y, size.height))
+    };
+    for (polygons, color) in [(&gate.include, INCLUDE), (&gate.exclude, EXCLUDE)] {
+        for polygon in polygons {
+            let corners: Vec<_> = polygon.points().iter().map(corner).collect();
+            paint::polygon(&mut canvas, &corners, color);
+        }
+    }
     for region in &cell.regions {
         paint::outline(&mut canvas, area(region), 1, REGION);
     }
@@ -161,8 +174,10 @@ fn apart(a: Area, b: Area) -> bool {
 }
 
 /// What the boxes mean, up to the right edge, where there is room.
-fn legend(canvas: &mut Canvas, right: i32, left: i32) {
-    let parts = [(2, Color::for_class(0), "detection, confidence in %"), (1, REGION, "motion")];
+fn legend(canvas: &mut Canvas, gate: &MotionGateConfig, right: i32, left: i32) {
+    let mut parts = vec![(2, Color::for_class(0), "detection, confidence in %"), (1, REGION, "motion")];
+    parts.extend((!gate.include.is_empty()).then_some((1, INCLUDE, "gate looks here")));
+    parts.extend((!gate.exclude.is_empty()).then_some((1, EXCLUDE, "gate looks elsewhere")));
     let width: i32 = parts.iter().map(|(_, _, name)| paint::width(name, MIDDLE) + 44).sum();
     let mut x = right - width;
     if x < left {

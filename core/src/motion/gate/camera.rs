@@ -35,7 +35,7 @@ pub(super) struct Camera {
     settling_s: f64,
     /// Whether motion could have been seen in the frame before.
     pub(super) sees: bool,
-    /// Seconds that the mixture has not learnt from yet.
+    /// Seconds since the mixture was last asked.
     unlearnt_s: f64,
     pub(super) buffers: Buffers,
 }
@@ -70,6 +70,8 @@ const RECENT_S: f64 = 0.7;
 const NOISE_AREA: f32 = 3.0;
 /// Times closer than this are equal.
 const ROUNDING_S: f64 = 1e-6;
+/// A gate that can see again passes a frame when none has passed for so long.
+const LOOK_AGAIN_S: f64 = 2.0;
 /// Noise is averaged over this time.
 const NOISE_S: f64 = 3.0;
 /// The share of pixels that differ from which on the picture is compared with moved ones, and the share of scrambled tiles
@@ -163,7 +165,7 @@ impl Camera {
             }
         };
         let sees = matches!(action, Action::Watch | Action::Follow | Action::Doubt | Action::Settle);
-        if sees && !self.sees {
+        if sees && !self.sees && self.passed_s.is_some_and(|at| now_s - at >= LOOK_AGAIN_S) {
             // What came while the gate was blind is in the background now; somebody should look.
             self.passed_s = None;
         }

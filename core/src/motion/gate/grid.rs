@@ -9,8 +9,9 @@ use std::ops::Range;
 
 /// Pixels of a working picture: more would take gigabytes of state.
 const MAX_PIXELS: u64 = 1 << 24;
-/// A working picture has at most this many rows for each column of the working width.
-const MAX_TALL: u32 = 4;
+/// A working picture has at most as many pixels as one of 4:3 with the working width, so that a camera on its side costs no
+/// more.
+const MAX_SHARE: f64 = 0.75;
 /// Rows of the frame that go into one row of the working picture. Of taller boxes so many are picked at even distances:
 /// reading memory is most of the work, and twelve pixels or more average the noise out well enough.
 const MAX_ROWS: usize = 4;
@@ -43,7 +44,7 @@ impl Grid {
     pub(super) fn new(frame: Size, config: &MotionGateConfig) -> Result<Self> {
         let width = if config.working_width == 0 { frame.width } else { config.working_width };
         let scale = (f64::from(frame.width) / f64::from(width))
-            .max(f64::from(frame.height) / (f64::from(width) * f64::from(MAX_TALL)))
+            .max((frame.pixels() as f64 / (MAX_SHARE * f64::from(width) * f64::from(width))).sqrt())
             .max(1.0);
         let scale = if config.working_width == 0 { 1.0 } else { scale };
         let side = |full: u32| (f64::from(full) / scale).round().max(1.0) as usize;

@@ -48,9 +48,10 @@ pub struct Motion {
     pub reason: Option<OpenReason>,
     /// What the gate takes the picture for.
     pub state: MotionState,
-    /// Moving pixels ÷ pixels of the region of interest, 0..1.
+    /// Moving pixels ÷ pixels of the region of interest, 0..1; what weather or noise explains does not move.
     pub fraction: f32,
-    /// Boxes around what moves, in pixels of the frame, the largest first; at most 256.
+    /// Boxes around what moves, in pixels of the frame, the largest area of change first; at most
+    /// 256.
     pub regions: Vec<BoundingBox>,
     /// Presentation time of the frame with which `state` began.
     pub since: Timestamp,
@@ -99,8 +100,10 @@ impl MotionGate {
     /// `InvalidConfig`: see [`MotionGateConfig::validate`]; also where `include` and `exclude` leave nothing to look at.
     pub fn new(config: MotionGateConfig) -> Result<Self> {
         config.validate()?;
-        // Any polygon that a real working picture can see is seen here.
-        Grid::new(Size::new(1024, 1024), &MotionGateConfig { working_width: 0, ..config.clone() })?;
+        // Every polygon has an area; together they may leave none. How much a working picture sees, its size decides.
+        if !config.exclude.is_empty() {
+            Grid::new(Size::new(1024, 1024), &MotionGateConfig { working_width: 0, ..config.clone() })?;
+        }
         Ok(Self { config, camera: None })
     }
 

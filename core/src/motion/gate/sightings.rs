@@ -18,9 +18,8 @@ const SPEED: f64 = 0.15;
 const NEAR: f64 = 5.0;
 /// How far weather is believed to go between two frames that follow closely.
 const SLOW: f64 = 0.06;
-const CLOSE_S: f64 = 0.3;
 /// So many small regions that come out of nothing are weather.
-const MANY: usize = 5;
+const MANY: usize = 4;
 /// So many small regions are weather wherever they come from: flakes fall slowly.
 const CROWD: usize = 16;
 /// The largest drop or flake, as a share of the picture.
@@ -43,6 +42,8 @@ pub(super) struct Sightings {
     seen: Vec<Sighting>,
     /// The frame before.
     last_s: f64,
+    /// Bits of the last frames, the newest lowest: whether many small regions came out of nothing.
+    falls: u8,
     /// The area that weather reached, and when.
     weather: f32,
     weather_s: f64,
@@ -69,7 +70,7 @@ impl Sightings {
         let step_s = now_s - self.last_s;
         self.last_s = now_s;
         self.seen.retain(|seen| now_s - seen.at_s <= MEMORY_S.max(1.5 * step_s));
-        let weather = self.weather(&regions, place, step_s, now_s);
+        let weather = self.weather(&regions, place, now_s);
         let all: Vec<Sighting> = regions.iter().map(|region| sighting(region, now_s)).collect();
         let width = place.width as f64;
         regions.retain(|region| {
@@ -103,12 +104,14 @@ impl Sightings {
     }
 
     /// The area up to which regions are weather.
-    fn weather(&mut self, regions: &[Region], place: Place, step_s: f64, now_s: f64) -> f32 {
+    fn weather(&mut self, regions: &[Region], place: Place, now_s: f64) -> f32 {
         let largest = DROP * place.pixels as f32;
         let speed = place.width as f64 * SLOW;
         let small = || regions.iter().filter(|region| (place.noise / 4.0..largest).contains(&(region.area as f32)));
-        let fresh = |region: &&Region| step_s > CLOSE_S || !self.seen_before(region, (1e-3, 0.0), speed);
-        let now = if small().count() >= CROWD || small().filter(fresh).count() >= MANY {
+        let fresh = |region: &&Region| !self.seen_before(region, (1e-3, 0.0), speed);
+        // People appear once, weather with nearly every frame: with two of the last six.
+        self.falls = self.falls << 1 & 0b11_1111 | u8::from(small().filter(fresh).count() >= MANY);
+        let now = if small().count() >= CROWD || self.falls.count_ones() >= 2 {
             LARGER * small().map(|region| region.area).max().unwrap_or(0) as f32
         } else {
             0.0

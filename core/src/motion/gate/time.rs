@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 /// What a frame is taken to last where timestamps tell nothing, in seconds.
 const USUAL_S: f64 = 0.04;
+/// The longest step that a timestamp is believed, a day; and by how much frames come out of order.
+const MOST_S: f64 = 86_400.0;
+const OUT_OF_ORDER_NS: i64 = 1_000_000_000;
 /// So many timestamps in a row that do not go on are a clock that stands still, not repeated frames.
 const STALLED: u32 = 5;
 
@@ -22,10 +25,14 @@ impl Time {
     /// instant, until there are so many of them that the clock must have stopped.
     pub(super) fn advance(&mut self, pts: Timestamp) -> f64 {
         let pts = pts.as_nanos();
-        let last = self.last_ns.replace(pts);
+        let last = self.last_ns;
+        // A frame out of order does not set the clock back, a clock that was set back does.
+        if last.is_none_or(|last| pts > last || last.saturating_sub(pts) > OUT_OF_ORDER_NS) {
+            self.last_ns = Some(pts);
+        }
         let step = match last {
             None => 0.0,
-            Some(last) => pts.saturating_sub(last) as f64 * 1e-9,
+            Some(last) => (pts.saturating_sub(last) as f64 * 1e-9).min(MOST_S),
         };
         let step = if step > 0.0 {
             self.stalled = 0;
@@ -62,6 +69,14 @@ mod tests {
         assert_eq!(steps(&[50, 150, 150, 250]), [0.0, 100.0, 0.0, 100.0]);
         // The clock was set back: it goes on from there.
         assert_eq!(steps(&[5000, 5100, 20, 120, 220]), [0.0, 100.0, 0.0, 100.0, 100.0]);
+        // Frames in the order of decoding.
+        assert_eq!(steps(&[0, 200, 100, 400, 300]), [0.0, 200.0, 0.0, 200.0, 0.0]);
+        // One timestamp out of this world.
+        let mut wild = Time::default();
+        for pts in [0, i64::MAX, 100_000_000, 200_000_000] {
+            wild.advance(Timestamp::from_nanos(pts));
+        }
+        assert!((wild.now_s() - 86_400.1).abs() < 1e-6, "{wild:?}");
         let stopped = steps(&[100; 9]);
         assert_eq!(stopped, [0.0, 0.0, 0.0, 0.0, 0.0, 40.0, 40.0, 40.0, 40.0]);
         let mut time = Time::default();
