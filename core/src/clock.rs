@@ -1,7 +1,9 @@
 //! Time: the one home of clocks. Everything else takes a [`Clock`] or a [`Timestamp`] as an argument.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::ops::Sub;
+use std::ops::{Add, Sub};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// A point in time in nanoseconds, from an origin that the clock chooses.
@@ -36,10 +38,54 @@ impl Sub for Timestamp {
     }
 }
 
-/// A source of monotonic time.
+/// The time so much later; saturates at the end of the range.
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, later: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(later.as_nanos()).unwrap_or(i64::MAX)))
+    }
+}
+
+/// A point in civil time: seconds since 1970-01-01T00:00:00 UTC, without leap seconds. Unlike a [`Timestamp`] it may
+/// jump, when somebody sets the machine's clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UnixTime(i64);
+
+impl UnixTime {
+    /// From seconds since 1970.
+    pub const fn from_secs(seconds: i64) -> Self {
+        Self(seconds)
+    }
+
+    /// Seconds since 1970.
+    pub const fn as_secs(self) -> i64 {
+        self.0
+    }
+}
+
+/// One reading of both times.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// For measuring how long something takes: it never goes back.
+    pub monotonic: Timestamp,
+    /// For days and months.
+    pub unix: UnixTime,
+}
+
+/// A source of time.
 pub trait Clock: Send + Sync + fmt::Debug {
-    /// The time now; never less than an earlier answer of the same clock.
+    /// The monotonic time now; never less than an earlier answer of the same clock.
     fn now(&self) -> Timestamp;
+
+    /// The civil time now.
+    fn unix(&self) -> UnixTime;
+
+    /// Both.
+    fn moment(&self) -> Moment {
+        Moment { monotonic: self.now(), unix: self.unix() }
+    }
 }
 
 /// The machine's monotonic clock; its origin is the first reading in this process.
@@ -56,6 +102,68 @@ impl Clock for SystemClock {
         let nanos = Instant::now().saturating_duration_since(origin).as_nanos();
         Timestamp(i64::try_from(nanos).unwrap_or(i64::MAX))
     }
+
+    #[expect(clippy::disallowed_methods, reason = "the one home of the machine's clock")]
+    fn unix(&self) -> UnixTime {
+        use std::time::{SystemTime, UNIX_EPOCH};
+        let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        UnixTime(match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(after) => seconds(after),
+            Err(before) => -seconds(before.duration()),
+        })
+    }
+}
+
+/// A clock that stands still until somebody moves it, for tests and simulations.
+///
+/// ```
+/// use guarita::{Clock, ManualClock, UnixTime};
+/// use std::time::Duration;
+/// let clock = ManualClock::new(UnixTime::from_secs(1_700_000_000));
+/// clock.advance(Duration::from_secs(60));
+/// assert_eq!(clock.now().as_nanos(), 60_000_000_000);
+/// assert_eq!(clock.unix().as_secs(), 1_700_000_060);
+/// ```
+#[derive(Debug, Default)]
+pub struct ManualClock(Mutex<Manual>);
+
+#[derive(Debug, Default)]
+struct Manual {
+    now: Timestamp,
+    /// Civil time less monotonic time, in nanoseconds.
+    offset: i128,
+}
+
+impl ManualClock {
+    /// A clock at monotonic time 0 and this civil time.
+    pub fn new(unix: UnixTime) -> Self {
+        let offset = i128::from(unix.as_secs()) * 1_000_000_000;
+        Self(Mutex::new(Manual { now: Timestamp::default(), offset }))
+    }
+
+    /// Moves both times on.
+    pub fn advance(&self, by: Duration) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.now = state.now + by;
+    }
+
+    /// Sets the civil time only, as somebody does who corrects the machine's clock.
+    pub fn set_unix(&self, unix: UnixTime) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.offset = i128::from(unix.as_secs()) * 1_000_000_000 - i128::from(state.now.as_nanos());
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).now
+    }
+
+    fn unix(&self) -> UnixTime {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let nanos = i128::from(state.now.as_nanos()) + state.offset;
+        UnixTime(i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or(i64::MAX))
+    }
 }
 
 #[cfg(test)]
@@ -68,6 +176,25 @@ mod tests {
         assert_eq!(late - early, Duration::from_millis(2));
         assert_eq!(early - late, Duration::ZERO);
         assert_eq!(Timestamp::from_nanos(i64::MIN) - late, Duration::ZERO);
+    }
+
+    #[test]
+    fn a_sum_saturates() {
+        assert_eq!(Timestamp::from_millis(1) + Duration::from_millis(2), Timestamp::from_millis(3));
+        assert_eq!(Timestamp::from_nanos(1) + Duration::MAX, Timestamp::from_nanos(i64::MAX));
+    }
+
+    #[test]
+    fn a_manual_clock_can_be_corrected_without_going_back() {
+        let clock = ManualClock::new(UnixTime::from_secs(7_200));
+        clock.advance(Duration::from_millis(1_500));
+        clock.set_unix(UnixTime::from_secs(3_600));
+        assert_eq!(
+            clock.moment(),
+            Moment { monotonic: Timestamp::from_millis(1_500), unix: UnixTime::from_secs(3_600) }
+        );
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(clock.unix(), UnixTime::from_secs(3_601));
     }
 
     #[test]

@@ -28,11 +28,13 @@ pub mod imaging;
 mod model;
 mod motion;
 mod onnx;
+mod provider;
+mod resilience;
 #[cfg(feature = "video")]
 mod source;
 mod threads;
 
-pub use clock::{Clock, SystemClock, Timestamp};
+pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp, UnixTime};
 pub use detection::{Detection, Detections, Label, Timing};
 pub use detector::{BatchMode, Detector, DetectorConfig, DetectorReport};
 #[doc(hidden)]
@@ -48,6 +50,7 @@ pub use motion::{
     BackgroundModel, BackgroundModelConfig, Kernel, Motion, MotionGate, MotionGateConfig, MotionState, OpenReason,
 };
 pub use onnx::{ExecutionProvider, ProviderChoice, RuntimeInfo, runtime};
+pub use resilience::MicroDollars;
 #[cfg(feature = "video")]
 pub use source::{SourceConfig, VideoSource};
 pub use threads::Threads;

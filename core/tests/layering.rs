@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Floors from the ground up. On its own floor, a module may use those listed before it.
-const FLOORS: [(u8, &[&str]); 5] = [
+const FLOORS: [(u8, &[&str]); 6] = [
     (0, &["error", "clock", "threads"]),
     (1, &["geometry"]),
     (2, &["frame", "imaging"]),
-    (3, &["detection", "model", "motion", "source"]),
+    (3, &["detection", "model", "motion", "resilience", "source"]),
     (4, &["onnx", "detector"]),
+    (5, &["provider"]),
 ];
 
 /// The only module that may know the crate `ort`.

@@ -1,0 +1,1 @@
+//! Who looks at pictures: on this machine, in a cloud, or one standing in for the other.
