@@ -184,6 +184,8 @@ constructors! {
     resource_exhausted => ResourceExhausted,
     data_corrupt => DataCorrupt,
     internal => Internal,
+    cancelled => Cancelled,
+    deadline_exceeded => DeadlineExceeded,
 }
 
 #[cfg(test)]

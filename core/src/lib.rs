@@ -35,7 +35,7 @@ mod source;
 mod threads;
 
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp, UnixTime};
-pub use detection::{Detection, Detections, Label, Timing};
+pub use detection::{Detection, Detections, ImageLabel, Label, Timing};
 pub use detector::{BatchMode, Detector, DetectorConfig, DetectorReport};
 #[doc(hidden)]
 pub use detector::{BenchScratch, bench_postprocess};
@@ -50,6 +50,10 @@ pub use motion::{
     BackgroundModel, BackgroundModelConfig, Kernel, Motion, MotionGate, MotionGateConfig, MotionState, OpenReason,
 };
 pub use onnx::{ExecutionProvider, ProviderChoice, RuntimeInfo, runtime};
+pub use provider::{
+    Answer, AnswerReason, Capability, Health, LastError, Latency, LatencyPercentiles, PendingAnswer, Priority,
+    Provider, Reply, Request, Response, Want,
+};
 pub use resilience::MicroDollars;
 #[cfg(feature = "video")]
 pub use source::{SourceConfig, VideoSource};

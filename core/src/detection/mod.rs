@@ -10,13 +10,19 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The class of a detection: the model's number for it and its name. Cheap to clone.
+/// The class of a detection: its number and its name. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub struct Label {
-    /// The model's number for the class, from 0.
+    /// The model's number for the class, from 0; [`UNNUMBERED`](Label::UNNUMBERED) for a name of a cloud provider that is
+    /// none of the 80 of COCO.
     pub id: u32,
     /// The name, such as `person`; `class 7` where the model file does not say.
     pub name: Arc<str>,
+}
+
+impl Label {
+    /// The number of a label that has a name only.
+    pub const UNNUMBERED: u32 = u32::MAX;
 }
 
 impl fmt::Display for Label {
@@ -35,12 +41,39 @@ pub struct Detection {
     pub label: Label,
     /// How sure the model is, 0..1.
     pub confidence: f32,
+    /// The words, where it is text that was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<Arc<str>>,
+    /// What the label is a kind of, in the words of the provider that says so (`Vehicle` and `Transportation` for a car);
+    /// empty for local models.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parents: Vec<Arc<str>>,
 }
 
 impl Detection {
     /// A detection.
     pub const fn new(bbox: BoundingBox, label: Label, confidence: f32) -> Self {
-        Self { bbox, label, confidence }
+        Self { bbox, label, confidence, text: None, parents: Vec::new() }
+    }
+}
+
+/// A label of a whole picture: something is in it, or it is of that kind, and nobody says where.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ImageLabel {
+    /// What it is.
+    pub label: Label,
+    /// How sure the model is, 0..1.
+    pub confidence: f32,
+    /// What the label is a kind of; as in [`Detection::parents`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parents: Vec<Arc<str>>,
+}
+
+impl ImageLabel {
+    /// A label of a whole picture.
+    pub const fn new(label: Label, confidence: f32) -> Self {
+        Self { label, confidence, parents: Vec::new() }
     }
 }
 
@@ -50,6 +83,9 @@ impl Detection {
 pub struct Detections {
     /// The objects, in falling order of confidence.
     pub items: Vec<Detection>,
+    /// Labels without a box, surest first; only cloud providers give some.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub image_labels: Vec<ImageLabel>,
     /// The size of the frame whose pixels the boxes are in.
     pub frame: Size,
     /// What the call cost. Frames of one run share the time of preprocessing and inference equally.
@@ -60,7 +96,7 @@ pub struct Detections {
 impl Detections {
     /// Detections in a frame of this size.
     pub const fn new(items: Vec<Detection>, frame: Size, timing: Timing) -> Self {
-        Self { items, frame, timing }
+        Self { items, image_labels: Vec::new(), frame, timing }
     }
 
     /// The objects, surest first.

@@ -1,1 +1,103 @@
 //! Who looks at pictures: on this machine, in a cloud, or one standing in for the other.
+//!
+//! A [`Provider`] takes a [`Request`] and gives a [`Response`] through a [`Reply`], exactly once, in the time that the
+//! request allows. All of them speak alike: labels are COCO's names where there is one, boxes are in pixels of the frame
+//! that was sent, confidence is 0..1.
+
+mod health;
+mod reply;
+mod request;
+mod response;
+
+pub use health::{Health, LastError, LatencyPercentiles};
+pub use reply::{PendingAnswer, Reply};
+pub use request::{Priority, Request, Want};
+pub use response::{Answer, AnswerReason, Latency, Response};
+
+pub(crate) use health::HealthLog;
+
+use crate::clock::{Clock, Timestamp};
+use crate::error::{Error, Result};
+use crate::resilience::MicroDollars;
+use std::fmt;
+
+/// Something that looks at pictures. Object-safe: hold it as `Arc<dyn Provider>`.
+///
+/// Implementations of other people are welcome; `testkit::check_provider` (feature `testkit`) tells whether one keeps the
+/// rules.
+pub trait Provider: Send + Sync + fmt::Debug {
+    /// A short name, such as `local` or `rekognition`; the same for the provider's whole life.
+    fn name(&self) -> &str;
+
+    /// What it can do.
+    fn capability(&self) -> Capability;
+
+    /// How it does. Costs neither money nor time: nothing is called.
+    fn health(&self) -> Health;
+
+    /// Takes a request and returns at once; the reply is given later, from a thread of the provider's, or now where the
+    /// answer is known already (such as `Overloaded`). Every request gets exactly one answer: a `Reply` that is dropped
+    /// answers `Cancelled`.
+    fn submit(&self, request: Request, reply: Reply);
+
+    /// The clock that deadlines of requests are read on.
+    fn clock(&self) -> &dyn Clock;
+
+    /// Submits, and waits for the answer. Not for threads that must not wait, such as those of an async runtime.
+    ///
+    /// # Errors
+    /// What the provider answers: `DeadlineExceeded`, `Overloaded`, `Unavailable`, `RateLimited`, `BudgetExhausted`,
+    /// `InvalidArgument` for a request that makes no sense, `Cancelled` where the provider is closed.
+    fn detect(&self, request: Request) -> Result<Response> {
+        let (reply, answer) = Reply::channel();
+        self.submit(request, reply);
+        answer.wait()
+    }
+}
+
+/// What a provider can do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Capability {
+    /// What it can be asked for.
+    pub wants: Vec<Want>,
+    /// Frames of one request that it looks at in one go; 1 where each is a call of its own.
+    pub max_batch: usize,
+    /// Requests that it takes before it answers `Overloaded`.
+    pub max_in_flight: usize,
+    /// Whether pictures leave the machine.
+    pub leaves_machine: bool,
+    /// The price of a frame now, for each thing that it can be asked for; zero for the local ones.
+    pub price: MicroDollars,
+}
+
+impl Capability {
+    /// A provider that works on this machine and takes no money.
+    pub fn local(wants: &[Want], max_batch: usize, max_in_flight: usize) -> Self {
+        Self { wants: wants.to_vec(), max_batch, max_in_flight, leaves_machine: false, price: MicroDollars::ZERO }
+    }
+
+    /// One that sends pictures away, at this price for a frame.
+    pub fn remote(wants: &[Want], max_batch: usize, max_in_flight: usize, price: MicroDollars) -> Self {
+        Self { leaves_machine: true, price, ..Self::local(wants, max_batch, max_in_flight) }
+    }
+
+    /// Checks what every provider checks before it takes a request: that it makes sense, that this provider can do it,
+    /// and that there is time left.
+    ///
+    /// # Errors
+    /// As [`Request::validate`]; `Unsupported` where the provider cannot be asked for this, `DeadlineExceeded` where the
+    /// deadline has passed.
+    pub fn admit(&self, provider: &str, request: &Request, now: Timestamp) -> Result<()> {
+        request.validate()?;
+        if !self.wants.contains(&request.want) {
+            let can: Vec<_> = self.wants.iter().map(|want| want.as_str()).collect();
+            return Err(Error::unsupported(format!(
+                "{provider} cannot look for {}; it can look for {}",
+                request.want,
+                can.join(", ")
+            )));
+        }
+        request.time_left(now).map(|_| ())
+    }
+}

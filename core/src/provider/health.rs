@@ -1,0 +1,106 @@
+use crate::clock::Timestamp;
+use crate::error::{Error, ErrorCode};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// How a provider does, from what it has seen; nothing is called to find out.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Health {
+    /// It has not been closed, and its threads run.
+    pub live: bool,
+    /// It would take a request now, and expects to answer it.
+    pub ready: bool,
+    /// Why it does less than it should, where that is so: a smaller batch, another device, an open breaker.
+    pub degraded: Option<String>,
+    /// The last error that was the provider's and not the request's.
+    pub last_error: Option<LastError>,
+    /// Of the last answers, from `submit` on; none before the first one.
+    pub latency: Option<LatencyPercentiles>,
+    /// Requests taken and not answered yet.
+    pub in_flight: usize,
+    /// How long a request that comes now would wait before somebody takes it up, by the times of the last ones.
+    pub expected_wait: Duration,
+}
+
+/// An error, and when it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LastError {
+    /// Its code.
+    pub code: ErrorCode,
+    /// Its message, for people.
+    pub message: String,
+    /// When, on the provider's clock.
+    pub at: Timestamp,
+}
+
+/// The times of the last answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LatencyPercentiles {
+    /// Half of them took no longer.
+    pub p50: Duration,
+    /// 95 of 100 took no longer.
+    pub p95: Duration,
+    /// 99 of 100 took no longer.
+    pub p99: Duration,
+}
+
+/// Answers that the percentiles look back on: enough for a 99th one that is not simply the largest.
+const LOOK_BACK: usize = 512;
+
+/// What a provider remembers in order to say how it does.
+#[derive(Debug, Default)]
+pub(crate) struct HealthLog {
+    latencies: VecDeque<Duration>,
+    last_error: Option<LastError>,
+}
+
+impl HealthLog {
+    pub(crate) fn answered(&mut self, took: Duration) {
+        if self.latencies.len() == LOOK_BACK {
+            self.latencies.pop_front();
+        }
+        self.latencies.push_back(took);
+    }
+
+    pub(crate) fn failed(&mut self, error: &Error, at: Timestamp) {
+        self.last_error = Some(LastError { code: error.code(), message: error.to_string(), at });
+    }
+
+    /// A health with the latencies and the last error filled in; the rest is the provider's to say.
+    pub(crate) fn health(&self) -> Health {
+        Health { last_error: self.last_error.clone(), latency: self.percentiles(), ..Health::default() }
+    }
+
+    /// The nearest-rank percentiles.
+    fn percentiles(&self) -> Option<LatencyPercentiles> {
+        let mut sorted: Vec<_> = self.latencies.iter().copied().collect();
+        sorted.sort_unstable();
+        let rank = |percent: usize| sorted.get((sorted.len() * percent).div_ceil(100).saturating_sub(1)).copied();
+        Some(LatencyPercentiles { p50: rank(50)?, p95: rank(95)?, p99: rank(99)? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percentiles_are_those_of_the_last_answers() {
+        let mut log = HealthLog::default();
+        assert_eq!(log.health().latency, None);
+        log.answered(Duration::from_secs(3_600));
+        for ms in (1..=100).cycle().take(LOOK_BACK) {
+            log.answered(Duration::from_millis(ms));
+        }
+        // 512 = 5 × 100 + 12: the hour has left, and the lowest twelve count once more.
+        let ms = Duration::from_millis;
+        let p = log.health().latency.unwrap();
+        assert_eq!((p.p50, p.p95, p.p99), (ms(49), ms(95), ms(99)));
+        log.failed(&Error::internal("x"), Timestamp::from_millis(5));
+        let last = log.health().last_error.unwrap();
+        assert_eq!((last.code, last.at), (ErrorCode::Internal, Timestamp::from_millis(5)));
+    }
+}
