@@ -4,11 +4,13 @@
 //! request allows. All of them speak alike: labels are COCO's names where there is one, boxes are in pixels of the frame
 //! that was sent, confidence is 0..1.
 
+mod cancellation;
 mod health;
 mod reply;
 mod request;
 mod response;
 
+pub use cancellation::Cancellation;
 pub use health::{Health, LastError, LatencyPercentiles};
 pub use reply::{PendingAnswer, Reply};
 pub use request::{Priority, Request, Want};

@@ -1,3 +1,4 @@
+use super::Cancellation;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
@@ -76,6 +77,8 @@ pub struct Request {
     pub idempotency_key: Option<Arc<str>>,
     /// Whom a budget counts it for, beside the camera; empty for nobody.
     pub tenant: Arc<str>,
+    /// Lets the asker take the request back as long as nobody has begun with it.
+    pub cancellation: Cancellation,
 }
 
 impl Request {
@@ -90,6 +93,7 @@ impl Request {
             priority: Priority::Normal,
             idempotency_key: None,
             tenant: "".into(),
+            cancellation: Cancellation::default(),
         }
     }
 

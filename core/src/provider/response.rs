@@ -69,6 +69,8 @@ pub enum AnswerReason {
     BreakerOpen,
     /// The primary took longer than `fallback_timeout`.
     PrimarySlow,
+    /// The other one cannot look for that.
+    OnlyOne,
     /// It was its turn by the weights.
     Balanced,
     /// The primary would have missed the deadline.
@@ -92,6 +94,7 @@ impl fmt::Display for AnswerReason {
             Self::PrimaryFailed(code) => f.pad(&format!("primary failed: {code}")),
             Self::BreakerOpen => f.pad("primary's breaker is open"),
             Self::PrimarySlow => f.pad("primary too slow"),
+            Self::OnlyOne => f.pad("the only one that can"),
             Self::Balanced => f.pad("balanced"),
             Self::Overflow => f.pad("primary too busy"),
             Self::Escalated => f.pad("primary not sure"),
