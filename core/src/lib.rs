@@ -32,6 +32,7 @@ mod provider;
 mod resilience;
 #[cfg(feature = "video")]
 mod source;
+mod sync;
 mod threads;
 
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp, UnixTime};
@@ -50,7 +51,12 @@ pub use motion::{
     BackgroundModel, BackgroundModelConfig, Kernel, Motion, MotionGate, MotionGateConfig, MotionState, OpenReason,
 };
 pub use onnx::{ExecutionProvider, ProviderChoice, RuntimeInfo, runtime};
-pub use resilience::MicroDollars;
+pub use resilience::{
+    BreakerCounts, BreakerOpen, BreakerState, BreakerTransition, BreakerWindow, Bulkhead, BulkheadPermit,
+    CircuitBreaker, CircuitBreakerConfig, FailurePolicy, GiveUpReason, MicroDollars, Permit, RateLimit,
+    RateLimitConfig, RetryConfig, RetryDecision, RetryPolicy, RetryTokens, Timeout, TransitionReason, Verdict,
+    classify, is_retryable,
+};
 #[cfg(feature = "video")]
 pub use source::{SourceConfig, VideoSource};
 pub use threads::Threads;
