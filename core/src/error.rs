@@ -137,7 +137,7 @@ impl Error {
     }
 
     /// The error of a library below that caused this one, where there is one.
-    pub fn cause(&self) -> Option<&(dyn std::error::Error + Send + Sync)> {
+    pub fn cause(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
         self.0.source.as_deref()
     }
 }

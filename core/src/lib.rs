@@ -32,6 +32,7 @@ mod provider;
 mod resilience;
 #[cfg(feature = "video")]
 mod source;
+mod sync;
 mod threads;
 
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp, UnixTime};
@@ -54,7 +55,12 @@ pub use provider::{
     Answer, AnswerReason, Cancellation, Capability, Health, LastError, Latency, LatencyPercentiles, PendingAnswer,
     Priority, Provider, Reply, Request, Response, Want,
 };
-pub use resilience::MicroDollars;
+pub use resilience::{
+    BreakerCounts, BreakerOpen, BreakerState, BreakerTransition, BreakerWindow, Bulkhead, BulkheadPermit,
+    CircuitBreaker, CircuitBreakerConfig, FailurePolicy, GiveUpReason, MicroDollars, Permit, RateLimit,
+    RateLimitConfig, RetryConfig, RetryDecision, RetryPolicy, RetryTokens, Timeout, TransitionReason, Verdict,
+    classify, is_retryable,
+};
 #[cfg(feature = "video")]
 pub use source::{SourceConfig, VideoSource};
 pub use threads::Threads;

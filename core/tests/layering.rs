@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Floors from the ground up. On its own floor, a module may use those listed before it.
 const FLOORS: [(u8, &[&str]); 6] = [
-    (0, &["error", "clock", "threads"]),
+    (0, &["error", "clock", "sync", "threads"]),
     (1, &["geometry"]),
     (2, &["frame", "imaging"]),
     (3, &["detection", "model", "motion", "resilience", "source"]),

@@ -1,8 +1,26 @@
 //! What keeps a provider's trouble and its bill within bounds: breaker, retry, rate, bulkhead, budget.
 //!
 //! The deciding parts are plain machines: time and seeds come in as arguments, nothing here reads a clock, sleeps, draws
-//! random numbers or starts a thread.
+//! random numbers of its own or starts a thread.
 
+mod breaker;
+mod bulkhead;
+mod check;
+mod failure;
 mod money;
+mod random;
+mod rate;
+mod retry;
+mod steady;
+mod timeout;
 
+pub use breaker::{
+    BreakerCounts, BreakerOpen, BreakerState, BreakerTransition, BreakerWindow, CircuitBreaker, CircuitBreakerConfig,
+    Permit, TransitionReason,
+};
+pub use bulkhead::{Bulkhead, BulkheadPermit};
+pub use failure::{FailurePolicy, Verdict, classify, is_retryable};
 pub use money::MicroDollars;
+pub use rate::{RateLimit, RateLimitConfig};
+pub use retry::{GiveUpReason, RetryConfig, RetryDecision, RetryPolicy, RetryTokens};
+pub use timeout::Timeout;

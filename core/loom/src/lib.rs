@@ -1,0 +1,19 @@
+//! The machines of `guarita` that threads share, compiled from core's own files against loom's locks and counters, so
+//! that the tests in `core/loom/tests` can try every interleaving of a few threads. Not a library to depend on.
+//!
+//! Core takes its locks from `crate::sync`; here that module is another one. So neither a flag for the compiler nor a second
+//! build of core's dependencies is needed.
+
+#[path = "../../src/clock.rs"]
+mod clock;
+#[path = "../../src/error.rs"]
+mod error;
+mod resilience;
+mod sync;
+
+pub use clock::Timestamp;
+pub use error::{Error, ErrorCode};
+pub use resilience::{
+    BreakerState, BreakerTransition, BreakerWindow, Bulkhead, CircuitBreaker, CircuitBreakerConfig, FailurePolicy,
+    RetryConfig, RetryDecision, RetryPolicy, TransitionReason,
+};

@@ -1,0 +1,23 @@
+//! The files of core's `resilience` that hold a lock, and what they need.
+
+#[path = "../../src/resilience/breaker/mod.rs"]
+mod breaker;
+#[path = "../../src/resilience/bulkhead.rs"]
+mod bulkhead;
+#[path = "../../src/resilience/check.rs"]
+mod check;
+#[path = "../../src/resilience/failure.rs"]
+mod failure;
+#[path = "../../src/resilience/random.rs"]
+mod random;
+#[path = "../../src/resilience/retry.rs"]
+mod retry;
+#[path = "../../src/resilience/steady.rs"]
+mod steady;
+
+pub use breaker::{
+    BreakerState, BreakerTransition, BreakerWindow, CircuitBreaker, CircuitBreakerConfig, TransitionReason,
+};
+pub use bulkhead::Bulkhead;
+pub use failure::FailurePolicy;
+pub use retry::{RetryConfig, RetryDecision, RetryPolicy};

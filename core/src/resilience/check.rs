@@ -1,0 +1,16 @@
+use crate::error::{Error, Result};
+use std::fmt::Display;
+
+/// Refuses a config's field outside of its range. NaN is in no range.
+pub(crate) fn within<T: PartialOrd + Display>(field: &str, value: T, least: T, most: T) -> Result<()> {
+    if (&least..=&most).contains(&&value) {
+        return Ok(());
+    }
+    Err(Error::invalid_config(format!("{field} is {value}; it must lie in {least}..{most}")))
+}
+
+/// Seconds of a checked config in nanoseconds.
+pub(crate) fn nanos(seconds: f64) -> u64 {
+    // Ends of the range: `as` saturates, and makes NaN 0.
+    (seconds * 1e9).round() as u64
+}
