@@ -32,6 +32,8 @@ mod provider;
 mod resilience;
 #[cfg(feature = "video")]
 mod source;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 mod threads;
 
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp, UnixTime};
