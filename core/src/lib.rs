@@ -53,8 +53,8 @@ pub use motion::{
 };
 pub use onnx::{ExecutionProvider, ProviderChoice, RuntimeInfo, runtime};
 pub use provider::{
-    Answer, AnswerReason, Capability, Health, LastError, Latency, LatencyPercentiles, PendingAnswer, Priority,
-    Provider, Reply, Request, Response, Want,
+    Answer, AnswerReason, Capability, Health, LastError, Latency, LatencyPercentiles, LocalProvider,
+    LocalProviderConfig, PendingAnswer, Priority, Provider, Reply, Request, Response, Want,
 };
 pub use resilience::MicroDollars;
 #[cfg(feature = "video")]

@@ -3,10 +3,10 @@
 
 mod common;
 
-use guarita::testkit::{FakeProvider, Step};
+use guarita::testkit::{BehaviourReport, FakeProvider, Outcome, Step, check_provider};
 use guarita::{
-    BoundingBox, Clock, Detection, ErrorCode, Frame, Label, ManualClock, MicroDollars, PixelFormat, Provider, Reply,
-    Request, Size, Timestamp, Want,
+    BoundingBox, Capability, Clock, Detection, ErrorCode, Frame, Health, Label, ManualClock, MicroDollars, PixelFormat,
+    Provider, Reply, Request, Size, Timestamp, Want,
 };
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -151,4 +151,158 @@ fn a_closure_answers_and_may_panic() {
     fake.set_expected_wait(SECOND);
     let health = fake.health();
     assert_eq!((health.ready, health.live, health.expected_wait), (false, true, SECOND));
+}
+
+fn broken_rules(report: &BehaviourReport) -> Vec<&'static str> {
+    println!("{report}");
+    report.failures().map(|check| check.name).collect()
+}
+
+#[test]
+fn the_fake_keeps_the_rules() {
+    for (price, latency_ms) in [(0, 0), (1_000, 0), (1_000, 5), (0, 5)] {
+        let make = || -> Arc<dyn Provider> {
+            let price = MicroDollars::from_micros(price);
+            let fake = FakeProvider::new("fake").with_wants(&[Want::Labels, Want::Faces]).with_price(price);
+            if latency_ms == 0 {
+                return Arc::new(fake.always(Step::detections([person(2.0, 0.9), person(30.0, 0.6)])));
+            }
+            let late = Duration::from_millis(latency_ms);
+            Arc::new(fake.always(Step::detections([person(2.0, 0.9), person(30.0, 0.6)]).after(late)))
+        };
+        let report = check_provider(&make, &frame());
+        let skipped = report.checks.iter().filter(|check| matches!(check.outcome, Outcome::NotApplicable(_))).count();
+        assert_eq!(skipped, if price == 0 { 2 } else { 0 }, "{report}");
+        report.into_result().unwrap();
+    }
+    // Where nothing is found, the report says that boxes were not tried.
+    let report = check_provider(&|| Arc::new(FakeProvider::new("blind")), &frame());
+    let skipped: Vec<_> = report.checks.iter().filter(|check| check.outcome != Outcome::Passed).collect();
+    assert_eq!(skipped.len(), 5, "{report}");
+    assert!(report.into_result().is_ok());
+}
+
+/// A fake with one fault.
+#[derive(Debug)]
+struct Broken {
+    fake: FakeProvider,
+    fault: Fault,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    LosesReplies,
+    BlocksInSubmit,
+    Unbounded,
+    PaysTwice,
+    CallsInHealth,
+}
+
+impl Provider for Broken {
+    fn name(&self) -> &str {
+        self.fake.name()
+    }
+
+    fn capability(&self) -> Capability {
+        self.fake.capability()
+    }
+
+    fn health(&self) -> Health {
+        if self.fault == Fault::CallsInHealth {
+            self.fake.detect(request()).unwrap();
+        }
+        self.fake.health()
+    }
+
+    fn submit(&self, mut request: Request, reply: Reply) {
+        match self.fault {
+            Fault::LosesReplies if self.fake.calls() % 3 == 2 => {
+                drop(self.fake.detect(request));
+                return;
+            }
+            Fault::BlocksInSubmit => {
+                let (_keep, never) = mpsc::channel::<()>();
+                let _ = never.recv_timeout(Duration::from_millis(60));
+            }
+            Fault::Unbounded => request.deadline = None,
+            Fault::PaysTwice => request.idempotency_key = None,
+            _ => {}
+        }
+        self.fake.submit(request, reply);
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        self.fake.clock()
+    }
+}
+
+#[test]
+fn the_suite_catches_providers_that_break_the_rules() {
+    let found = || Step::detections([person(2.0, 0.9), person(30.0, 0.6)]);
+    for (fault, rules) in [
+        (Fault::LosesReplies, &["many at once", "a reply that panics"][..]),
+        (Fault::BlocksInSubmit, &["submit does not wait"]),
+        (Fault::Unbounded, &["a deadline in the past"]),
+        (Fault::PaysTwice, &["paid once, one after the other", "paid once, at the same time"]),
+        (Fault::CallsInHealth, &["healthy before the first request"]),
+    ] {
+        let make = || -> Arc<dyn Provider> {
+            let fake = FakeProvider::new("broken").with_price(MicroDollars::from_micros(7)).always(found());
+            Arc::new(Broken { fake, fault })
+        };
+        let broken = broken_rules(&check_provider(&make, &frame()));
+        for rule in rules {
+            assert!(broken.iter().any(|name| name.contains(rule)), "{fault:?}: {rule}: {broken:?}");
+        }
+        assert!(fault == Fault::LosesReplies || broken.len() <= 2, "{fault:?}: {broken:?}");
+    }
+}
+
+#[test]
+fn the_suite_catches_answers_that_break_the_rules() {
+    /// What a closure answers for a request of which the right detections are given.
+    type Spoil = fn(&Request, &mut Vec<guarita::Detections>);
+    let cases: [(&str, Spoil); 8] = [
+        ("boxes are pixels", |_, all| {
+            for found in all {
+                let size = found.frame;
+                found.items.iter_mut().for_each(|item| item.bbox = item.bbox.normalized(size));
+            }
+        }),
+        ("boxes are pixels", |_, all| all.iter_mut().for_each(|found| found.items[0].bbox.x2 = 65.0)),
+        ("boxes are pixels", |_, all| all.iter_mut().for_each(|found| found.items[0].bbox.y1 = f32::NAN)),
+        ("boxes of a region", |request, all| {
+            for (found, region) in all.iter_mut().zip(&request.regions) {
+                found.items.iter_mut().for_each(|item| item.bbox.x1 -= region.x1);
+            }
+        }),
+        ("one result for each frame", |_, all| all.reverse()),
+        ("one result for each frame", |_, all| drop(all.pop())),
+        ("one result for each frame", |_, all| all.iter_mut().for_each(|found| found.items.reverse())),
+        ("one result for each frame", |_, all| {
+            all.iter_mut().flat_map(|found| &mut found.items).for_each(|item| item.confidence *= 100.0);
+        }),
+    ];
+    for (k, (rule, spoil)) in cases.into_iter().enumerate() {
+        let make = || -> Arc<dyn Provider> {
+            let right = FakeProvider::new("right").always(Step::detections([person(22.0, 0.9), person(28.0, 0.6)]));
+            Arc::new(FakeProvider::new("broken").answering(move |request| {
+                let mut detections = right.detect(request.clone())?.detections;
+                spoil(request, &mut detections);
+                Ok(detections)
+            }))
+        };
+        let broken = broken_rules(&check_provider(&make, &frame()));
+        assert!(broken.iter().any(|name| name.contains(rule)), "case {k}: {rule}: {broken:?}");
+    }
+    let make = || -> Arc<dyn Provider> {
+        // Deaf to what is asked: neither the least confidence nor the want.
+        Arc::new(FakeProvider::new("deaf").answering(|request| {
+            let items = || vec![person(5.0, 0.9), person(9.0, 0.2)];
+            let of = |frame: &Frame| guarita::Detections::new(items(), frame.size(), guarita::Timing::default());
+            Ok(request.frames.iter().map(of).collect())
+        }))
+    };
+    let broken = broken_rules(&check_provider(&make, &frame()));
+    assert!(broken.contains(&"nothing below min_confidence"), "{broken:?}");
 }

@@ -4,16 +4,20 @@
 //! request allows. All of them speak alike: labels are COCO's names where there is one, boxes are in pixels of the frame
 //! that was sent, confidence is 0..1.
 
+mod crop;
 mod health;
+mod local;
 mod reply;
 mod request;
 mod response;
 
 pub use health::{Health, LastError, LatencyPercentiles};
+pub use local::{LocalProvider, LocalProviderConfig};
 pub use reply::{PendingAnswer, Reply};
 pub use request::{Priority, Request, Want};
 pub use response::{Answer, AnswerReason, Latency, Response};
 
+pub(crate) use crop::Crop;
 pub(crate) use health::HealthLog;
 
 use crate::clock::{Clock, Timestamp};

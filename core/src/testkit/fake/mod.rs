@@ -1,15 +1,22 @@
+//! The provider that answers by script.
+
+mod call;
+mod state;
+
+pub use call::FakeCall;
+
 use super::script::{Step, StepAnswer};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::detection::{Detection, Detections, Timing};
 use crate::error::{Error, ErrorCode, Result};
-use crate::frame::{CameraId, Frame};
+use crate::frame::Frame;
 use crate::geometry::BoundingBox;
-use crate::provider::{Capability, Health, HealthLog, Latency, Priority, Provider, Reply, Request, Response, Want};
+use crate::provider::{Capability, Health, Provider, Reply, Request, Want};
 use crate::resilience::MicroDollars;
-use std::collections::{BTreeSet, VecDeque};
+use state::{Handle, Outcome, Pending, State};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 /// A provider for tests that answers by script: with latency, failures and answers as they are told.
@@ -47,114 +54,14 @@ pub struct FakeProvider {
     handle: Arc<Handle>,
 }
 
-/// One request that a [`FakeProvider`] took up.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct FakeCall {
-    /// When it came, on the provider's clock.
-    pub at: Timestamp,
-    /// What it asked for.
-    pub want: Want,
-    /// How many frames it had.
-    pub frames: usize,
-    /// The camera of the first one.
-    pub camera: CameraId,
-    /// Its regions.
-    pub regions: Vec<BoundingBox>,
-    /// Its least confidence.
-    pub min_confidence: f32,
-    /// Its deadline.
-    pub deadline: Option<Timestamp>,
-    /// Its priority.
-    pub priority: Priority,
-    /// Its idempotency key.
-    pub key: Option<Arc<str>>,
-    /// Its tenant.
-    pub tenant: Arc<str>,
-}
-
-/// The end of the last one is the end of the provider, while its thread holds what is shared.
-struct Handle(Arc<Shared>);
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        self.0.close();
-    }
-}
-
-struct Shared {
-    state: Mutex<State>,
-    wake: Condvar,
-}
-
-type AnswerBy = Arc<dyn Fn(&Request) -> Result<Vec<Detections>> + Send + Sync>;
-
-struct State {
-    capability: Capability,
-    latency: Duration,
-    answer_by: Option<AnswerBy>,
-    script: VecDeque<Step>,
-    always: Option<Step>,
-    down: Option<ErrorCode>,
-    ready: bool,
-    expected_wait: Duration,
-    closed: bool,
-    has_thread: bool,
-    /// Requests that were taken up and not answered yet: those of `pending`, and those inside `submit`.
-    taken: usize,
-    pending: Vec<Pending>,
-    calls: Vec<FakeCall>,
-    billed: MicroDollars,
-    paid: BTreeSet<Arc<str>>,
-    cancelled: usize,
-    log: HealthLog,
-}
-
-/// A request that waits for its time.
-struct Pending {
-    reply: Reply,
-    came: Timestamp,
-    /// None for never.
-    due: Option<Timestamp>,
-    answer: Outcome,
-    billed: bool,
-    frames: usize,
-    key: Option<Arc<str>>,
-}
-
-enum Outcome {
-    Answer(Result<Vec<Detections>>),
-    Drop,
-}
-
 impl FakeProvider {
     /// A provider that finds nothing in every frame, at once, on the machine's clock, for labels, free of charge.
     pub fn new(name: &str) -> Self {
-        let state = State {
-            capability: Capability::local(&[Want::Labels], 8, 1_000),
-            latency: Duration::ZERO,
-            answer_by: None,
-            script: VecDeque::new(),
-            always: None,
-            down: None,
-            ready: true,
-            expected_wait: Duration::ZERO,
-            closed: false,
-            has_thread: false,
-            taken: 0,
-            pending: Vec::new(),
-            calls: Vec::new(),
-            billed: MicroDollars::ZERO,
-            paid: BTreeSet::new(),
-            cancelled: 0,
-            log: HealthLog::default(),
-        };
-        let shared = Shared { state: Mutex::new(state), wake: Condvar::new() };
         Self {
             name: name.into(),
             clock: Arc::new(SystemClock),
             by_hand: false,
-            handle: Arc::new(Handle(Arc::new(shared))),
+            handle: Arc::new(Handle(Arc::default())),
         }
     }
 
@@ -373,131 +280,6 @@ impl Provider for FakeProvider {
 impl fmt::Debug for FakeProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FakeProvider").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-/// An answer on its way, to be given without the lock.
-struct Give(Reply, Option<Result<Response>>);
-
-impl Give {
-    fn send(self) {
-        if let Some(answer) = self.1 {
-            self.0.send(answer);
-        }
-    }
-}
-
-impl State {
-    /// Takes a request up, or says why not.
-    fn admit(&mut self, name: &str, request: &Request, now: Timestamp) -> Result<()> {
-        if self.closed {
-            return Err(Error::cancelled(format!("{name} is closed")));
-        }
-        self.capability.admit(name, request, now)?;
-        if self.taken >= self.capability.max_in_flight {
-            let most = self.capability.max_in_flight;
-            return Err(Error::overloaded(format!("{name} has {most} requests in flight already")));
-        }
-        self.taken += 1;
-        self.calls.push(FakeCall {
-            at: now,
-            want: request.want,
-            frames: request.frames.len(),
-            camera: request.frames.first().map(|frame| frame.meta().camera.clone()).unwrap_or_default(),
-            regions: request.regions.clone(),
-            min_confidence: request.min_confidence,
-            deadline: request.deadline,
-            priority: request.priority,
-            key: request.idempotency_key.clone(),
-            tenant: Arc::clone(&request.tenant),
-        });
-        Ok(())
-    }
-
-    /// Keeps the books on an answer that is given now.
-    fn settle(&mut self, pending: Pending, name: &Arc<str>, now: Timestamp) -> Give {
-        let Pending { reply, came, answer, billed, frames, key, .. } = pending;
-        self.taken -= 1;
-        let pays = billed || matches!(answer, Outcome::Answer(Ok(_)));
-        let first = match key {
-            Some(key) if pays => self.paid.insert(key),
-            _ => true,
-        };
-        let mut cost = MicroDollars::ZERO;
-        if pays && first {
-            cost = self.capability.price.times(frames as u64);
-            self.billed = self.billed + cost;
-        }
-        let answer = match answer {
-            Outcome::Drop => {
-                self.cancelled += 1;
-                return Give(reply, None);
-            }
-            Outcome::Answer(answer) => answer,
-        };
-        match &answer {
-            Ok(_) => self.log.answered(now - came),
-            Err(error) => self.log.failed(error, now),
-        }
-        Give(
-            reply,
-            Some(answer.map(|detections| {
-                let latency = Latency { call: now - came, ..Latency::default() };
-                let mut response = Response::new(detections, name, latency);
-                response.cost = cost;
-                response.calls = u32::from(self.capability.leaves_machine && first);
-                response
-            })),
-        )
-    }
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn close(&self) {
-        let mut state = self.lock();
-        state.closed = true;
-        let left = std::mem::take(&mut state.pending);
-        state.cancelled += left.len();
-        state.taken -= left.len();
-        drop(state);
-        self.wake.notify_all();
-        // Dropped replies answer, and may call back in here.
-        drop(left);
-    }
-
-    fn give_due(&self, name: &Arc<str>, now: Timestamp) -> usize {
-        let mut state = self.lock();
-        let is_due = |pending: &Pending| pending.due.is_some_and(|at| at <= now);
-        let (mut due, later): (Vec<_>, Vec<_>) = std::mem::take(&mut state.pending).into_iter().partition(is_due);
-        state.pending = later;
-        // Stable: of one time, the first that came.
-        due.sort_by_key(|pending| pending.due);
-        let give: Vec<_> = due.into_iter().map(|pending| state.settle(pending, name, now)).collect();
-        drop(state);
-        let count = give.len();
-        give.into_iter().for_each(Give::send);
-        count
-    }
-
-    fn give_in_time(&self, name: &Arc<str>, clock: &dyn Clock) {
-        loop {
-            self.give_due(name, clock.now());
-            let state = self.lock();
-            if state.closed {
-                return;
-            }
-            let wait = state.pending.iter().filter_map(|pending| pending.due).min().map(|at| at - clock.now());
-            // Woken too early, or for something else: the loop looks again.
-            match wait {
-                Some(Duration::ZERO) => drop(state),
-                Some(wait) => drop(self.wake.wait_timeout(state, wait)),
-                None => drop(self.wake.wait(state)),
-            }
-        }
     }
 }
 
