@@ -186,6 +186,7 @@ constructors! {
     internal => Internal,
     cancelled => Cancelled,
     deadline_exceeded => DeadlineExceeded,
+    overloaded => Overloaded,
 }
 
 #[cfg(test)]

@@ -33,6 +33,8 @@ mod resilience;
 #[cfg(feature = "video")]
 mod source;
 mod sync;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 mod threads;
 
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp, UnixTime};
@@ -52,8 +54,8 @@ pub use motion::{
 };
 pub use onnx::{ExecutionProvider, ProviderChoice, RuntimeInfo, runtime};
 pub use provider::{
-    Answer, AnswerReason, Cancellation, Capability, Health, LastError, Latency, LatencyPercentiles, PendingAnswer,
-    Priority, Provider, Reply, Request, Response, Want,
+    Answer, AnswerReason, Cancellation, Capability, Health, LastError, Latency, LatencyPercentiles, LocalProvider,
+    LocalProviderConfig, PendingAnswer, Priority, Provider, Reply, Request, Response, Want,
 };
 pub use resilience::{
     BreakerCounts, BreakerOpen, BreakerState, BreakerTransition, BreakerWindow, Bulkhead, BulkheadPermit,

@@ -14,7 +14,9 @@ use crate::frame::Frame;
 use crate::geometry::Size;
 use crate::imaging::{Placement, Preprocessor, TensorElement, TensorLayout};
 use crate::model::{BatchSize, ElementType, ModelSpec};
-use crate::onnx::{Engine, InputTensor, OrtEngine, OutputTensor, SessionOptions, Source, TensorData};
+use crate::onnx::{
+    Engine, ExecutionProvider, InputTensor, OrtEngine, OutputTensor, ProviderChoice, SessionOptions, Source, TensorData,
+};
 use config::Thresholds;
 use decode::Decoder;
 use half::f16;
@@ -133,8 +135,7 @@ impl Detector {
         let pooled = self.pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut scratch = pooled.unwrap_or_else(|| Scratch::new(&self.spec));
         let mut found = Vec::with_capacity(frames.len());
-        let at_once = self.report.batch.at_once(self.config.max_batch);
-        let result = frames.chunks(at_once).try_for_each(|frames| self.run(frames, &mut scratch, &mut found));
+        let result = frames.chunks(self.max_batch()).try_for_each(|frames| self.run(frames, &mut scratch, &mut found));
         self.pool.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
         result.map(|()| found)
     }
@@ -147,6 +148,17 @@ impl Detector {
     /// What the model is.
     pub fn spec(&self) -> &ModelSpec {
         &self.spec
+    }
+
+    /// Frames that go through the model in one run, at most.
+    pub(crate) fn max_batch(&self) -> usize {
+        self.report.batch.at_once(self.config.max_batch)
+    }
+
+    /// The same model with the same settings on the processor.
+    pub(crate) fn reopen_on_cpu(&self) -> Result<Self> {
+        let provider = ProviderChoice::Only(ExecutionProvider::Cpu);
+        Self::open(self.spec.clone(), DetectorConfig { provider, ..self.config.clone() })
     }
 
     fn run(&self, frames: &[Frame], scratch: &mut Scratch, found: &mut Vec<Detections>) -> Result<()> {

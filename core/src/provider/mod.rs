@@ -5,17 +5,21 @@
 //! that was sent, confidence is 0..1.
 
 mod cancellation;
+mod crop;
 mod health;
+mod local;
 mod reply;
 mod request;
 mod response;
 
 pub use cancellation::Cancellation;
 pub use health::{Health, LastError, LatencyPercentiles};
+pub use local::{LocalProvider, LocalProviderConfig};
 pub use reply::{PendingAnswer, Reply};
 pub use request::{Priority, Request, Want};
 pub use response::{Answer, AnswerReason, Latency, Response};
 
+pub(crate) use crop::Crop;
 pub(crate) use health::HealthLog;
 
 use crate::clock::{Clock, Timestamp};

@@ -1,0 +1,59 @@
+use crate::detection::Detections;
+use crate::detector::{BatchMode, Detector};
+use crate::error::Result;
+use crate::frame::Frame;
+use crate::onnx::ExecutionProvider;
+use std::fmt;
+use std::sync::Arc;
+
+/// What looks at frames: a detector, or what stands in for one in tests.
+pub(super) trait Look: Send + Sync + fmt::Debug {
+    fn about(&self) -> About;
+
+    fn detect_batch(&self, frames: &[Frame]) -> Result<Vec<Detections>>;
+
+    /// The same model on the processor.
+    fn on_cpu(&self) -> Result<Arc<dyn Look>>;
+}
+
+/// What does not change.
+#[derive(Clone, Debug)]
+pub(super) struct About {
+    /// Frames of one call.
+    pub(super) max_batch: usize,
+    /// Whether a smaller batch takes less memory.
+    pub(super) shrinks: bool,
+    pub(super) device: ExecutionProvider,
+    pub(super) finds_faces: bool,
+    pub(super) version: Arc<str>,
+}
+
+/// What a face is called.
+pub(super) fn is_face(label: &str) -> bool {
+    label.eq_ignore_ascii_case("face")
+}
+
+impl Look for Detector {
+    fn about(&self) -> About {
+        let (report, spec) = (self.report(), self.spec());
+        let file = report.model.file_name().unwrap_or_default().to_string_lossy();
+        // 48 bits tell the models of one machine apart; the report has all.
+        let sha256 = report.model_sha256.get(..12).unwrap_or_default();
+        About {
+            max_batch: self.max_batch(),
+            // A batch of a fixed size is filled up, whatever comes.
+            shrinks: report.batch == BatchMode::Together,
+            device: report.provider,
+            finds_faces: spec.labels.iter().any(|(_, name)| is_face(name)),
+            version: format!("{file}@{sha256}").into(),
+        }
+    }
+
+    fn detect_batch(&self, frames: &[Frame]) -> Result<Vec<Detections>> {
+        Detector::detect_batch(self, frames)
+    }
+
+    fn on_cpu(&self) -> Result<Arc<dyn Look>> {
+        Ok(Arc::new(self.reopen_on_cpu()?))
+    }
+}

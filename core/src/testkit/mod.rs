@@ -1,0 +1,34 @@
+//! For tests (feature `testkit`): a provider that answers by script, and the rules that every provider keeps, as a suite.
+
+mod checks;
+mod fake;
+mod report;
+mod script;
+
+pub use fake::{FakeCall, FakeProvider};
+pub use report::{BehaviourReport, Check, Outcome};
+pub use script::{Step, StepAnswer};
+
+use crate::frame::Frame;
+use crate::provider::Provider;
+use std::sync::Arc;
+
+/// Runs a provider through the rules of [`Provider`], and says which ones it keeps.
+///
+/// `make` gives a new provider each time, and keeps none of it: one check drops its provider with requests in flight.
+/// What the provider needs to answer must run by itself; a clock that is moved by hand does not. `sample` should be a
+/// picture in which it finds something with confidence 0.5; where it finds nothing, the checks of boxes say so and are
+/// not applicable. About 100 requests are made, so point a cloud provider at a stand-in. Only those checks apply that the
+/// provider's [`Capability`](crate::Capability) calls for.
+///
+/// ```
+/// use guarita::testkit::{FakeProvider, check_provider};
+/// use guarita::{Frame, Layout, PixelFormat, Size};
+/// use std::sync::Arc;
+/// let sample = Frame::from_owner(vec![0; 64 * 48], Layout::packed(PixelFormat::Gray8, Size::new(64, 48))?)?;
+/// check_provider(&|| Arc::new(FakeProvider::new("mine")), &sample).into_result()?;
+/// # Ok::<(), guarita::Error>(())
+/// ```
+pub fn check_provider(make: &dyn Fn() -> Arc<dyn Provider>, sample: &Frame) -> BehaviourReport {
+    checks::run(make, sample)
+}

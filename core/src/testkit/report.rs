@@ -1,0 +1,75 @@
+use crate::error::{Error, Result};
+use std::fmt;
+
+/// What [`check_provider`](super::check_provider) found out. Prints as a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BehaviourReport {
+    /// The provider's name for itself.
+    pub provider: String,
+    /// The checks in their order.
+    pub checks: Vec<Check>,
+}
+
+/// One rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Check {
+    /// The rule in a few words; the same in every run.
+    pub name: &'static str,
+    /// Whether it is kept.
+    pub outcome: Outcome,
+}
+
+/// Whether a rule is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is.
+    Passed,
+    /// It is not, for this reason.
+    Failed(String),
+    /// It could not be tried, or is no rule for this provider, for this reason.
+    NotApplicable(String),
+}
+
+impl BehaviourReport {
+    pub(super) fn new(provider: &str) -> Self {
+        Self { provider: provider.to_owned(), checks: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, name: &'static str, outcome: Outcome) {
+        self.checks.push(Check { name, outcome });
+    }
+
+    /// The rules that are broken.
+    pub fn failures(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(|check| matches!(check.outcome, Outcome::Failed(_)))
+    }
+
+    /// An error with the whole table where a rule is broken.
+    ///
+    /// # Errors
+    /// `Internal`: a provider that breaks its rules has a fault.
+    pub fn into_result(self) -> Result<()> {
+        if self.failures().next().is_none() {
+            return Ok(());
+        }
+        Err(Error::internal(format!("the provider breaks rules\n{self}")))
+    }
+}
+
+impl fmt::Display for BehaviourReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failed = self.failures().count();
+        writeln!(f, "{}: {} checks, {failed} failed", self.provider, self.checks.len())?;
+        let width = self.checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
+        for Check { name, outcome } in &self.checks {
+            match outcome {
+                Outcome::Passed => writeln!(f, "  {name:width$}  passed")?,
+                Outcome::Failed(why) => writeln!(f, "  {name:width$}  FAILED: {why}")?,
+                Outcome::NotApplicable(why) => writeln!(f, "  {name:width$}  not applicable: {why}")?,
+            }
+        }
+        Ok(())
+    }
+}
