@@ -82,6 +82,12 @@ pub trait Clock: Send + Sync + fmt::Debug {
     /// The civil time now.
     fn unix(&self) -> UnixTime;
 
+    /// Whether time passes by itself. Where it does not, nobody waits for it on a thread, and whoever moves it says so to
+    /// those who are to act.
+    fn runs(&self) -> bool {
+        true
+    }
+
     /// Both.
     fn moment(&self) -> Moment {
         Moment { monotonic: self.now(), unix: self.unix() }
@@ -157,6 +163,10 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).now
+    }
+
+    fn runs(&self) -> bool {
+        false
     }
 
     fn unix(&self) -> UnixTime {

@@ -54,8 +54,9 @@ pub use motion::{
 };
 pub use onnx::{ExecutionProvider, ProviderChoice, RuntimeInfo, runtime};
 pub use provider::{
-    Answer, AnswerReason, Cancellation, Capability, Health, LastError, Latency, LatencyPercentiles, LocalProvider,
-    LocalProviderConfig, PendingAnswer, Priority, Provider, Reply, Request, Response, Want,
+    Answer, AnswerReason, Cancellation, Capability, Escalation, Health, HybridConfig, HybridMode, HybridProvider,
+    LastError, Latency, LatencyPercentiles, LocalProvider, LocalProviderConfig, PendingAnswer, Priority, Provider,
+    Reply, Request, Response, Side, Want,
 };
 pub use resilience::{
     BreakerCounts, BreakerOpen, BreakerState, BreakerTransition, BreakerWindow, Bulkhead, BulkheadPermit,

@@ -7,6 +7,7 @@
 mod cancellation;
 mod crop;
 mod health;
+mod hybrid;
 mod local;
 mod reply;
 mod request;
@@ -14,6 +15,7 @@ mod response;
 
 pub use cancellation::Cancellation;
 pub use health::{Health, LastError, LatencyPercentiles};
+pub use hybrid::{Escalation, HybridConfig, HybridMode, HybridProvider, Side};
 pub use local::{LocalProvider, LocalProviderConfig};
 pub use reply::{PendingAnswer, Reply};
 pub use request::{Priority, Request, Want};

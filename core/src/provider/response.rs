@@ -63,17 +63,17 @@ pub enum AnswerReason {
     Asked,
     /// The primary was asked first, and answered.
     Primary,
-    /// The primary failed with this code.
-    PrimaryFailed(#[serde(serialize_with = "code_name")] ErrorCode),
-    /// The primary's breaker was open.
-    BreakerOpen,
-    /// The primary took longer than `fallback_timeout`.
-    PrimarySlow,
+    /// The other one was asked first, and failed with this code.
+    OtherFailed(#[serde(serialize_with = "code_name")] ErrorCode),
+    /// The other one was to be asked first, but its breaker was open.
+    OtherOpen,
+    /// The other one was asked first, and took longer than `fallback_timeout_s`.
+    OtherSlow,
     /// The other one cannot look for that.
     OnlyOne,
     /// It was its turn by the weights.
     Balanced,
-    /// The primary would have missed the deadline.
+    /// The primary was full, or would have missed the deadline.
     Overflow,
     /// The primary was not sure, and a second look was worth its price.
     Escalated,
@@ -91,9 +91,9 @@ impl fmt::Display for AnswerReason {
         match self {
             Self::Asked => f.pad("asked"),
             Self::Primary => f.pad("primary"),
-            Self::PrimaryFailed(code) => f.pad(&format!("primary failed: {code}")),
-            Self::BreakerOpen => f.pad("primary's breaker is open"),
-            Self::PrimarySlow => f.pad("primary too slow"),
+            Self::OtherFailed(code) => f.pad(&format!("the other one failed: {code}")),
+            Self::OtherOpen => f.pad("the other one's breaker is open"),
+            Self::OtherSlow => f.pad("the other one is too slow"),
             Self::OnlyOne => f.pad("the only one that can"),
             Self::Balanced => f.pad("balanced"),
             Self::Overflow => f.pad("primary too busy"),

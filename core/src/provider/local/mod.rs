@@ -14,7 +14,7 @@ pub use config::LocalProviderConfig;
 use super::{Capability, Health, HealthLog, Provider, Reply, Request, Response, Want};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::detector::Detector;
-use crate::error::{Advice, Error, Result};
+use crate::error::{Advice, Error, ErrorCode, Result};
 use crate::onnx::ExecutionProvider;
 use ladder::Ladder;
 use look::{About, Look};
@@ -285,9 +285,9 @@ impl State {
         self.service = Some(self.service.map_or(took, |mean| mean.saturating_mul(4).saturating_add(took) / 5));
     }
 
-    /// An error that is the request's says nothing about the provider.
+    /// An error that is the request's, or the asker's, says nothing about the provider.
     fn note_error(&mut self, error: &Error, now: Timestamp) {
-        if error.advice() != Advice::ChangeInput {
+        if error.advice() != Advice::ChangeInput && error.code() != ErrorCode::Cancelled {
             self.log.failed(error, now);
         }
     }

@@ -72,7 +72,7 @@ impl Shared {
     fn answer(&self, job: Job) {
         let Job { request, reply, came } = job;
         let begun = self.clock.now();
-        let in_time = request.time_left(begun).map(|_| ());
+        let in_time = request.time_left(begun).and_then(|_| begin(&request));
         let runs = in_time.is_ok();
         let answer = in_time.and_then(|()| {
             catch_unwind(AssertUnwindSafe(|| self.look_at(&request, begun - came)))
@@ -164,6 +164,14 @@ impl Shared {
             Rung::Cpu(_) => self.cpu.get(&*self.look, self.clock.now())?.detect_batch(batch),
         }
     }
+}
+
+/// Nobody may have taken it back while it waited.
+fn begin(request: &Request) -> Result<()> {
+    if request.cancellation.begin() {
+        return Ok(());
+    }
+    Err(Error::cancelled("the request was taken back before its turn came"))
 }
 
 /// The device's memory, and not a picture that is too large for our limits.

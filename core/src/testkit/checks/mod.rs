@@ -33,7 +33,7 @@ struct Suite<'a> {
 
 type Run<'a> = fn(&Suite<'a>) -> Verdict;
 
-const fn checks<'a>() -> [(&'static str, Run<'a>); 18] {
+const fn checks<'a>() -> [(&'static str, Run<'a>); 19] {
     [
         ("the name is there and stays", Suite::name),
         ("the capability makes sense", Suite::capability),
@@ -46,6 +46,7 @@ const fn checks<'a>() -> [(&'static str, Run<'a>); 18] {
         ("senseless requests are InvalidArgument", Suite::invalid),
         ("a deadline in the past is DeadlineExceeded", Suite::past_deadline),
         ("a short deadline is kept or DeadlineExceeded", Suite::short_deadline),
+        ("what was taken back is Cancelled", Suite::taken_back),
         ("submit does not wait", Suite::submit_is_quick),
         ("many at once are each answered", Suite::many),
         ("a reply that panics does no harm", Suite::panicking_reply),

@@ -1,6 +1,6 @@
 //! What is refused, and how.
 
-use super::{Suite, Verdict, ask, ensure, ensure_code};
+use super::{Suite, Verdict, ask, ask_well, ensure, ensure_code};
 use crate::error::ErrorCode;
 use crate::geometry::BoundingBox;
 use crate::provider::Want;
@@ -48,6 +48,17 @@ impl Suite<'_> {
         let answer = ask(&*provider, self.usual(&*provider).with_deadline(now))?;
         ensure_code(answer, ErrorCode::DeadlineExceeded, "a deadline of now")?;
         ensure(provider.health().latency.is_none(), || "it was looked at all the same".into())
+    }
+
+    pub(super) fn taken_back(&self) -> Verdict {
+        let provider = (self.make)();
+        let request = self.usual(&*provider);
+        request.cancellation.cancel();
+        ensure_code(ask(&*provider, request)?, ErrorCode::Cancelled, "a request that was taken back")?;
+        let begun = self.usual(&*provider);
+        let cancellation = begun.cancellation.clone();
+        ask_well(&*provider, begun)?;
+        ensure(!cancellation.cancel(), || "it answers requests that it has not begun".into())
     }
 
     pub(super) fn short_deadline(&self) -> Verdict {

@@ -112,6 +112,9 @@ impl State {
             let most = self.capability.max_in_flight;
             return Err(Error::overloaded(format!("{name} has {most} requests in flight already")));
         }
+        if !request.cancellation.begin() {
+            return Err(Error::cancelled(format!("{name}: the request was taken back before it was begun")));
+        }
         self.taken += 1;
         self.calls.push(FakeCall::new(request, now));
         Ok(())
