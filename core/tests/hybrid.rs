@@ -310,14 +310,38 @@ fn escalation_spends_on_what_is_worth_most() {
     assert!(answers[1..].iter().all(|answer| answer.try_take().is_none()), "they wait for each other");
     bench.pass(250);
     // Two at once are a tenth of 20 a minute: the critical one, and the least certain of the others.
-    let reasons: Vec<_> = answers[1..].iter().map(|answer| now(answer).answer.reason).collect();
+    let responses: Vec<_> = answers[1..].iter().map(now).collect();
+    let reasons: Vec<_> = responses.iter().map(|response| response.answer.reason).collect();
     let [yes, no] = [AnswerReason::Escalated, AnswerReason::NotEscalated];
     assert_eq!(reasons, [no, yes, no, no, yes]);
     assert_eq!(bench.cloud.billed(), CENT.times(2));
-    // What is asked for to be looked at again is not answered below the confidence that the host wants.
+    // The primary is asked for what is uncertain, and the host gets no more than it wants.
     assert_eq!(bench.local.requests()[1].min_confidence, 0.3);
-    let answer = bench.submit(request().with_min_confidence(0.6));
-    assert!(now(&answer).detections[0].items.iter().all(|item| item.confidence >= 0.6));
+    let found: Vec<_> = responses.iter().map(|response| response.detections[0].len()).collect();
+    assert_eq!(found, [0, 1, 1, 0, 1], "0.35 and 0.45 are less than 0.6, 0.68 is not, and the cloud is sure");
+}
+
+#[test]
+fn who_is_not_waited_for_any_more_does_not_begin() {
+    for end in ["an answer of the other one", "the deadline", "the provider's end"] {
+        let clock = Arc::new(ManualClock::default());
+        let local = Arc::new(Queue { clock: clock.clone(), waiting: Mutex::default(), begun: Mutex::default() });
+        let cloud = FakeProvider::new("cloud").with_clock(clock.clone());
+        let cloud = if end == "the deadline" { cloud.always(Step::never()) } else { cloud };
+        let hybrid = HybridProvider::new(local.clone(), Arc::new(cloud), HybridConfig::default()).unwrap();
+        let (reply, answer) = Reply::channel();
+        hybrid.submit(request().with_deadline(Timestamp::from_millis(9_000)), reply);
+        match end {
+            "the provider's end" => drop(hybrid),
+            _ => (0..9).for_each(|_| {
+                clock.advance(Duration::from_secs(1));
+                hybrid.tick();
+            }),
+        }
+        assert!(answer.try_take().is_some(), "{end}");
+        local.work();
+        assert_eq!(*local.begun.lock().unwrap(), 0, "{end}");
+    }
 }
 
 #[test]
