@@ -178,10 +178,12 @@ macro_rules! constructors {
 constructors! {
     invalid_argument => InvalidArgument,
     invalid_config => InvalidConfig,
+    invalid_state => InvalidState,
     unsupported => Unsupported,
     model_invalid => ModelInvalid,
     runtime_unavailable => RuntimeUnavailable,
     resource_exhausted => ResourceExhausted,
+    budget_exhausted => BudgetExhausted,
     data_corrupt => DataCorrupt,
     internal => Internal,
     cancelled => Cancelled,

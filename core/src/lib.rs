@@ -59,10 +59,11 @@ pub use provider::{
     Reply, Request, Response, Side, Want,
 };
 pub use resilience::{
-    BreakerCounts, BreakerOpen, BreakerState, BreakerTransition, BreakerWindow, Bulkhead, BulkheadPermit,
-    CircuitBreaker, CircuitBreakerConfig, FailurePolicy, GiveUpReason, MicroDollars, Permit, RateLimit,
-    RateLimitConfig, RetryConfig, RetryDecision, RetryPolicy, RetryTokens, Timeout, TransitionReason, Verdict,
-    classify, is_retryable,
+    Amounts, BreakerCounts, BreakerOpen, BreakerState, BreakerTransition, BreakerWindow, Budget, BudgetConfig,
+    BudgetEvent, BudgetReport, Bulkhead, BulkheadPermit, Cap, CapPeriod, CapReport, CapScope, Caps, CircuitBreaker,
+    CircuitBreakerConfig, DayReport, FailurePolicy, Fsync, GiveUpReason, JournalOptions, KeyCaps, KeyReport,
+    MicroDollars, Permit, PriceTable, PriceTier, RateLimit, RateLimitConfig, Reservation, RetryConfig, RetryDecision,
+    RetryPolicy, RetryTokens, Saving, Spend, Timeout, TransitionReason, Verdict, classify, is_retryable,
 };
 #[cfg(feature = "video")]
 pub use source::{SourceConfig, VideoSource};

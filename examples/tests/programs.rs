@@ -209,3 +209,70 @@ fn the_doctor_reports_library_model_and_threads() {
     }
     assert_eq!(run(env!("CARGO_BIN_EXE_doctor"), &["--onnxruntime", "/nowhere"]).status.code(), Some(3));
 }
+
+fn cost(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = run(env!("CARGO_BIN_EXE_cost"), arguments);
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn cost_says_what_a_month_of_250_cameras_is() {
+    let (status, out, err) = cost(&[]);
+    assert_eq!((status, err.as_str()), (Some(0), ""));
+    for words in ["21,600,000 images a day", "$21,600.00", "$648,000.00", "$175,450.00"] {
+        assert!(out.contains(words), "no {words} in: {out}");
+    }
+    let json = |arguments: &[&str]| -> serde_json::Value {
+        let (status, out, err) = cost(&[arguments, &["--json"]].concat());
+        assert_eq!(status, Some(0), "{err}");
+        serde_json::from_str(&out).unwrap()
+    };
+    // Two APIs bill twice.
+    let both = json(&["--api", "labels", "--api", "text"]);
+    assert_eq!(both["total"]["month_flat"], 1_296_000_000_000_u64);
+    assert_eq!(both["total"]["month_tiered"], 350_900_000_000_u64);
+    let gated = json(&["--open-share", "0.1", "--cap-month", "1000.50"]);
+    assert_eq!(gated["images_month"], 64_800_000);
+    assert_eq!(gated["total"]["month_tiered"], 29_650_000_000_u64);
+    assert_eq!(gated["total"]["saved_by_gate"], 145_800_000_000_u64);
+    // A million images for the first $1000, and 625 of the second tier for the 50 cents.
+    assert_eq!(gated["cap"]["images"], 1_000_625);
+    let (_, out, _) = cost(&["--cap-month", "1000000"]);
+    assert!(out.contains("covers all of it"), "{out}");
+}
+
+#[test]
+fn cost_takes_prices_from_a_file_and_refuses_what_is_wrong() {
+    let (status, out, _) = cost(&["--help"]);
+    assert!(status == Some(0) && out.contains("--open-share") && out.contains("Exit status"), "{out}");
+    let folder = Scratch::new("cost");
+    let file = |name: &str, text: &str| {
+        let path = folder.0.join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let prices = file("prices.toml", "\"mine:Look\" = [{ up_to = 10, price = 7 }, { price = 1 }]\n");
+    let options = ["--cameras", "1", "--fps", "0.001", "--days", "1", "--api", "mine:Look", "--prices", &prices];
+    let (status, out, err) = cost(&options);
+    assert!(status == Some(0) && out.contains("$0.000602") && out.contains("$0.000146"), "{out}{err}");
+    let rising = file("rising.toml", "\"mine:Look\" = [{ up_to = 10, price = 1 }, { price = 7 }]\n");
+    for (wrong, word) in [
+        (&["--fps", "NaN"][..], "--fps"),
+        (&["--open-share", "1.1"], "--open-share"),
+        (&["--cameras", "0"], "--cameras"),
+        (&["--days", "32"], "--days"),
+        (&["--cap-month=-1"], "--cap-month"),
+        (&["--cap-month", "1.0000001"], "--cap-month"),
+        (&["--cap-month", "99999999999999999999"], "--cap-month"),
+        (&["--api", "abacus"], "abacus"),
+        (&["--api", "text", "--api", "text"], "twice"),
+        (&["--prices", "nowhere.toml"], "nowhere.toml"),
+        (&["--prices", "Cargo.toml"], "Cargo.toml"),
+        (&["--prices", &rising], "rises"),
+        (&["more"], "more"),
+    ] {
+        let (status, _, err) = cost(wrong);
+        assert!(status == Some(2) && err.contains(word), "{wrong:?}: {status:?} {err}");
+    }
+}

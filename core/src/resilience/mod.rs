@@ -4,6 +4,7 @@
 //! random numbers of its own or starts a thread.
 
 mod breaker;
+mod budget;
 mod bulkhead;
 mod check;
 mod failure;
@@ -17,6 +18,10 @@ mod timeout;
 pub use breaker::{
     BreakerCounts, BreakerOpen, BreakerState, BreakerTransition, BreakerWindow, CircuitBreaker, CircuitBreakerConfig,
     Permit, TransitionReason,
+};
+pub use budget::{
+    Amounts, Budget, BudgetConfig, BudgetEvent, BudgetReport, Cap, CapPeriod, CapReport, CapScope, Caps, DayReport,
+    Fsync, JournalOptions, KeyCaps, KeyReport, PriceTable, PriceTier, Reservation, Saving, Spend,
 };
 pub use bulkhead::{Bulkhead, BulkheadPermit};
 pub use failure::{FailurePolicy, Verdict, classify, is_retryable};

@@ -1,0 +1,24 @@
+//! Money that cannot run away: reserve before a call, commit or release after it, caps that hold at every moment.
+//!
+//! [`Ledger`](ledger::Ledger) decides and does no I/O. [`Budget`] puts it behind one lock, so that two calls never spend
+//! the same dollar. `journal.rs` is the only file that touches a disk; the budget reaches it through the trait
+//! [`Log`](shared::Log).
+
+mod calendar;
+mod config;
+mod entry;
+mod event;
+mod journal;
+mod ledger;
+mod price;
+mod record;
+mod report;
+mod shared;
+mod tally;
+
+pub use config::{BudgetConfig, Caps, KeyCaps};
+pub use event::{BudgetEvent, Cap, CapPeriod, CapScope};
+pub use journal::{Fsync, JournalOptions};
+pub use price::{PriceTable, PriceTier};
+pub use report::{Amounts, BudgetReport, CapReport, DayReport, KeyReport};
+pub use shared::{Budget, Reservation, Saving, Spend};
