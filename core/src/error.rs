@@ -168,7 +168,8 @@ impl Error {
 macro_rules! constructors {
     ($($name:ident => $code:ident),* $(,)?) => {
         impl Error {
-            $(pub(crate) fn $name(message: impl Into<Cow<'static, str>>) -> Self {
+            $(#[allow(dead_code, reason = "which of them are used depends on the features")]
+            pub(crate) fn $name(message: impl Into<Cow<'static, str>>) -> Self {
                 Self::new(ErrorCode::$code, message)
             })*
         }
@@ -189,6 +190,9 @@ constructors! {
     cancelled => Cancelled,
     deadline_exceeded => DeadlineExceeded,
     overloaded => Overloaded,
+    unavailable => Unavailable,
+    rate_limited => RateLimited,
+    permission_denied => PermissionDenied,
 }
 
 #[cfg(test)]

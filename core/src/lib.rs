@@ -55,9 +55,11 @@ pub use motion::{
 pub use onnx::{ExecutionProvider, ProviderChoice, RuntimeInfo, runtime};
 pub use provider::{
     Answer, AnswerReason, Cancellation, Capability, Escalation, Health, HybridConfig, HybridMode, HybridProvider,
-    LastError, Latency, LatencyPercentiles, LocalProvider, LocalProviderConfig, PendingAnswer, Priority, Provider,
-    Reply, Request, Response, Side, Want,
+    LabelMap, LastError, Latency, LatencyPercentiles, LocalProvider, LocalProviderConfig, PendingAnswer, Priority,
+    Provider, Redact, RedactRegion, Reply, Request, Response, Side, Want,
 };
+#[cfg(feature = "rekognition")]
+pub use provider::{RekognitionConfig, RekognitionProvider, SmallPicture, TextUnit};
 pub use resilience::{
     Amounts, BreakerCounts, BreakerOpen, BreakerState, BreakerTransition, BreakerWindow, Budget, BudgetConfig,
     BudgetEvent, BudgetReport, Bulkhead, BulkheadPermit, Cap, CapPeriod, CapReport, CapScope, Caps, CircuitBreaker,

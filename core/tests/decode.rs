@@ -222,6 +222,25 @@ fn exif_orientation_is_ignored_unless_asked_for() {
 }
 
 #[test]
+fn encoded_bytes_are_kept_only_where_every_decoder_sees_the_same() {
+    let keep = DecodeOptions { keep_encoded: true, ..DecodeOptions::default() };
+    let turn = DecodeOptions { apply_orientation: true, ..keep };
+    for (name, kept) in [("baseline.jpg", true), ("rgb.png", true), ("orientation6.jpg", false), ("cmyk.jpg", false)] {
+        let encoded = picture(name);
+        for options in [keep, turn] {
+            let frame = Frame::decode(&encoded, &options).unwrap().with_meta(guarita::FrameMeta::default());
+            assert_eq!(frame.encoded().is_some(), kept, "{name}");
+            assert!(frame.encoded().is_none_or(|bytes| encoded.starts_with(bytes)), "{name}");
+        }
+        assert!(decode(&encoded).unwrap().encoded().is_none(), "{name}");
+    }
+    // What a phone puts behind the picture is not the picture.
+    let longer = [picture("baseline.jpg"), b"another picture".to_vec()].concat();
+    let frame = Frame::decode(&longer, &keep).unwrap();
+    assert!(frame.encoded().unwrap().ends_with(&[0xFF, 0xD9]));
+}
+
+#[test]
 fn damage_in_a_png_is_found() {
     // Every chunk has a checksum, so a flipped bit anywhere but in the fields that no decoder needs is found.
     let whole = picture("rgb.png");

@@ -19,6 +19,10 @@ const FLOORS: [(u8, &[&str]); 7] = [
 /// The only module that may know the crate `ort`.
 const KNOWS_ORT: &str = "onnx";
 
+/// The only folder that may know the crates of the cloud, and anything asynchronous; how their names begin.
+const KNOWS_AWS: [&str; 2] = ["provider", "rekognition"];
+const OF_AWS: [&str; 2] = ["aws_", "tokio"];
+
 /// Floor and place in the order of all modules.
 fn place(module: &str) -> Option<(u8, usize)> {
     FLOORS
@@ -251,7 +255,23 @@ fn check(file: &str, module: &[&str], source: &str, reexports: &Reexports) -> Ve
         at += step;
     }
     wrong.extend(check_ort(file, user, &tokens));
+    if !module.starts_with(&KNOWS_AWS) {
+        wrong.extend(check_aws(file, user, &tokens));
+    }
     wrong
+}
+
+/// A path that begins with one of those crates, a `use` of it, or something asynchronous.
+fn check_aws(file: &str, module: &str, tokens: &[Token<'_>]) -> Vec<String> {
+    let text = |at: usize| tokens.get(at).map_or("", |token| token.text);
+    let begins_path =
+        |at: usize| (at == 0 || text(at - 1) != "::") && (text(at + 1) == "::" || text(at.wrapping_sub(1)) == "use");
+    let of_aws = |at: usize| OF_AWS.iter().any(|name| text(at).starts_with(name)) && begins_path(at);
+    let asynchronous = |at: usize| matches!(text(at), "async" | "await");
+    (0..tokens.len())
+        .filter(|&at| of_aws(at) || asynchronous(at))
+        .map(|at| format!("{file}:{}: {module} uses {}; only {} may", tokens[at].line, text(at), KNOWS_AWS.join("::")))
+        .collect()
 }
 
 fn check_ort(file: &str, module: &str, tokens: &[Token<'_>]) -> Vec<String> {
@@ -359,6 +379,10 @@ fn the_checker_sees_every_way_up() {
         (&["attic"], "", "attic is on no floor"),
         (&["detector"], "use ort::session::Session;", "only onnx may"),
         (&["detector"], "fn f() { ort::init(); }", "only onnx may"),
+        (&["provider"], "use aws_sdk_rekognition::Client;", "only provider::rekognition may"),
+        (&["provider", "local"], "fn f() { tokio::spawn(1); }", "only provider::rekognition may"),
+        (&["resilience"], "use {tokio::time, std::fmt};", "only provider::rekognition may"),
+        (&["provider"], "async fn f() {}", "provider uses async"),
         (
             &["onnx"],
             "pub fn f(\n  session: &ort::session::Session,\n) {}",
@@ -400,6 +424,11 @@ fn the_checker_does_not_trip() {
             &["onnx"],
             "use ort::ep::ExecutionProvider as _; pub fn f(p: ExecutionProvider) {} pub struct Q { pub a: u8, b: ort::Error }",
         ),
+        (
+            &["provider", "rekognition", "job"],
+            "use aws_sdk_rekognition::Client; async fn f() { tokio::time::sleep(x).await; }",
+        ),
+        (&["provider"], "// tokio::spawn\nfn aws_like(tokio: u8) { my::tokio::f(); }"),
         (&["frame"], "fn sort(port: u8) { port::x(); my::ort::y(); }"),
     ] {
         assert_eq!(checked(module, source), Vec::<String>::new(), "{source}");

@@ -47,6 +47,9 @@ pub struct DecodeOptions {
     /// Turns the picture as its EXIF orientation says. Off by default: cameras that are mounted do not turn, boxes stay
     /// in the pixels of the file, and the other decoders of a video system do not turn either. Costs a copy.
     pub apply_orientation: bool,
+    /// Keeps a copy of the encoded bytes beside the pixels, for [`Frame::encoded`]. Off by default: it is memory that only
+    /// a cloud provider has a use for.
+    pub keep_encoded: bool,
 }
 
 struct Decoded {
@@ -54,6 +57,9 @@ struct Decoded {
     size: Size,
     pixels: Vec<u8>,
     orientation: Orientation,
+    /// How many of the encoded bytes make the picture; what lies behind them was not looked at. None where other decoders
+    /// may see another picture in them.
+    encoded_len: Option<usize>,
 }
 
 pub(super) fn open(path: &Path, options: &DecodeOptions) -> Result<Frame> {
@@ -89,8 +95,15 @@ pub(super) fn decode(encoded: &[u8], options: &DecodeOptions) -> Result<Frame> {
     } else {
         return Err(Error::unsupported("the bytes are neither a JPEG nor a PNG picture"));
     };
+    // A decoder that follows the orientation sees another picture than the one that stays unturned here, and the same
+    // holds the other way round.
+    let kept = match decoded.encoded_len {
+        Some(len) if options.keep_encoded && decoded.orientation == Orientation::NoTransforms => encoded.get(..len),
+        _ => None,
+    };
     let decoded = if options.apply_orientation { oriented(decoded)? } else { decoded };
-    Frame::from_owner(decoded.pixels, Layout::packed(decoded.format, decoded.size)?)
+    let frame = Frame::from_owner(decoded.pixels, Layout::packed(decoded.format, decoded.size)?)?;
+    Ok(frame.with_encoded(kept))
 }
 
 fn decode_jpeg(encoded: &[u8], limits: &DecodeLimits) -> Result<Decoded> {
@@ -140,7 +153,9 @@ fn decode_jpeg(encoded: &[u8], limits: &DecodeLimits) -> Result<Decoded> {
     let mut pixels = vec![0; len];
     decoder.decode_into(&mut pixels).map_err(jpeg_error)?;
     let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
-    Ok(Decoded { format, size, pixels, orientation: orientation.unwrap_or(Orientation::NoTransforms) })
+    // Up to the end marker and with it. Of four inks, every decoder makes its own colours.
+    let encoded_len = (info.components <= 3).then_some(end + 2);
+    Ok(Decoded { format, size, pixels, orientation: orientation.unwrap_or(Orientation::NoTransforms), encoded_len })
 }
 
 /// What zune-jpeg may read behind the last byte that it needs: its buffer of 64 bits, and one byte more, since it takes
@@ -216,7 +231,8 @@ fn decode_png(encoded: &[u8], limits: &DecodeLimits) -> Result<Decoded> {
             return Err(Error::internal("the PNG decoder did not expand a palette"));
         }
     };
-    Ok(Decoded { format, size, pixels, orientation: exif.unwrap_or(Orientation::NoTransforms) })
+    let orientation = exif.unwrap_or(Orientation::NoTransforms);
+    Ok(Decoded { format, size, pixels, orientation, encoded_len: Some(encoded.len()) })
 }
 
 fn check_limits(size: Size, bytes_per_pixel: u64, limits: &DecodeLimits) -> Result<()> {
@@ -283,5 +299,6 @@ fn oriented(decoded: Decoded) -> Result<Decoded> {
     };
     picture.apply_orientation(decoded.orientation);
     let size = Size::new(picture.width(), picture.height());
-    Ok(Decoded { format: decoded.format, size, pixels: picture.into_bytes(), orientation: Orientation::NoTransforms })
+    let pixels = picture.into_bytes();
+    Ok(Decoded { format: decoded.format, size, pixels, orientation: Orientation::NoTransforms, encoded_len: None })
 }

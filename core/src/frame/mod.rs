@@ -29,6 +29,7 @@ pub struct Frame {
     data: Bytes,
     layout: Layout,
     meta: FrameMeta,
+    encoded: Option<Bytes>,
 }
 
 /// Where and when a frame was taken, as the host says.
@@ -71,7 +72,7 @@ impl Frame {
     /// `InvalidArgument` where `pixels` is shorter than the layout.
     pub fn copy_from(pixels: &[u8], layout: Layout) -> Result<Self> {
         let covered = pixels.get(..layout.byte_len()).ok_or_else(|| too_short(pixels.len(), &layout))?;
-        Ok(Self { data: Bytes::copy_from_slice(covered), layout, meta: FrameMeta::default() })
+        Ok(Self { data: Bytes::copy_from_slice(covered), layout, meta: FrameMeta::default(), encoded: None })
     }
 
     /// Takes over a buffer without a copy; it is dropped with the last clone of the frame.
@@ -89,7 +90,7 @@ impl Frame {
         if data.len() < layout.byte_len() {
             return Err(too_short(data.len(), &layout));
         }
-        Ok(Self { data, layout, meta: FrameMeta::default() })
+        Ok(Self { data, layout, meta: FrameMeta::default(), encoded: None })
     }
 
     /// Decodes a JPEG or PNG picture that is in memory, under limits that are checked before memory is taken.
@@ -118,6 +119,18 @@ impl Frame {
     pub fn with_meta(mut self, meta: FrameMeta) -> Self {
         self.meta = meta;
         self
+    }
+
+    fn with_encoded(mut self, encoded: Option<&[u8]>) -> Self {
+        self.encoded = encoded.map(Bytes::copy_from_slice);
+        self
+    }
+
+    /// The JPEG or PNG bytes that the pixels were decoded from, where [`DecodeOptions::keep_encoded`] was set and every
+    /// decoder sees the same picture in them: not where they have an EXIF orientation, nor in a CMYK JPEG. Bytes behind
+    /// a JPEG's end are left off; metadata inside, such as a place, is not.
+    pub fn encoded(&self) -> Option<&[u8]> {
+        self.encoded.as_deref()
     }
 
     /// How the pixels lie in memory.

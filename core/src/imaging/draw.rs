@@ -1,6 +1,6 @@
 //! Boxes and words on a picture, for people to look at.
 
-use super::rows::{self, RowKind};
+use super::rows;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::geometry::{BoundingBox, Size};
@@ -51,16 +51,7 @@ impl Canvas {
         let mut pixels = Vec::with_capacity(size.pixels() as usize * 3);
         let mut scratch = rows::Converted::default();
         for y in 0..size.height {
-            let row = rows::pixels(frame, y, &mut scratch);
-            match rows::kind(frame.format()) {
-                RowKind::Gray => pixels.extend(row.iter().flat_map(|&level| [level; 3])),
-                RowKind::Three(rgb) => pixels.extend(row.chunks_exact(3).flat_map(|pixel| rgb.map(|at| pixel[at]))),
-                RowKind::Planes(rgb) => {
-                    let width = size.width as usize;
-                    pixels.extend((0..width).flat_map(|x| rgb.map(|plane| row[plane * width + x])));
-                }
-                RowKind::Four(rgb) => pixels.extend(row.chunks_exact(4).flat_map(|pixel| rgb.map(|at| pixel[at]))),
-            }
+            rows::append_rgb(frame, y, 0..size.width as usize, &mut scratch, &mut pixels);
         }
         Self { size, pixels }
     }

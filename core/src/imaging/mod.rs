@@ -13,3 +13,5 @@ pub use preprocess::{ChannelOrder, InputTransform, Preprocessor, TensorElement, 
 
 pub(crate) use cpu::features as cpu_features;
 pub(crate) use cpu::vectorized;
+#[cfg(feature = "rekognition")]
+pub(crate) use rows::rgb_region;

@@ -58,6 +58,42 @@ pub(super) fn pixels<'a>(frame: &'a Frame, y: u32, scratch: &'a mut Converted) -
     rgb
 }
 
+/// Appends the pixels of columns `columns` of row `y` as interleaved red, green and blue.
+pub(super) fn append_rgb(
+    frame: &Frame,
+    y: u32,
+    columns: std::ops::Range<usize>,
+    scratch: &mut Converted,
+    rgb: &mut Vec<u8>,
+) {
+    let row = pixels(frame, y, scratch);
+    let part = |channels: usize| row.get(columns.start * channels..columns.end * channels).unwrap_or_default();
+    match kind(frame.format()) {
+        RowKind::Gray => rgb.extend(part(1).iter().flat_map(|&level| [level; 3])),
+        RowKind::Three([0, 1, 2]) => rgb.extend_from_slice(part(3)),
+        RowKind::Three(order) => rgb.extend(part(3).chunks_exact(3).flat_map(|pixel| order.map(|at| pixel[at]))),
+        RowKind::Four(order) => rgb.extend(part(4).chunks_exact(4).flat_map(|pixel| order.map(|at| pixel[at]))),
+        RowKind::Planes(order) => {
+            let width = frame.size().width as usize;
+            let planes = order.map(|plane| row.get(plane * width..).unwrap_or_default());
+            let last = columns.end.min(planes[2].len());
+            rgb.extend((columns.start..last).flat_map(|x| planes.map(|plane| plane[x])));
+        }
+    }
+}
+
+/// A part of a frame of any format as interleaved red, green and blue; it must lie inside the frame.
+#[cfg(feature = "rekognition")]
+pub(crate) fn rgb_region(frame: &Frame, left: u32, top: u32, size: crate::geometry::Size) -> Vec<u8> {
+    let mut rgb = Vec::with_capacity(size.pixels() as usize * 3);
+    let mut scratch = Converted::default();
+    let columns = left as usize..left as usize + size.width as usize;
+    for y in top..top.saturating_add(size.height) {
+        append_rgb(frame, y, columns.clone(), &mut scratch, &mut rgb);
+    }
+    rgb
+}
+
 // ITU-R BT.601, studio range, in 20-bit fixed point: the coefficients and the rounding of OpenCV's `cvtColor`.
 const SHIFT: i32 = 20;
 const HALF: i32 = 1 << (SHIFT - 1);

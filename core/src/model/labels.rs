@@ -120,6 +120,16 @@ impl Labels {
     }
 }
 
+/// COCO's 80 names in a row.
+pub(crate) fn coco_names() -> impl Iterator<Item = &'static str> {
+    COCO.iter().map(|&(_, name)| name)
+}
+
+/// The place of a name in the row of COCO's 80.
+pub(crate) fn coco_id(name: &str) -> Option<u32> {
+    (0..).zip(coco_names()).find(|&(_, known)| known == name).map(|(id, _)| id)
+}
+
 /// No detector has as many; a number past it is a sign of damage.
 pub(super) const MOST_CLASSES: u32 = 100_000;
 

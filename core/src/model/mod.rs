@@ -13,3 +13,4 @@ pub use labels::{LabelSource, Labels};
 pub use spec::{BatchSize, ElementType, InputSpec, ModelSpec};
 
 pub(crate) use head::STRIDES;
+pub(crate) use labels::{coco_id, coco_names};

@@ -8,7 +8,15 @@ mod cancellation;
 mod crop;
 mod health;
 mod hybrid;
+mod label_map;
 mod local;
+#[cfg(feature = "rekognition")]
+mod mask;
+#[cfg(feature = "rekognition")]
+mod picture;
+mod redact;
+#[cfg(feature = "rekognition")]
+mod rekognition;
 mod reply;
 mod request;
 mod response;
@@ -16,7 +24,11 @@ mod response;
 pub use cancellation::Cancellation;
 pub use health::{Health, LastError, LatencyPercentiles};
 pub use hybrid::{Escalation, HybridConfig, HybridMode, HybridProvider, Side};
+pub use label_map::LabelMap;
 pub use local::{LocalProvider, LocalProviderConfig};
+pub use redact::{Redact, RedactRegion};
+#[cfg(feature = "rekognition")]
+pub use rekognition::{RekognitionConfig, RekognitionProvider, SmallPicture, TextUnit};
 pub use reply::{PendingAnswer, Reply};
 pub use request::{Priority, Request, Want};
 pub use response::{Answer, AnswerReason, Latency, Response};

@@ -1,0 +1,161 @@
+use crate::detection::Label;
+use crate::model::coco_id;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What a cloud's labels are called here: names of COCO's 80 classes, so that an answer of a cloud reads as one of a local
+/// detector. Names are compared without regard to case. A label that is not in the map keeps its name, in lower case.
+///
+/// As data it is a table from the cloud's name to ours. The default one knows Amazon Rekognition's names of COCO's classes;
+/// a table in a config replaces it altogether.
+///
+/// ```
+/// use guarita::{Label, LabelMap};
+/// let mut map = LabelMap::default();
+/// assert_eq!(map.label("Mobile Phone").name.as_ref(), "cell phone");
+/// assert_eq!(map.label("Forklift").id, Label::UNNUMBERED);
+/// map.set("Forklift", "truck");
+/// assert_eq!(map.label("forklift").id, map.label("Truck").id);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
+pub struct LabelMap(BTreeMap<String, Arc<str>>);
+
+/// Rekognition's names of COCO's classes, where they differ by more than case.
+const REKOGNITION: &[(&str, &str)] = &[
+    ("Adult", "person"),
+    ("Aeroplane", "airplane"),
+    ("Automobile", "car"),
+    ("Baseball Mitt", "baseball glove"),
+    ("Bike", "bicycle"),
+    ("Blow Dryer", "hair drier"),
+    ("Boy", "person"),
+    ("Cellphone", "cell phone"),
+    ("Child", "person"),
+    ("Computer Keyboard", "keyboard"),
+    ("Computer Mouse", "mouse"),
+    ("Cattle", "cow"),
+    ("Dinner Table", "dining table"),
+    ("Doughnut", "donut"),
+    ("Female", "person"),
+    ("Flying Disc", "frisbee"),
+    ("Girl", "person"),
+    ("Hair Dryer", "hair drier"),
+    ("Hardware Mouse", "mouse"),
+    ("Human", "person"),
+    ("Hydrant", "fire hydrant"),
+    ("Kitten", "cat"),
+    ("Laptop Computer", "laptop"),
+    ("Male", "person"),
+    ("Man", "person"),
+    ("Microwave Oven", "microwave"),
+    ("Mobile Phone", "cell phone"),
+    ("Monitor", "tv"),
+    ("Motorbike", "motorcycle"),
+    ("Plane", "airplane"),
+    ("Puppy", "dog"),
+    ("Purse", "handbag"),
+    ("Racket", "tennis racket"),
+    ("Remote Control", "remote"),
+    ("Ski", "skis"),
+    ("Sofa", "couch"),
+    ("Soccer Ball", "sports ball"),
+    ("Basketball (Ball)", "sports ball"),
+    ("Tennis Ball", "sports ball"),
+    ("Stoplight", "traffic light"),
+    ("Luggage", "suitcase"),
+    ("Television", "tv"),
+    ("Woman", "person"),
+];
+
+impl Default for LabelMap {
+    fn default() -> Self {
+        let mut map = Self(BTreeMap::new());
+        for name in crate::model::coco_names() {
+            map.set(name, name);
+        }
+        for (cloud, ours) in REKOGNITION {
+            map.set(cloud, ours);
+        }
+        map
+    }
+}
+
+impl From<BTreeMap<String, String>> for LabelMap {
+    fn from(names: BTreeMap<String, String>) -> Self {
+        Self(names.into_iter().map(|(cloud, ours)| (cloud.to_lowercase(), ours.into())).collect())
+    }
+}
+
+impl From<LabelMap> for BTreeMap<String, String> {
+    fn from(map: LabelMap) -> Self {
+        map.0.into_iter().map(|(cloud, ours)| (cloud, ours.to_string())).collect()
+    }
+}
+
+impl LabelMap {
+    /// A map without a name in it.
+    pub const fn empty() -> Self {
+        Self(BTreeMap::new())
+    }
+
+    /// Calls the cloud's `cloud` `ours` from now on.
+    pub fn set(&mut self, cloud: &str, ours: &str) {
+        self.0.insert(cloud.to_lowercase(), ours.into());
+    }
+
+    /// Takes a name out; the label keeps the cloud's name then. Gives what it was called.
+    pub fn remove(&mut self, cloud: &str) -> Option<Arc<str>> {
+        self.0.remove(&cloud.to_lowercase())
+    }
+
+    /// The label for a cloud's name, with COCO's number (0..79) where it is one of COCO's names.
+    pub fn label(&self, cloud: &str) -> Label {
+        let lower = cloud.to_lowercase();
+        let name = self.0.get(&lower).cloned().unwrap_or_else(|| lower.into());
+        Label { id: coco_id(&name).unwrap_or(Label::UNNUMBERED), name }
+    }
+
+    /// The cloud's names, in lower case, and ours.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(cloud, ours)| (cloud.as_str(), &**ours))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_map_reaches_all_of_coco_and_nothing_else() {
+        let map = LabelMap::default();
+        let reached: std::collections::BTreeSet<u32> = map.iter().map(|(cloud, _)| map.label(cloud).id).collect();
+        assert_eq!(reached, (0..80).collect());
+        for (cloud, ours, id) in [
+            ("Person", "person", 0),
+            ("WOMAN", "person", 0),
+            ("Human", "person", 0),
+            ("Automobile", "car", 2),
+            ("Mobile Phone", "cell phone", 67),
+            ("Couch", "couch", 57),
+            ("Monitor", "tv", 62),
+            ("Hair Dryer", "hair drier", 78),
+        ] {
+            assert_eq!(map.label(cloud), Label { id, name: ours.into() });
+        }
+        assert_eq!(map.label("Tow Truck"), Label { id: Label::UNNUMBERED, name: "tow truck".into() });
+    }
+
+    #[test]
+    fn a_map_can_be_edited_and_read() {
+        let mut map: LabelMap = toml::from_str("\"Tow Truck\" = \"truck\"\nCrane = \"lifting gear\"").unwrap();
+        assert_eq!((map.label("tow truck").id, map.label("Person").id), (7, 0), "COCO's own names need no entry");
+        assert_eq!(map.label("CRANE"), Label { id: Label::UNNUMBERED, name: "lifting gear".into() });
+        assert_eq!(map.remove("Crane").as_deref(), Some("lifting gear"));
+        assert_eq!(map.label("Crane").name.as_ref(), "crane");
+        let text = serde_json::to_string(&map).unwrap();
+        assert_eq!(serde_json::from_str::<LabelMap>(&text).unwrap(), map);
+        assert_eq!(LabelMap::empty().iter().count(), 0);
+    }
+}

@@ -1,0 +1,268 @@
+//! From a frame to the bytes that a cloud takes: cut, masked, scaled and encoded within its limits, and only where that is
+//! needed. Boxes of the answer find their way back.
+
+use super::RedactRegion;
+use crate::error::{Advice, Error, Result};
+use crate::frame::{Frame, PixelFormat};
+use crate::geometry::{BoundingBox, Size};
+use crate::imaging::rgb_region;
+use image::codecs::jpeg::JpegEncoder;
+use image::{ExtendedColorType, ImageBuffer, Luma, Rgb, imageops};
+use std::io;
+
+/// What a cloud takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PictureLimits {
+    pub(crate) max_bytes: usize,
+    pub(crate) min_side: u32,
+    pub(crate) max_side: u32,
+}
+
+/// How to stay within them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Preparation {
+    pub(crate) limits: PictureLimits,
+    /// Of the first attempt at a JPEG, 1..100.
+    pub(crate) quality: u8,
+    /// Whether a picture below `min_side` is scaled up; otherwise it is refused.
+    pub(crate) upscale: bool,
+}
+
+/// Tried one after the other where the first quality makes too many bytes; below 40 the blocks are what a model sees, so
+/// the picture is made smaller instead.
+const QUALITIES: [u8; 5] = [80, 70, 60, 50, 40];
+
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) window: Window,
+    /// The quality of the JPEG; none where the bytes are those that the frame came from.
+    #[cfg_attr(not(test), expect(dead_code, reason = "for tests, which could not tell otherwise"))]
+    pub(crate) quality: Option<u8>,
+}
+
+/// The part of the frame that was sent. A cloud's boxes are shares of the picture's sides, so the scale of what was sent
+/// plays no part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Window {
+    left: u32,
+    top: u32,
+    size: Size,
+}
+
+impl Window {
+    fn new(frame: Size, region: Option<&BoundingBox>) -> Result<Self> {
+        let Some(region) = region else { return Ok(Self { left: 0, top: 0, size: frame }) };
+        let inside = region.clipped(frame);
+        if !region.is_finite() || inside.width() <= 0.0 || inside.height() <= 0.0 {
+            return Err(Error::invalid_argument(format!("the region {:?} has no pixel", region.to_array())));
+        }
+        let (left, top) = (inside.x1.floor() as u32, inside.y1.floor() as u32);
+        // A side over 2²⁴ is not exact in f32.
+        let (right, bottom) = ((inside.x2.ceil() as u32).min(frame.width), (inside.y2.ceil() as u32).min(frame.height));
+        let size = Size::new(right.saturating_sub(left), bottom.saturating_sub(top));
+        if size.pixels() == 0 {
+            return Err(Error::invalid_argument(format!("the region {:?} has no pixel", region.to_array())));
+        }
+        Ok(Self { left, top, size })
+    }
+
+    /// From left, top, width and height as shares of the picture that was sent to pixels of the frame, cut off where the
+    /// picture ended. None where nothing is left, or where one of them is not a number.
+    pub(crate) fn to_frame(self, ratios: [f32; 4]) -> Option<BoundingBox> {
+        let [left, top, width, height] = ratios.map(f64::from);
+        let edge =
+            |share: f64, side: u32, offset: u32| (f64::from(offset) + share.clamp(0.0, 1.0) * f64::from(side)) as f32;
+        let found = BoundingBox {
+            x1: edge(left, self.size.width, self.left),
+            y1: edge(top, self.size.height, self.top),
+            x2: edge(left + width, self.size.width, self.left),
+            y2: edge(top + height, self.size.height, self.top),
+        };
+        (found.is_finite() && found.area() > 0.0).then_some(found)
+    }
+}
+
+/// Makes a frame, or the part of it in `region`, ready to be sent. Masks are filled first of all.
+///
+/// # Errors
+/// `InvalidArgument` for a region without pixels, a mask that is no box, and a picture below the smallest size where it is
+/// not scaled up; `ResourceExhausted` where it cannot be made small enough.
+pub(crate) fn prepare(
+    frame: &Frame,
+    region: Option<&BoundingBox>,
+    masks: &[RedactRegion],
+    how: &Preparation,
+) -> Result<Prepared> {
+    let window = Window::new(frame.size(), region)?;
+    let target = target_size(window.size, how)?;
+    let holes = holes(frame.size(), &window, masks)?;
+    let as_it_is = holes.is_empty() && window.size == frame.size() && target == window.size;
+    if let Some(encoded) = frame.encoded().filter(|bytes| as_it_is && bytes.len() <= how.limits.max_bytes) {
+        return Ok(Prepared { bytes: encoded.to_vec(), window, quality: None });
+    }
+    let mut picture = Picture::cut(frame, &window)?;
+    picture.fill(&holes);
+    let (bytes, quality) = encode(picture.resized(target)?, how)?;
+    Ok(Prepared { bytes, window, quality: Some(quality) })
+}
+
+fn target_size(size: Size, how: &Preparation) -> Result<Size> {
+    let PictureLimits { min_side, max_side, .. } = how.limits;
+    let (short, long) = (size.width.min(size.height), size.width.max(size.height));
+    if short >= min_side && long <= max_side {
+        return Ok(size);
+    }
+    if short < min_side && !how.upscale {
+        return Err(Error::invalid_argument(format!(
+            "a picture of {size}: the provider takes none with a side below {min_side} (small = \"upscale\" would send it)"
+        )));
+    }
+    let up = (f64::from(min_side) / f64::from(short.max(1))).max(1.0);
+    let down = (f64::from(max_side) / (f64::from(long) * up)).min(1.0);
+    // Only a strip that is too thin and too long at once has its sides scaled apart.
+    let side = |n: u32| ((f64::from(n) * up * down).round() as u32).clamp(min_side, max_side);
+    Ok(Size::new(side(size.width), side(size.height)))
+}
+
+/// Columns `from..to` of row `y` of the window.
+struct Hole {
+    y: u32,
+    from: u32,
+    to: u32,
+}
+
+fn holes(frame: Size, window: &Window, masks: &[RedactRegion]) -> Result<Vec<Hole>> {
+    let mut holes = Vec::new();
+    for mask in masks {
+        mask.spans(frame, |y, from, to| {
+            let Some(y) = y.checked_sub(window.top).filter(|&y| y < window.size.height) else { return };
+            let (from, to) = (from.saturating_sub(window.left), to.saturating_sub(window.left).min(window.size.width));
+            if from < to {
+                holes.push(Hole { y, from, to });
+            }
+        })?;
+    }
+    Ok(holes)
+}
+
+/// Pixels in gray or in red, green and blue.
+enum Picture {
+    Gray(ImageBuffer<Luma<u8>, Vec<u8>>),
+    Color(ImageBuffer<Rgb<u8>, Vec<u8>>),
+}
+
+impl Picture {
+    fn cut(frame: &Frame, window: &Window) -> Result<Self> {
+        let Window { left, top, size } = *window;
+        let wrong = || Error::internal("a part of a frame has the wrong length");
+        if frame.format() == PixelFormat::Gray8 {
+            let (from, to) = (left as usize, left as usize + size.width as usize);
+            let rows = (top..top + size.height).flat_map(|y| frame.row(0, y).get(from..to).unwrap_or_default());
+            let pixels = rows.copied().collect();
+            return ImageBuffer::from_raw(size.width, size.height, pixels).map(Self::Gray).ok_or_else(wrong);
+        }
+        let pixels = rgb_region(frame, left, top, size);
+        ImageBuffer::from_raw(size.width, size.height, pixels).map(Self::Color).ok_or_else(wrong)
+    }
+
+    fn size(&self) -> Size {
+        let (width, height) = match self {
+            Self::Gray(picture) => picture.dimensions(),
+            Self::Color(picture) => picture.dimensions(),
+        };
+        Size::new(width, height)
+    }
+
+    fn fill(&mut self, holes: &[Hole]) {
+        let width = self.size().width as usize;
+        let (pixels, channels): (&mut [u8], _) = match self {
+            Self::Gray(picture) => (picture, 1),
+            Self::Color(picture) => (picture, 3),
+        };
+        for &Hole { y, from, to } in holes {
+            let row = y as usize * width;
+            if let Some(part) = pixels.get_mut((row + from as usize) * channels..(row + to as usize) * channels) {
+                part.fill(0);
+            }
+        }
+    }
+
+    /// Bilinear; smaller pixels are weighted means of those that they stand for.
+    fn resized(self, size: Size) -> Result<Self> {
+        if size == self.size() {
+            return Ok(self);
+        }
+        let filter = imageops::FilterType::Triangle;
+        Ok(match self {
+            Self::Gray(picture) => Self::Gray(imageops::resize(&picture, size.width, size.height, filter)),
+            Self::Color(picture) => Self::Color(imageops::resize(&picture, size.width, size.height, filter)),
+        })
+    }
+
+    /// A JPEG of at most so many bytes; none where it would be longer.
+    fn jpeg(&self, quality: u8, max_bytes: usize) -> Result<Option<Vec<u8>>> {
+        let mut out = Capped { bytes: Vec::new(), max_bytes, full: false };
+        let mut encoder = JpegEncoder::new_with_quality(&mut out, quality);
+        let Size { width, height } = self.size();
+        let done = match self {
+            Self::Gray(picture) => encoder.encode(picture, width, height, ExtendedColorType::L8),
+            Self::Color(picture) => encoder.encode(picture, width, height, ExtendedColorType::Rgb8),
+        };
+        match done {
+            Ok(()) if !out.full => Ok(Some(out.bytes)),
+            _ if out.full => Ok(None),
+            Ok(()) => Ok(None),
+            Err(error) => {
+                Err(Error::internal(format!("the JPEG encoder refused a picture of {width}×{height}: {error}")))
+            }
+        }
+    }
+}
+
+/// Ends the encoding as soon as it is too long, so that an attempt in vain costs no more than its share.
+struct Capped {
+    bytes: Vec<u8>,
+    max_bytes: usize,
+    full: bool,
+}
+
+impl io::Write for Capped {
+    fn write(&mut self, more: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + more.len() > self.max_bytes {
+            self.full = true;
+            return Err(io::Error::other("over the limit"));
+        }
+        self.bytes.extend_from_slice(more);
+        Ok(more.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The best quality of the ladder that fits; where none does, half the size.
+fn encode(mut picture: Picture, how: &Preparation) -> Result<(Vec<u8>, u8)> {
+    let ladder = || std::iter::once(how.quality).chain(QUALITIES.into_iter().filter(|&lower| lower < how.quality));
+    loop {
+        for quality in ladder() {
+            if let Some(bytes) = picture.jpeg(quality, how.limits.max_bytes)? {
+                return Ok((bytes, quality));
+            }
+        }
+        let size = picture.size();
+        let half = |side: u32| (side / 2).max(how.limits.min_side).max(1);
+        let smaller = Size::new(half(size.width).min(size.width), half(size.height).min(size.height));
+        if smaller == size {
+            let most = how.limits.max_bytes;
+            return Err(Error::resource_exhausted(format!("no JPEG of {size} has {most} bytes or fewer"))
+                .with_advice(Advice::ChangeInput));
+        }
+        picture = picture.resized(smaller)?;
+    }
+}
+
+#[cfg(test)]
+#[path = "picture_tests.rs"]
+mod tests;

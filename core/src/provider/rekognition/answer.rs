@@ -1,0 +1,222 @@
+//! From Rekognition's answers to detections.
+
+use super::config::{RekognitionConfig, TextUnit};
+use crate::detection::{Detection, Detections, ImageLabel, Label, Timing};
+use crate::geometry::{BoundingBox, Size};
+use crate::provider::picture::Window;
+use aws_sdk_rekognition::types as aws;
+use std::sync::Arc;
+
+/// What one call gave, as the SDK read it.
+#[derive(Debug)]
+pub(super) enum Raw {
+    Labels(Vec<aws::Label>),
+    Text(Vec<aws::TextDetection>),
+    Faces(Vec<aws::FaceDetail>),
+}
+
+/// What an answer is read by.
+pub(super) struct Reading<'a> {
+    pub(super) config: &'a RekognitionConfig,
+    pub(super) window: Window,
+    pub(super) frame: Size,
+    /// 0..1.
+    pub(super) least: f32,
+}
+
+/// The same object under two names has the very same box. Two objects never overlap as much.
+const SAME_IOU: f32 = 0.95;
+
+impl Reading<'_> {
+    pub(super) fn read(&self, raw: Raw) -> Detections {
+        let (mut items, mut image_labels) = (Vec::new(), Vec::new());
+        match raw {
+            Raw::Labels(labels) => labels.iter().for_each(|label| self.label(label, &mut items, &mut image_labels)),
+            Raw::Text(texts) => items.extend(texts.iter().filter_map(|text| self.text(text))),
+            Raw::Faces(faces) => items.extend(faces.iter().filter_map(|face| self.face(face))),
+        }
+        // Stable, so that equals stay in the order of the answer.
+        items.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+        image_labels.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+        let mut found = Detections::new(once(items), self.frame, Timing::default());
+        found.image_labels = once_each(image_labels);
+        found
+    }
+
+    fn label(&self, raw: &aws::Label, items: &mut Vec<Detection>, image_labels: &mut Vec<ImageLabel>) {
+        let (Some(name), Some(confidence)) = (raw.name(), share(raw.confidence())) else { return };
+        let label = self.config.label_map.label(name);
+        let parents: Vec<Arc<str>> = raw.parents().iter().filter_map(|parent| parent.name()).map(Arc::from).collect();
+        let before = items.len();
+        for instance in raw.instances() {
+            let sure = share(instance.confidence()).unwrap_or(confidence);
+            if let Some(bbox) = self.place(instance.bounding_box()).filter(|_| sure >= self.least) {
+                let mut item = Detection::new(bbox, label.clone(), sure);
+                item.parents.clone_from(&parents);
+                items.push(item);
+            }
+        }
+        // It is in the picture, and nobody says where, or not surely enough.
+        if items.len() == before && confidence >= self.least {
+            let mut whole = ImageLabel::new(label, confidence);
+            whole.parents = parents;
+            image_labels.push(whole);
+        }
+    }
+
+    fn text(&self, raw: &aws::TextDetection) -> Option<Detection> {
+        let unit = match raw.r#type()? {
+            aws::TextTypes::Line => TextUnit::Line,
+            aws::TextTypes::Word => TextUnit::Word,
+            _ => return None,
+        };
+        let sure = share(raw.confidence()).filter(|&sure| sure >= self.least)?;
+        let bbox = self.place(raw.geometry()?.bounding_box())?;
+        let mut item = Detection::new(bbox, unnumbered("text"), sure);
+        item.text = Some(raw.detected_text()?.into());
+        (unit == self.config.text).then_some(item)
+    }
+
+    fn face(&self, raw: &aws::FaceDetail) -> Option<Detection> {
+        let sure = share(raw.confidence()).filter(|&sure| sure >= self.least)?;
+        Some(Detection::new(self.place(raw.bounding_box())?, unnumbered("face"), sure))
+    }
+
+    fn place(&self, raw: Option<&aws::BoundingBox>) -> Option<BoundingBox> {
+        let raw = raw?;
+        self.window.to_frame([raw.left()?, raw.top()?, raw.width()?, raw.height()?])
+    }
+}
+
+fn unnumbered(name: &str) -> Label {
+    Label { id: Label::UNNUMBERED, name: name.into() }
+}
+
+/// From per cent to 0..1; none where it is not a number.
+fn share(percent: Option<f32>) -> Option<f32> {
+    percent.filter(|percent| percent.is_finite()).map(|percent| (percent / 100.0).clamp(0.0, 1.0))
+}
+
+/// `Person` and `Man` with the same box are one person. Sorted, so the surest stays.
+fn once(sorted: Vec<Detection>) -> Vec<Detection> {
+    let mut kept: Vec<Detection> = Vec::with_capacity(sorted.len());
+    for item in sorted {
+        let same = |other: &Detection| {
+            other.label == item.label && other.text == item.text && other.bbox.iou(&item.bbox) >= SAME_IOU
+        };
+        if !kept.iter().any(same) {
+            kept.push(item);
+        }
+    }
+    kept
+}
+
+fn once_each(sorted: Vec<ImageLabel>) -> Vec<ImageLabel> {
+    let mut kept: Vec<ImageLabel> = Vec::with_capacity(sorted.len());
+    for label in sorted {
+        if !kept.iter().any(|other| other.label == label.label) {
+            kept.push(label);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::{Frame, Layout, PixelFormat};
+    use crate::provider::picture::{PictureLimits, Preparation, prepare};
+
+    fn reading(config: &RekognitionConfig) -> Reading<'_> {
+        let size = Size::new(200, 100);
+        let frame = Frame::from_owner(vec![0; 20_000], Layout::packed(PixelFormat::Gray8, size).unwrap()).unwrap();
+        let limits = PictureLimits { max_bytes: 1 << 20, min_side: 1, max_side: 1_000 };
+        let how = Preparation { limits, quality: 50, upscale: true };
+        let window = prepare(&frame, None, &[], &how).unwrap().window;
+        Reading { config, window, frame: size, least: 0.5 }
+    }
+
+    fn at(left: f32, top: f32, width: f32, height: f32) -> aws::BoundingBox {
+        aws::BoundingBox::builder().left(left).top(top).width(width).height(height).build()
+    }
+
+    fn label(name: &str, confidence: f32, instances: &[(f32, aws::BoundingBox)], parents: &[&str]) -> aws::Label {
+        let mut label = aws::Label::builder().name(name).confidence(confidence);
+        for (sure, bbox) in instances {
+            label = label.instances(aws::Instance::builder().confidence(*sure).bounding_box(bbox.clone()).build());
+        }
+        for parent in parents {
+            label = label.parents(aws::Parent::builder().name(*parent).build());
+        }
+        label.build()
+    }
+
+    #[test]
+    fn one_object_under_two_names_is_one_and_labels_without_a_box_are_kept() {
+        let config = RekognitionConfig::default();
+        let found = reading(&config).read(Raw::Labels(vec![
+            label("Man", 97.0, &[(96.0, at(0.1, 0.1, 0.2, 0.5))], &["Person"]),
+            label("Person", 99.0, &[(98.0, at(0.1, 0.1, 0.2, 0.5)), (91.0, at(0.5, 0.1, 0.2, 0.5))], &[]),
+            label("Street", 88.0, &[], &["City", "Road"]),
+            label("Human", 80.0, &[], &[]),
+            label("Car", 90.0, &[(30.0, at(0.0, 0.0, 0.5, 0.5))], &["Vehicle"]),
+            label("Bus", 40.0, &[], &[]),
+            label("Tow Truck", 70.0, &[(70.0, at(-0.5, 0.9, 0.6, 0.6))], &["Vehicle"]),
+            label("Dog", 70.0, &[(70.0, at(2.0, 2.0, 0.6, 0.6))], &[]),
+        ]));
+        let items: Vec<_> = found
+            .iter()
+            .map(|d| (&*d.label.name, d.label.id, d.confidence, d.bbox.to_array().map(f32::round)))
+            .collect();
+        assert_eq!(
+            items,
+            [
+                ("person", 0, 0.98, [20.0, 10.0, 60.0, 60.0]),
+                ("person", 0, 0.91, [100.0, 10.0, 140.0, 60.0]),
+                ("tow truck", Label::UNNUMBERED, 0.7, [0.0, 90.0, 20.0, 100.0]),
+            ]
+        );
+        let whole: Vec<_> = found.image_labels.iter().map(|l| (&*l.label.name, l.label.id)).collect();
+        assert_eq!(whole, [("car", 2), ("street", Label::UNNUMBERED), ("person", 0), ("dog", 16)]);
+        assert_eq!(found.image_labels[1].parents, ["City".into(), "Road".into()]);
+    }
+
+    #[test]
+    fn lines_or_words_of_text() {
+        let text = |kind, words: &str| {
+            let geometry = aws::Geometry::builder().bounding_box(at(0.0, 0.0, 0.5, 0.5)).build();
+            aws::TextDetection::builder().r#type(kind).detected_text(words).confidence(90.0).geometry(geometry).build()
+        };
+        let raw = || {
+            Raw::Text(vec![
+                text(aws::TextTypes::Line, "NO ENTRY"),
+                text(aws::TextTypes::Word, "NO"),
+                text(aws::TextTypes::Word, "ENTRY"),
+            ])
+        };
+        for (unit, expected) in [(TextUnit::Line, &["NO ENTRY"][..]), (TextUnit::Word, &["NO", "ENTRY"])] {
+            let config = RekognitionConfig { text: unit, ..RekognitionConfig::default() };
+            let found = reading(&config).read(raw());
+            let words: Vec<_> = found.iter().map(|d| d.text.as_deref().unwrap()).collect();
+            assert_eq!(words, expected);
+            assert!(found.iter().all(|d| &*d.label.name == "text"));
+        }
+    }
+
+    #[test]
+    fn an_answer_with_holes_in_it() {
+        let config = RekognitionConfig::default();
+        let reading = reading(&config);
+        let half = aws::BoundingBox::builder().left(0.1).build();
+        let labels = vec![
+            aws::Label::builder().build(),
+            aws::Label::builder().name("Car").confidence(f32::NAN).build(),
+            label("Bus", 900.0, &[(99.0, half), (99.0, at(f32::NAN, 0.0, 1.0, 1.0))], &[]),
+        ];
+        let found = reading.read(Raw::Labels(labels));
+        assert!(found.is_empty());
+        assert_eq!((found.image_labels.len(), found.image_labels[0].confidence), (1, 1.0));
+        assert!(reading.read(Raw::Text(vec![aws::TextDetection::builder().build()])).is_empty());
+        assert!(reading.read(Raw::Faces(vec![aws::FaceDetail::builder().confidence(99.0).build()])).is_empty());
+    }
+}

@@ -1,0 +1,223 @@
+//! The client and where its credentials come from.
+
+use super::config::{RekognitionConfig, check_endpoint, check_region};
+use super::memory::repeated;
+use crate::clock::{Moment, Timestamp, UnixTime};
+use crate::error::{Error, Result};
+use aws_config::default_provider::credentials::DefaultCredentialsChain;
+use aws_config::provider_config::ProviderConfig;
+use aws_sdk_rekognition::Client;
+use aws_sdk_rekognition::config::retry::RetryConfig;
+use aws_sdk_rekognition::config::timeout::TimeoutConfig;
+use aws_sdk_rekognition::config::{
+    BehaviorVersion, Credentials, IdentityCache, ProvideCredentials, Region, SharedHttpClient,
+    StalledStreamProtectionConfig,
+};
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+/// Credentials are looked for anew this long before they end, as a call takes a while and clocks differ.
+const BEFORE_THE_END: Duration = Duration::from_secs(60);
+/// What the SDK does by default, as of this version of it.
+const BEHAVIOR: fn() -> BehaviorVersion = BehaviorVersion::v2026_01_12;
+/// After credentials were looked for in vain, everybody gets that answer for so long: looking for them takes seconds where
+/// nobody answers.
+const IN_VAIN: Duration = Duration::from_secs(5);
+
+/// Keys that somebody gave; never printed.
+#[derive(Clone)]
+pub(super) struct Keys {
+    pub(super) access: String,
+    pub(super) secret: String,
+    pub(super) session: Option<String>,
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Keys")
+    }
+}
+
+/// Makes clients, one after the other as credentials are renewed; connections are kept.
+pub(super) struct Connection {
+    config: Arc<RekognitionConfig>,
+    keys: Option<Keys>,
+    http: SharedHttpClient,
+    /// Held while credentials are looked for, so that one looks for all.
+    looking: tokio::sync::Mutex<()>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    ready: Option<Ready>,
+    in_vain: Option<(Timestamp, Error)>,
+}
+
+#[derive(Clone)]
+struct Ready {
+    client: Client,
+    host: Arc<str>,
+    ends: Option<UnixTime>,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connection")
+    }
+}
+
+impl Connection {
+    pub(super) fn new(config: Arc<RekognitionConfig>, keys: Option<Keys>) -> Self {
+        let here = config.endpoint.as_deref().is_some_and(|endpoint| check_endpoint(endpoint).unwrap_or(false));
+        let plain = here && config.endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://"));
+        let builder = aws_smithy_http_client::Builder::new();
+        // Without TLS no certificates are loaded; credentials still may want it.
+        let http = if plain && keys.is_some() {
+            builder.build_http()
+        } else {
+            builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
+        };
+        Self { config, keys, http, looking: tokio::sync::Mutex::default(), known: Mutex::default() }
+    }
+
+    /// Why there are no credentials, where they were looked for in vain the last time, and whether the next request gets
+    /// that answer without another look.
+    pub(super) fn trouble(&self, now: Timestamp) -> Option<(String, bool)> {
+        self.known().in_vain.as_ref().map(|(at, error)| (error.to_string(), now - *at < IN_VAIN))
+    }
+
+    /// A client with credentials that are good for now, and the host that it calls.
+    pub(super) async fn client(&self, now: Moment) -> Result<(Client, Arc<str>)> {
+        if let Some(known) = self.at_hand(now) {
+            return known;
+        }
+        let _looking = self.looking.lock().await;
+        // Another one may have looked meanwhile.
+        if let Some(known) = self.at_hand(now) {
+            return known;
+        }
+        let limit = Duration::from_secs_f64(self.config.credentials_timeout_s);
+        let found = match tokio::time::timeout(limit, self.look()).await {
+            Ok(found) => found,
+            Err(_) => Err(Error::permission_denied(format!(
+                "no credentials or no region within {} s (credentials_timeout_s); {LOOKED}",
+                self.config.credentials_timeout_s
+            ))),
+        };
+        let mut known = self.known();
+        match found {
+            Ok(ready) => {
+                known.in_vain = None;
+                known.ready = Some(ready.clone());
+                Ok((ready.client, ready.host))
+            }
+            Err(error) => {
+                known.in_vain = Some((now.monotonic, repeated(&error)));
+                Err(error)
+            }
+        }
+    }
+
+    /// The credentials were refused: the next call looks for others.
+    pub(super) fn forget(&self) {
+        self.known().ready = None;
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn at_hand(&self, now: Moment) -> Option<Result<(Client, Arc<str>)>> {
+        let known = self.known();
+        let margin = i64::try_from(BEFORE_THE_END.as_secs()).unwrap_or(0);
+        let good =
+            |ready: &&Ready| ready.ends.is_none_or(|ends| now.unix.as_secs().saturating_add(margin) < ends.as_secs());
+        if let Some(ready) = known.ready.as_ref().filter(good) {
+            return Some(Ok((ready.client.clone(), Arc::clone(&ready.host))));
+        }
+        let (at, error) = known.in_vain.as_ref()?;
+        (now.monotonic - *at < IN_VAIN).then(|| Err(repeated(error)))
+    }
+
+    async fn look(&self) -> Result<Ready> {
+        let region = self.region().await?;
+        let credentials = match &self.keys {
+            Some(Keys { access, secret, session }) => {
+                Credentials::new(access.as_str(), secret.as_str(), session.clone(), None, "guarita")
+            }
+            None => self.credentials(region.clone()).await?,
+        };
+        let ends = credentials.expiry().and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
+        let ends = ends.map(|since| UnixTime::from_secs(i64::try_from(since.as_secs()).unwrap_or(i64::MAX)));
+        let seconds = Duration::from_secs_f64;
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(seconds(self.config.connect_timeout_s))
+            .operation_attempt_timeout(seconds(self.config.timeout_s))
+            .build();
+        let host: Arc<str> = match &self.config.endpoint {
+            Some(endpoint) => endpoint.split_once("://").map_or(endpoint.as_str(), |(_, host)| host).into(),
+            None => format!("rekognition in {region}").into(),
+        };
+        let mut config = aws_sdk_rekognition::Config::builder()
+            .behavior_version(BEHAVIOR())
+            .region(region)
+            .credentials_provider(credentials)
+            .identity_cache(IdentityCache::no_cache())
+            .http_client(self.http.clone())
+            // Ours knows the deadline and the budget.
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts)
+            // A stalled call ends at the timeout like any other.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+        config.set_endpoint_url(self.config.endpoint.clone());
+        Ok(Ready { client: Client::from_conf(config.build()), host, ends })
+    }
+
+    async fn region(&self) -> Result<Region> {
+        if let Some(region) = &self.config.region {
+            return Ok(Region::new(region.clone()));
+        }
+        let mut loader = aws_config::defaults(BEHAVIOR()).http_client(self.http.clone()).no_credentials();
+        if let Some(profile) = &self.config.profile {
+            loader = loader.profile_name(profile);
+        }
+        let loaded = loader.load().await;
+        let region = loaded.region().cloned().ok_or_else(|| {
+            Error::invalid_config(
+                "no region: set `region`, AWS_REGION or AWS_DEFAULT_REGION, or `region` of the profile (instance metadata \
+                 had none either)",
+            )
+        })?;
+        check_region(region.as_ref())?;
+        Ok(region)
+    }
+
+    async fn credentials(&self, region: Region) -> Result<Credentials> {
+        let chain = ProviderConfig::without_region().with_http_client(self.http.clone());
+        let imds = aws_config::imds::Client::builder()
+            .configure(&chain)
+            .connect_timeout(Duration::from_secs(1))
+            .read_timeout(Duration::from_secs(1))
+            .max_attempts(2)
+            .build();
+        let mut builder = DefaultCredentialsChain::builder().region(region).imds_client(imds).configure(chain);
+        if let Some(profile) = &self.config.profile {
+            builder = builder.profile_name(profile);
+        }
+        builder.build().await.provide_credentials().await.map_err(|error| {
+            // The causes name files, variables and hosts; the SDK keeps values out of them. Even so only the first is passed
+            // on: a profile that cannot be parsed is quoted in the second.
+            Error::permission_denied(format!("no credentials: {error}; {LOOKED}"))
+        })
+    }
+}
+
+/// Where they are looked for, for people who have none.
+const LOOKED: &str = "looked at, in this order: the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; the profile \
+    (field `profile`, AWS_PROFILE or `default`) in ~/.aws/credentials and ~/.aws/config (AWS_SHARED_CREDENTIALS_FILE, \
+    AWS_CONFIG_FILE); the web identity of AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN; the container's role \
+    (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI); the instance's role (metadata service, unless \
+    AWS_EC2_METADATA_DISABLED)";

@@ -1,0 +1,207 @@
+//! From the SDK's errors to ours: the code that tells what to do, whether the call may have been billed, and what never
+//! goes into a message.
+
+use crate::error::{Error, ErrorCode};
+use aws_sdk_rekognition::config::http::HttpResponse;
+use aws_sdk_rekognition::error::{ProvideErrorMetadata, SdkError};
+use std::time::Duration;
+
+/// One call that failed.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) error: Error,
+    /// Nobody knows whether it was billed, or it was.
+    pub(super) billed: bool,
+    /// The wait that the other side asks for.
+    pub(super) retry_after: Option<Duration>,
+    /// The credentials are no good (any more), so others are looked for next time.
+    pub(super) credentials: bool,
+}
+
+impl Failure {
+    pub(super) fn unbilled(error: Error) -> Self {
+        Self { error, billed: false, retry_after: None, credentials: false }
+    }
+
+    pub(super) fn maybe_billed(error: Error) -> Self {
+        Self { billed: true, ..Self::unbilled(error) }
+    }
+}
+
+/// Sorts what the SDK says. `place` is the operation and the host, for the message.
+pub(super) fn sort<E>(error: SdkError<E, HttpResponse>, place: &str) -> Failure
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    match &error {
+        SdkError::ConstructionFailure(_) => Failure::unbilled(Error::invalid_config(format!(
+            "{place}: the call cannot be made, check region and endpoint: {}",
+            words(&error)
+        ))),
+        SdkError::TimeoutError(_) => {
+            Failure::maybe_billed(Error::deadline_exceeded(format!("{place}: no answer in time")))
+        }
+        SdkError::DispatchFailure(failure) => {
+            let text = words(&error);
+            // What the HTTP client says where name, connection or TLS handshake failed: no byte of the picture was sent.
+            // Should it ever say it in other words, the call counts as billed, which is the safe side.
+            let connecting = text.contains("client error (Connect)") || text.contains("dns error");
+            let error = if failure.is_timeout() {
+                Error::deadline_exceeded(format!("{place}: no connection or no answer in time: {text}"))
+            } else if text.contains("dns error") {
+                Error::unavailable(format!("{place}: the host has no address; check region, endpoint and DNS: {text}"))
+            } else {
+                Error::unavailable(format!("{place}: the connection failed: {text}"))
+            };
+            Failure { billed: !connecting, ..Failure::unbilled(error) }
+        }
+        SdkError::ResponseError(response) => {
+            let status = response.raw().status().as_u16();
+            // Of a 200, somebody has looked at the picture, and the bill may say so.
+            let error = of_status(status, place, &format!("the answer cannot be read: {}", words(&error)));
+            Failure { billed: status < 300, retry_after: retry_after(response.raw()), ..Failure::unbilled(error) }
+        }
+        SdkError::ServiceError(service) => {
+            let (code, message) = (service.err().code(), service.err().message());
+            let status = service.raw().status().as_u16();
+            let sorted = of_code(code, message, status, place);
+            Failure {
+                // An answer with status 200 whose body is no answer ends up here too.
+                billed: status < 300,
+                retry_after: retry_after(service.raw()),
+                // A right that is missing is missing for the next keys of the same role too.
+                credentials: sorted.code() == ErrorCode::PermissionDenied
+                    && !code.is_some_and(|code| code.contains("AccessDenied")),
+                ..Failure::unbilled(sorted)
+            }
+        }
+        _ => Failure::maybe_billed(Error::unavailable(format!("{place}: {}", words(&error)))),
+    }
+}
+
+/// Longest part of a message of the other side that is passed on.
+const MOST_WORDS: usize = 300;
+
+fn of_code(code: Option<&str>, message: Option<&str>, status: u16, place: &str) -> Error {
+    let Some(code) = code else { return of_status(status, place, "without a word of Rekognition's") };
+    // Other services put a number or a namespace around the name.
+    let name = code.rsplit('#').next().unwrap_or(code).split(':').next().unwrap_or(code);
+    let kind = match name {
+        "ThrottlingException"
+        | "Throttling"
+        | "ProvisionedThroughputExceededException"
+        | "LimitExceededException"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "SlowDown" => ErrorCode::RateLimited,
+        "InternalServerError"
+        | "InternalFailure"
+        | "InternalServerException"
+        | "ServiceUnavailable"
+        | "ServiceUnavailableException"
+        | "RequestTimeout"
+        | "RequestTimeoutException" => ErrorCode::Unavailable,
+        "AccessDeniedException"
+        | "AccessDenied"
+        | "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "InvalidSignatureException"
+        | "SignatureDoesNotMatch"
+        | "ExpiredTokenException"
+        | "ExpiredToken"
+        | "RequestExpired"
+        | "MissingAuthenticationToken"
+        | "MissingAuthenticationTokenException"
+        | "IncompleteSignature"
+        | "NotAuthorized"
+        | "OptInRequired" => ErrorCode::PermissionDenied,
+        _ if status == 429 => ErrorCode::RateLimited,
+        _ if status >= 500 => ErrorCode::Unavailable,
+        _ if matches!(status, 401 | 403) => ErrorCode::PermissionDenied,
+        // ImageTooLargeException, InvalidImageFormatException, InvalidParameterException, ValidationException and the like.
+        _ => ErrorCode::InvalidArgument,
+    };
+    let advice =
+        if kind == ErrorCode::PermissionDenied { "; check the credentials, their rights and the clock" } else { "" };
+    // A refused signature is answered with what was signed.
+    let said = if name.contains("Signature") { "" } else { message.unwrap_or_default() };
+    Error::new(kind, format!("{place}: {name} (HTTP {status}){advice}: {}", cut(said)))
+}
+
+fn of_status(status: u16, place: &str, said: &str) -> Error {
+    let text = format!("{place}: HTTP {status} {said}");
+    match status {
+        429 => Error::rate_limited(text),
+        401 | 403 => Error::permission_denied(text),
+        413 => Error::invalid_argument(text),
+        // Also a 404 or the like: it is not Rekognition that answers.
+        _ => Error::unavailable(text),
+    }
+}
+
+/// Seconds in `Retry-After`, milliseconds in AWS's own header.
+fn retry_after(response: &HttpResponse) -> Option<Duration> {
+    let number = |name: &str| response.headers().get(name)?.trim().parse::<u64>().ok();
+    let ours = number("x-amz-retry-after").map(Duration::from_millis);
+    ours.or_else(|| number("retry-after").map(Duration::from_secs))
+}
+
+/// An error and what caused it, in one line.
+fn words(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let more = inner.to_string();
+        if !text.ends_with(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = inner.source();
+    }
+    cut(&text).to_owned()
+}
+
+fn cut(text: &str) -> &str {
+    text.char_indices().nth(MOST_WORDS).map_or(text, |(end, _)| &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_and_what_they_become() {
+        for (code, status, expected) in [
+            ("ThrottlingException", 400, ErrorCode::RateLimited),
+            ("ProvisionedThroughputExceededException", 400, ErrorCode::RateLimited),
+            ("InternalServerError", 500, ErrorCode::Unavailable),
+            ("com.amazon.coral.service#InternalFailure", 500, ErrorCode::Unavailable),
+            ("SomethingNew", 503, ErrorCode::Unavailable),
+            ("SomethingNew", 429, ErrorCode::RateLimited),
+            ("SomethingNew", 400, ErrorCode::InvalidArgument),
+            ("ImageTooLargeException", 400, ErrorCode::InvalidArgument),
+            ("InvalidImageFormatException", 400, ErrorCode::InvalidArgument),
+            ("InvalidParameterException", 400, ErrorCode::InvalidArgument),
+            ("AccessDeniedException", 400, ErrorCode::PermissionDenied),
+            ("UnrecognizedClientException:http://internal/", 400, ErrorCode::PermissionDenied),
+            ("ExpiredTokenException", 400, ErrorCode::PermissionDenied),
+            ("InvalidSignatureException", 400, ErrorCode::PermissionDenied),
+        ] {
+            let error = of_code(Some(code), Some("words"), status, "here");
+            assert_eq!(error.code(), expected, "{code} {status}: {error}");
+        }
+        for (status, expected) in [
+            (500, ErrorCode::Unavailable),
+            (404, ErrorCode::Unavailable),
+            (429, ErrorCode::RateLimited),
+            (403, ErrorCode::PermissionDenied),
+            (413, ErrorCode::InvalidArgument),
+            (200, ErrorCode::Unavailable),
+        ] {
+            assert_eq!(of_code(None, None, status, "here").code(), expected, "{status}");
+        }
+        let long = "ä".repeat(10_000);
+        assert!(of_code(Some("X"), Some(&long), 400, "here").to_string().len() < 1_000);
+        let signed = of_code(Some("SignatureDoesNotMatch"), Some("the canonical string: AKIA"), 403, "here");
+        assert!(!signed.to_string().contains("AKIA"));
+    }
+}

@@ -1,0 +1,379 @@
+//! One request from its picture to its answer.
+
+use super::answer::{Raw, Reading};
+use super::config::{RekognitionConfig, SmallPicture, TextUnit};
+use super::connection::Connection;
+use super::failure::{Failure, sort};
+use super::memory::{Ending, Memory, Seat, repeated};
+use super::policy::{Pace, Purse};
+use crate::clock::{Clock, Timestamp};
+use crate::detection::Detections;
+use crate::error::{Error, ErrorCode, Result};
+use crate::provider::picture::{PictureLimits, Preparation, Prepared, prepare};
+use crate::provider::{HealthLog, Latency, Redact, Request, Response, Want};
+use crate::resilience::{MicroDollars, RetryDecision, RetryPolicy, RetryTokens};
+use aws_sdk_rekognition::Client;
+use aws_sdk_rekognition::primitives::Blob;
+use aws_sdk_rekognition::types as aws;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+
+/// What DetectLabels, DetectText and DetectFaces take as bytes.
+pub(super) const LIMITS: PictureLimits = PictureLimits { max_bytes: 5_242_880, min_side: 80, max_side: 10_000 };
+
+/// Everything that a request needs; cheap to clone.
+#[derive(Clone, Debug)]
+pub(super) struct Desk {
+    pub(super) name: Arc<str>,
+    pub(super) config: Arc<RekognitionConfig>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) purse: Purse,
+    pub(super) redact: Option<Arc<dyn Redact>>,
+    pub(super) connection: Arc<Connection>,
+    pub(super) retry: RetryPolicy,
+    pub(super) memory: Memory,
+    pub(super) shared: Arc<Shared>,
+}
+
+/// What all requests share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) pace: Pace,
+    /// Pictures made ready at one time.
+    pub(super) encoders: Arc<Semaphore>,
+    /// Calls at one time. A picture is made ready only when it has its place here, so this bounds the pictures in memory
+    /// too.
+    pub(super) calls: Arc<Semaphore>,
+    pub(super) waiting: AtomicUsize,
+    /// The provider is being dropped: what fails now fails for that.
+    pub(super) closing: AtomicBool,
+    pub(super) log: Mutex<HealthLog>,
+}
+
+const ENDED: &str = "the provider ended before it answered";
+
+/// What one frame gave.
+struct Looked {
+    detections: Detections,
+    version: Option<String>,
+    latency: Latency,
+    cost: MicroDollars,
+    calls: u32,
+}
+
+/// The name that budgets and price tables know an API by.
+pub(super) fn api(want: Want) -> &'static str {
+    match want {
+        Want::Labels => "rekognition:DetectLabels",
+        Want::Text => "rekognition:DetectText",
+        Want::Faces => "rekognition:DetectFaces",
+    }
+}
+
+impl Desk {
+    /// The answer to a request, whatever happens.
+    pub(super) async fn answer(self, request: Request, submitted: Timestamp) -> Result<Response> {
+        let answer = match Memory::key(&request) {
+            Some(key) => self.once(&key, Arc::new(request), submitted).await,
+            None => self.ask(Arc::new(request), submitted).await,
+        };
+        let answer = answer.map_err(|error| match self.shared.closing.load(Ordering::Relaxed) {
+            true => Error::cancelled(ENDED),
+            false => error,
+        });
+        let now = self.clock.now();
+        let mut log = self.shared.log.lock().unwrap_or_else(PoisonError::into_inner);
+        match &answer {
+            Ok(_) => log.answered(now - submitted),
+            // The others are the request's fault, or our own limits.
+            Err(error) if speaks_of_provider(error.code()) => log.failed(error, now),
+            Err(_) => {}
+        }
+        drop(log);
+        answer
+    }
+
+    /// Asks, or waits for another one that asks for the same.
+    async fn once(&self, key: &(Arc<str>, Want), request: Arc<Request>, submitted: Timestamp) -> Result<Response> {
+        loop {
+            match self.memory.enter(key, self.clock.now()) {
+                Seat::Answered(response) => return Ok(response),
+                Seat::Lead(lead) => {
+                    let answer = self.ask(Arc::clone(&request), submitted).await;
+                    let now = self.clock.now();
+                    // Those who joined may have more time, and have not taken theirs back: one of them asks anew.
+                    let in_time = request.deadline.is_none_or(|deadline| now < deadline);
+                    if answer.is_ok() || in_time && !request.cancellation.is_cancelled() {
+                        lead.end(&answer, now);
+                    }
+                    return answer;
+                }
+                Seat::Join(ending) => match self.before_the_deadline(&request, ended(ending)).await? {
+                    Some(Ok(mut response)) => {
+                        response.latency = Latency { queue: self.clock.now() - submitted, ..Latency::default() };
+                        return Ok(response);
+                    }
+                    Some(Err(error)) => return Err(repeated(&error)),
+                    None => {}
+                },
+            }
+        }
+    }
+
+    async fn before_the_deadline<T>(&self, request: &Request, work: impl Future<Output = T>) -> Result<T> {
+        match request.time_left(self.clock.now())? {
+            None => Ok(work.await),
+            Some(left) => tokio::time::timeout(left, work)
+                .await
+                .map_err(|_| Error::deadline_exceeded(format!("{}: the deadline came before the answer", self.name))),
+        }
+    }
+
+    /// Every frame is a call of its own. The first that fails ends the request: calls not made are not made, those on the
+    /// wire count as spent.
+    async fn ask(&self, request: Arc<Request>, submitted: Timestamp) -> Result<Response> {
+        let mut tasks = JoinSet::new();
+        for at in 0..request.frames.len() {
+            let (desk, request) = (self.clone(), Arc::clone(&request));
+            tasks.spawn(async move { desk.frame(&request, at, submitted).await.map(|looked| (at, looked)) });
+        }
+        let looked = self.before_the_deadline(&request, self.collect(&mut tasks)).await;
+        // So that the money of calls that are given up is settled when the answer comes.
+        tasks.shutdown().await;
+        let mut looked = looked??;
+        looked.sort_unstable_by_key(|(at, _)| *at);
+        let mut response = Response::new(Vec::new(), &self.name, Latency::default());
+        for (_, frame) in looked {
+            // They went side by side: the longest counts.
+            let Latency { queue, prepare, call, parse } = &mut response.latency;
+            *queue = (*queue).max(frame.latency.queue);
+            *prepare = (*prepare).max(frame.latency.prepare);
+            *call = (*call).max(frame.latency.call);
+            *parse = (*parse).max(frame.latency.parse);
+            response.cost = response.cost + frame.cost;
+            response.calls = response.calls.saturating_add(frame.calls);
+            response.model_version = response.model_version.or_else(|| frame.version.as_deref().map(Arc::from));
+            response.detections.push(frame.detections);
+        }
+        Ok(response)
+    }
+
+    async fn collect(&self, tasks: &mut JoinSet<Result<(usize, Looked)>>) -> Result<Vec<(usize, Looked)>> {
+        let mut looked = Vec::with_capacity(tasks.len());
+        while let Some(ended) = tasks.join_next().await {
+            match ended {
+                Ok(frame) => looked.push(frame?),
+                Err(error) if error.is_panic() => {
+                    return Err(Error::internal(format!("{}: a panic while a frame was looked at", self.name)));
+                }
+                Err(_) => return Err(Error::cancelled(ENDED)),
+            }
+        }
+        Ok(looked)
+    }
+
+    async fn frame(&self, request: &Arc<Request>, at: usize, submitted: Timestamp) -> Result<Looked> {
+        let ended = |_| Error::cancelled(ENDED);
+        let waiting = Waiting::new(&self.shared);
+        let _place = self.shared.calls.acquire().await.map_err(ended)?;
+        drop(waiting);
+        let taken_up = self.clock.now();
+        let encoder = Arc::clone(&self.shared.encoders).acquire_owned().await.map_err(ended)?;
+        let (desk, shared_request) = (self.clone(), Arc::clone(request));
+        let prepared = tokio::task::spawn_blocking(move || {
+            // Held until the work is done, even where nobody waits for it any more.
+            let _encoder = encoder;
+            desk.prepare(&shared_request, at)
+        });
+        let prepared = prepared
+            .await
+            .map_err(|_| Error::internal(format!("{}: no thread could make the picture ready", self.name)))??;
+        let ready = self.clock.now();
+        let Prepared { bytes, window, .. } = prepared;
+        let called = self.call(request, at, bytes).await?;
+        let answered = self.clock.now();
+        let frame = request.frames[at].size();
+        let reading = Reading { config: &self.config, window, frame, least: request.min_confidence };
+        let detections = reading.read(called.raw);
+        let latency = Latency {
+            queue: taken_up - submitted,
+            prepare: ready - taken_up,
+            call: answered - ready,
+            parse: self.clock.now() - answered,
+        };
+        Ok(Looked { detections, version: called.version, latency, cost: called.cost, calls: called.calls })
+    }
+
+    /// Runs on a blocking thread. A hook that fails or panics keeps the picture here.
+    fn prepare(&self, request: &Request, at: usize) -> Result<Prepared> {
+        let frame = &request.frames[at];
+        let masks = match &self.redact {
+            None => Vec::new(),
+            Some(redact) => std::panic::catch_unwind(AssertUnwindSafe(|| redact.regions(frame)))
+                .unwrap_or_else(|_| Err(Error::internal("the redact hook panicked; the picture was not sent")))?,
+        };
+        let how = Preparation {
+            limits: LIMITS,
+            quality: self.config.jpeg_quality,
+            upscale: self.config.small == SmallPicture::Upscale,
+        };
+        std::panic::catch_unwind(AssertUnwindSafe(|| prepare(frame, request.regions.get(at), &masks, &how)))
+            .unwrap_or_else(|_| Err(Error::internal("a panic while the picture was made ready; it was not sent")))
+    }
+
+    /// The call, made again as the policy says.
+    async fn call(&self, request: &Request, at: usize, bytes: Vec<u8>) -> Result<Called> {
+        let (api, deadline) = (api(request.want), request.deadline);
+        let image = aws::Image::builder().bytes(Blob::new(bytes)).build();
+        let mut tokens = RetryTokens::default();
+        let mut cost = MicroDollars::ZERO;
+        let mut attempt = 1;
+        loop {
+            while let Some(wait) = self.shared.pace.wait(api, self.clock.now(), deadline)? {
+                tokio::time::sleep(wait).await;
+            }
+            let (client, host) = self.connection.client(self.clock.moment()).await?;
+            if !request.cancellation.begin() {
+                return Err(Error::cancelled(format!("{}: the request was taken back before it was sent", self.name)));
+            }
+            let camera = &request.frames[at].meta().camera;
+            let held = self.purse.reserve(api, camera, &request.tenant, self.clock.moment())?;
+            let place = format!("{api} at {host}");
+            let ended = self.attempt(&client, request, image.clone(), &place).await;
+            let now = self.clock.moment();
+            let failure = match ended {
+                Ok((raw, version)) => {
+                    cost = cost + held.commit(now);
+                    self.retry.succeeded(tokens);
+                    return Ok(Called { raw, version, cost, calls: attempt });
+                }
+                Err(failure) => failure,
+            };
+            if failure.billed {
+                cost = cost + held.commit(now);
+            } else {
+                held.release(now);
+            }
+            if failure.credentials {
+                self.connection.forget();
+            }
+            match self.retry.next(&failure.error, attempt, failure.retry_after, now.monotonic, deadline) {
+                RetryDecision::Again { after, taken } => {
+                    tokens = taken;
+                    tokio::time::sleep(after).await;
+                }
+                RetryDecision::GiveUp(_) => return Err(failure.error),
+            }
+            attempt += 1;
+        }
+    }
+
+    async fn attempt(
+        &self,
+        client: &Client,
+        request: &Request,
+        image: aws::Image,
+        place: &str,
+    ) -> Result<(Raw, Option<String>), Failure> {
+        let limit = Duration::from_secs_f64(self.config.timeout_s);
+        // The SDK has the same limit for what it does; this one holds whatever it does.
+        match tokio::time::timeout(limit, self.send(client, request, image, place)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Failure::maybe_billed(Error::deadline_exceeded(format!(
+                "{place}: no answer within {} s (timeout_s)",
+                self.config.timeout_s
+            )))),
+        }
+    }
+
+    async fn send(
+        &self,
+        client: &Client,
+        request: &Request,
+        image: aws::Image,
+        place: &str,
+    ) -> Result<(Raw, Option<String>), Failure> {
+        let least = request.min_confidence * 100.0;
+        // Rekognition always sends the list, and be it an empty one: without it, this is no answer of its.
+        let no_list = || {
+            let text = format!("{place}: the answer has no list of findings");
+            Failure::maybe_billed(Error::unavailable(text))
+        };
+        match request.want {
+            Want::Labels => {
+                let mut call = client
+                    .detect_labels()
+                    .image(image)
+                    .min_confidence(least)
+                    .max_labels(self.config.max_labels.try_into().unwrap_or(i32::MAX))
+                    .features(aws::DetectLabelsFeatureName::GeneralLabels);
+                if !self.config.include_labels.is_empty() {
+                    let labels = self.config.include_labels.clone();
+                    let general = aws::GeneralLabelsSettings::builder().set_label_inclusion_filters(Some(labels));
+                    call = call.settings(aws::DetectLabelsSettings::builder().general_labels(general.build()).build());
+                }
+                let output = call.send().await.map_err(|error| sort(error, place))?;
+                Ok((Raw::Labels(output.labels.ok_or_else(no_list)?), output.label_model_version))
+            }
+            Want::Text => {
+                let mut call = client.detect_text().image(image);
+                // The filter is one of words; a line is as sure as its words are on the whole.
+                if self.config.text == TextUnit::Word {
+                    let word = aws::DetectionFilter::builder().min_confidence(least).build();
+                    call = call.filters(aws::DetectTextFilters::builder().word_filter(word).build());
+                }
+                let output = call.send().await.map_err(|error| sort(error, place))?;
+                Ok((Raw::Text(output.text_detections.ok_or_else(no_list)?), output.text_model_version))
+            }
+            Want::Faces => {
+                let output = client.detect_faces().image(image).send().await.map_err(|error| sort(error, place))?;
+                // This API does not say which model looked.
+                Ok((Raw::Faces(output.face_details.ok_or_else(no_list)?), None))
+            }
+        }
+    }
+}
+
+struct Called {
+    raw: Raw,
+    version: Option<String>,
+    cost: MicroDollars,
+    calls: u32,
+}
+
+/// A frame that has no place yet.
+struct Waiting<'a>(&'a Shared);
+
+impl<'a> Waiting<'a> {
+    fn new(shared: &'a Shared) -> Self {
+        shared.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(shared)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How the one that asks ended; none where it was given up without an answer.
+async fn ended(mut ending: watch::Receiver<Ending>) -> Ending {
+    ending.wait_for(Option::is_some).await.ok().and_then(|ending| ending.clone())
+}
+
+fn speaks_of_provider(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::Unavailable
+            | ErrorCode::RateLimited
+            | ErrorCode::DeadlineExceeded
+            | ErrorCode::PermissionDenied
+            | ErrorCode::InvalidConfig
+            | ErrorCode::Internal
+    )
+}

@@ -1,0 +1,92 @@
+//! What may be spent, how often a call is made, and how many at a time.
+
+use super::config::RekognitionConfig;
+use crate::clock::{Moment, Timestamp};
+use crate::error::{Error, Result};
+use crate::frame::CameraId;
+use crate::resilience::{Budget, MicroDollars, RateLimit, RateLimitConfig, Reservation, Spend};
+use std::time::Duration;
+
+/// Where the money for a call comes from: a budget, or nobody's purse at the price of the config.
+#[derive(Clone, Debug)]
+pub(super) struct Purse {
+    pub(super) budget: Option<Budget>,
+    pub(super) price: MicroDollars,
+}
+
+/// Money held for one call. Dropped, it counts as spent: nobody knows how that call ended.
+#[derive(Debug)]
+pub(super) enum Held {
+    OfBudget(Reservation),
+    Nobodys(MicroDollars),
+}
+
+impl Purse {
+    /// The price of a picture for this API now.
+    pub(super) fn price(&self, api: &str, now: Moment) -> MicroDollars {
+        let of_budget =
+            self.budget.as_ref().and_then(|budget| budget.estimate(&Spend { api, ..Spend::default() }, now).ok());
+        of_budget.unwrap_or(self.price)
+    }
+
+    /// Holds the money for one picture.
+    ///
+    /// # Errors
+    /// `BudgetExhausted` and the like; the call must not go.
+    pub(super) fn reserve(&self, api: &str, camera: &CameraId, tenant: &str, now: Moment) -> Result<Held> {
+        let Some(budget) = &self.budget else { return Ok(Held::Nobodys(self.price)) };
+        let spend = Spend { api, camera: camera.as_str(), tenant, images: 1 };
+        aside(|| budget.reserve(&spend, now)).map(Held::OfBudget)
+    }
+}
+
+impl Held {
+    /// The call was billed, or may have been. Gives what it cost.
+    pub(super) fn commit(self, now: Moment) -> MicroDollars {
+        match self {
+            Self::OfBudget(reservation) => aside(|| reservation.commit(now)),
+            Self::Nobodys(price) => price,
+        }
+    }
+
+    /// The call was not billed.
+    pub(super) fn release(self, now: Moment) {
+        if let Self::OfBudget(reservation) = self {
+            aside(|| reservation.release(now));
+        }
+    }
+}
+
+/// A budget may write to a disk; the other requests of this thread go on meanwhile.
+fn aside<T>(work: impl FnOnce() -> T) -> T {
+    tokio::task::block_in_place(work)
+}
+
+/// Calls a second, for each API by itself.
+#[derive(Debug)]
+pub(super) struct Pace(Option<RateLimit>);
+
+impl Pace {
+    pub(super) fn new(config: &RekognitionConfig) -> Result<Self> {
+        let Some(per_second) = config.max_per_second else { return Ok(Self(None)) };
+        // As many at once as a second may have.
+        let burst = (per_second.ceil() as u32).max(1);
+        let config = RateLimitConfig { per_second, burst, max_keys: 16 };
+        RateLimit::new(config).map(|limit| Self(Some(limit)))
+    }
+
+    /// How long to wait before it is this API's turn; none where it is now.
+    ///
+    /// # Errors
+    /// `Overloaded` where the deadline comes first.
+    pub(super) fn wait(&self, api: &str, now: Timestamp, deadline: Option<Timestamp>) -> Result<Option<Duration>> {
+        let Some(Err(wait)) = self.0.as_ref().map(|limit| limit.try_acquire(api, now)) else { return Ok(None) };
+        if deadline.is_some_and(|deadline| now + wait >= deadline) {
+            return Err(Error::overloaded(format!(
+                "{api}: its turn comes in {:.3} s (max_per_second), and the deadline before",
+                wait.as_secs_f64()
+            )));
+        }
+        Ok(Some(wait))
+    }
+}
