@@ -17,8 +17,9 @@ ASSETS := $(or $(GUARITA_ASSETS),../shared/assets)
 # Everything below runs with the ONNX Runtime and the ffmpeg of the checkout, unless the caller names others.
 export GUARITA_ONNXRUNTIME ?= $(CURDIR)/.runtime
 export GUARITA_FFMPEG ?= $(CURDIR)/.ffmpeg
+export GUARITA_MOTO ?= $(CURDIR)/$(VENV)/bin/moto_server
 
-.PHONY: help setup models pictures clips demo doctor test lint fixtures-check bench compare-detect compare-motion compare-gate docs-pictures clean
+.PHONY: help setup stand-in models pictures clips demo doctor test lint fixtures-check bench compare-detect compare-motion compare-gate compare-resilience docs-pictures clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -38,6 +39,14 @@ $(VENV)/made: models/requirements.txt
 	@ln -sfn "$$($(PYTHON) -c 'import glob, importlib.util as u, os; print(glob.glob(os.path.join(os.path.dirname(u.find_spec("imageio_ffmpeg").origin), "binaries", "ffmpeg-*"))[0])')" .ffmpeg
 	@touch $@
 
+# A server that answers as Amazon's services do, for the tests and the demo of the cloud provider.
+$(VENV)/stand-in: $(VENV)/made core/tests/requirements-moto.txt
+	@echo "setting up moto, a stand-in for the cloud, in $(VENV)"
+	@$(PIP) install --only-binary=:all: -r core/tests/requirements-moto.txt
+	@touch $@
+
+stand-in: $(VENV)/stand-in ## Installs moto, the stand-in for the cloud, into the checkout
+
 setup: $(VENV)/made ## Installs the Python packages, ONNX Runtime and ffmpeg into the checkout
 
 models: setup ## Provides the default model in .models (more: MODELS_WANTED="yolox_nano")
@@ -52,7 +61,7 @@ clips: setup ## Fetches a minute of street video into .clips
 # --- the two commands --------------------------------------------------------------------------------------------
 
 # The clip of 1906 was filmed from a moving cable car, the gate's worst case; the asset is from a fixed camera.
-demo: models pictures clips ## Finds objects in pictures and in a clip, prints tables, writes annotated PNGs
+demo: models pictures clips stand-in ## Finds objects in pictures and in a clip, prints tables, writes annotated PNGs
 	@cargo build --release --quiet -p guarita-examples
 	@extra=(); for file in $(ASSETS)/images/bus.jpg $(ASSETS)/images/zidane.jpg; do [ ! -f $$file ] || extra+=($$file); done; \
 	target/release/detect --model $(MODELS)/coco_ssd_mobilenet_v2.onnx --out out $(PICTURES) "$${extra[@]}"
@@ -62,8 +71,10 @@ demo: models pictures clips ## Finds objects in pictures and in a clip, prints t
 	@clip=$(ASSETS)/video/vtest.avi; [ -f $$clip ] || exit 0; \
 	echo; echo "the same with a gate that looks at the lawn only (examples/watch/lawn.toml)"; echo; \
 	target/release/watch --model $(MODELS)/coco_ssd_mobilenet_v2.onnx --out out/lawn --gate examples/watch/lawn.toml $$clip
+	@echo; echo "the same pictures with a cloud behind the detector (a stand-in on this machine), and a day's budget of 12 looks"; echo
+	@target/release/hybrid --model $(MODELS)/coco_ssd_mobilenet_v2.onnx $(PICTURES)
 
-test: models fixtures-check ## Runs every test: Rust, and the Python of models/
+test: models stand-in fixtures-check ## Runs every test: Rust, and the Python of models/
 	@[ -d $(ASSETS) ] || echo "note: no assets at $(ASSETS): the tests that want them say that they are skipped"
 	cargo test --workspace --all-features
 	cd models && ../$(PYTHON) -m unittest -q test_provision
@@ -107,6 +118,10 @@ compare-motion: $(VENV)/compare ## Checks and times the background model against
 compare-gate: $(VENV)/compare ## Measures the motion gate on scenes with known truth, beside MOG2 and a running average
 	cargo build --release --quiet -p guarita-benches
 	$(PYTHON) benches/compare/gate.py --ours target/release/compare-gate $(COMPARE)
+
+compare-resilience: $(VENV)/compare ## Measures breaker, retries, failover and budget beside botocore, pybreaker and the usual way
+	cargo build --release --quiet -p guarita-benches
+	$(PYTHON) benches/compare/resilience.py --ours target/release/compare-resilience $(COMPARE)
 
 docs-pictures: ## Draws the pictures in docs/ anew
 	cargo run --release --quiet -p guarita-benches --bin draw-states docs/guide/motion-states.png
