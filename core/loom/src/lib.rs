@@ -11,9 +11,10 @@ mod error;
 mod resilience;
 mod sync;
 
-pub use clock::Timestamp;
+pub use clock::{Moment, Timestamp};
 pub use error::{Error, ErrorCode};
 pub use resilience::{
-    BreakerState, BreakerTransition, BreakerWindow, Bulkhead, CircuitBreaker, CircuitBreakerConfig, FailurePolicy,
-    RetryConfig, RetryDecision, RetryPolicy, TransitionReason,
+    BreakerState, BreakerTransition, BreakerWindow, Budget, BudgetConfig, BudgetEvent, Bulkhead, Caps, CircuitBreaker,
+    CircuitBreakerConfig, FailurePolicy, MicroDollars, Reservation, RetryConfig, RetryDecision, RetryPolicy, Spend,
+    TransitionReason,
 };

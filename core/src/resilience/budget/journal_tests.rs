@@ -1,6 +1,6 @@
 use super::*;
 use crate::clock::UnixTime;
-use crate::resilience::budget::{Caps, Spend};
+use crate::resilience::budget::{Amounts, Caps, KeyReport, PriceTable, Saving, Spend};
 use crate::resilience::money::MicroDollars;
 use std::sync::{Arc, Mutex};
 
@@ -49,7 +49,7 @@ fn what_was_spent_is_there_again_and_open_calls_count() {
     let three = Spend { images: 3, ..SPEND };
     assert_eq!(budget.reserve(&three, at(2)).unwrap().commit_images(2, at(2)).as_micros(), 2_000);
     std::mem::forget(budget.reserve(&Spend { images: 10, ..SPEND }, at(2)).unwrap());
-    budget.saved(&SPEND, crate::Saving::Gate, at(2));
+    budget.saved(&SPEND, Saving::Gate, at(2));
     let before = budget.report(at(3));
     assert_eq!((before.month.spent.as_micros(), before.reserved.as_micros()), (8_000, 10_000));
     // As a crash would: the forgotten reservation keeps the budget alive, so its lock is let go by hand.
@@ -63,8 +63,8 @@ fn what_was_spent_is_there_again_and_open_calls_count() {
     assert_eq!((after.cameras, after.apis), (other_keys(&after.month, "yard"), other_keys(&after.month, SPEND.api)));
 }
 
-fn other_keys(amounts: &crate::Amounts, name: &str) -> Vec<crate::KeyReport> {
-    vec![crate::KeyReport { name: name.into(), today: *amounts, month: *amounts }]
+fn other_keys(amounts: &Amounts, name: &str) -> Vec<KeyReport> {
+    vec![KeyReport { name: name.into(), today: *amounts, month: *amounts }]
 }
 
 #[test]
@@ -83,7 +83,7 @@ fn other_prices_and_caps_do_not_change_what_was_spent() {
     let budget = folder.open(BudgetConfig::default(), 0).unwrap();
     let _ = budget.reserve(&SPEND, at(0)).unwrap().commit(at(0));
     drop(budget);
-    let prices = crate::PriceTable::empty().with_api("other", [(None, 5)]);
+    let prices = PriceTable::empty().with_api("other", [(None, 5)]);
     let total = Caps { per_day: Some(MicroDollars::from_micros(999)), ..Caps::default() };
     let budget = folder.open(BudgetConfig { prices, total, ..BudgetConfig::default() }, 1).unwrap();
     assert_eq!(spent(&budget, 1), 1_000);
@@ -246,7 +246,7 @@ fn a_broken_journal_is_not_tried_for_every_call() {
 
 #[test]
 fn fsync_as_often_as_promised() {
-    for (fsync, expected) in [(Fsync::Always, 40), (Fsync::Every { seconds: 5.0 }, 3), (Fsync::Never, 0)] {
+    for (fsync, expected) in [(Fsync::Always, 20), (Fsync::Every { seconds: 5.0 }, 3), (Fsync::Never, 0)] {
         let (budget, disk) = on_memory(fsync);
         for second in 0..20 {
             budget.reserve(&SPEND, at(second)).unwrap().release(at(second));
