@@ -330,17 +330,18 @@ fn submit_never_blocks_and_dropping_answers_everybody() {
         Layout::packed(PixelFormat::Rgb8, Size::new(3_840, 2_160)).unwrap(),
     )
     .unwrap();
-    let mut slowest = Duration::ZERO;
+    let mut took = Vec::new();
     let mut pending = Vec::new();
     for _ in 0..6 {
         let (reply, answer) = Reply::channel();
         let began = Instant::now();
         provider.submit(Request::new([large.clone()]), reply);
-        slowest = slowest.max(began.elapsed());
+        took.push(began.elapsed());
         pending.push(answer);
     }
-    // Encoding one such picture alone takes several times as long.
-    assert!(slowest < Duration::from_millis(60), "{slowest:?}");
+    // Encoding one such picture alone takes ten times as long. The median: a busy machine may stop any one of them.
+    took.sort_unstable();
+    assert!(took[3] < Duration::from_millis(25), "{took:?}");
     let error = provider.detect(Request::new([frame()])).unwrap_err();
     assert_eq!(error.code(), ErrorCode::Overloaded);
     let health = provider.health();
@@ -356,7 +357,7 @@ fn submit_never_blocks_and_dropping_answers_everybody() {
         assert_eq!(answer.wait().unwrap_err().code(), ErrorCode::Cancelled);
     }
     assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
-    println!("slowest submit of a 4K frame {slowest:?}");
+    println!("submits of a 4K frame: {took:?}");
 }
 
 #[test]
