@@ -7,9 +7,9 @@ mod stand_in;
 use clap::Parser;
 use faulty::Faulty;
 use guarita::{
-    Budget, BudgetConfig, BudgetEvent, Caps, CircuitBreakerConfig, Clock, DecodeOptions, Detector, DetectorConfig,
-    Error, ErrorCode, Frame, HybridConfig, HybridProvider, JournalOptions, LocalProvider, LocalProviderConfig,
-    MicroDollars, Provider, RekognitionConfig, RekognitionProvider, Request, Response, SystemClock, Timestamp,
+    Budget, BudgetConfig, Caps, CircuitBreakerConfig, Clock, DecodeOptions, Detector, DetectorConfig, Error, ErrorCode,
+    Frame, HybridConfig, HybridProvider, JournalOptions, LocalProvider, LocalProviderConfig, MicroDollars, Provider,
+    RekognitionConfig, RekognitionProvider, Request, Response, SystemClock, Timestamp,
 };
 use stand_in::StandIn;
 use std::path::{Path, PathBuf};
@@ -87,11 +87,7 @@ fn run(arguments: &Arguments) -> Result<bool, Error> {
 
     let start = SystemClock.now();
     let budget = budget(arguments)?.with_listener(move |event| {
-        let what = match event {
-            BudgetEvent::Warning { .. } => "warning",
-            _ => "exhausted",
-        };
-        println!("{}  -- budget {what}: {event}", since(start));
+        println!("{}  -- budget, {event}", since(start));
     });
     let stand_in =
         if arguments.aws || arguments.endpoint.is_some() { None } else { Some(StandIn::start(&arguments.stand_in)?) };
@@ -109,10 +105,14 @@ fn run(arguments: &Arguments) -> Result<bool, Error> {
     let breaker = CircuitBreakerConfig { consecutive_failures: 3, open_s: 1.0, ..CircuitBreakerConfig::default() };
     let config = HybridConfig { fallback_timeout_s: 2.0, primary_breaker: breaker, ..HybridConfig::default() };
     let hybrid = HybridProvider::with_listener(local.clone(), Arc::new(cloud), config, move |side, want, change| {
-        println!("{}  -- breaker of the {side:?} for {want}: {:?} -> {:?}", since(start), change.from, change.to);
+        println!("{}  -- {side} breaker for {want}: {} -> {}", since(start), change.from, change.to);
     })?;
 
-    println!("{:>8}  {:>4}  {:<16} {:<52} {:<34} {:>8}", "time", "look", "picture", "who answered, and why", "found", "cost so far");
+    println!(
+        "{:>8}  {:>4}  {:<14} {:<55} {:<24} {:>8}",
+        "time", "look", "picture", "who answered, and why", "found", "cost"
+    );
+    let mut refused = None;
     let mut as_ordered = true;
     for look in 0..arguments.looks {
         if look == arguments.fails_from {
@@ -125,15 +125,19 @@ fn run(arguments: &Arguments) -> Result<bool, Error> {
         }
         let (name, frame) = &pictures[look % pictures.len()];
         let answer = hybrid.detect(Request::new([frame.clone()]).with_idempotency_key(&format!("look-{look}")));
-        let spent = budget.report(SystemClock.moment()).spent;
+        let spent = budget.report(SystemClock.moment()).today.spent;
         let (who, found) = match &answer {
             Ok(response) => (response.answer.to_string(), found(response)),
             Err(error) => {
                 as_ordered &= error.code() == ErrorCode::BudgetExhausted;
-                (format!("nobody: {:?}", error.code()), error.to_string())
+                // Once in full; it does not change.
+                if refused.replace(error.code()) != Some(error.code()) {
+                    println!("{}  -- {error}", since(start));
+                }
+                (format!("nobody: {:?}", error.code()), "-".to_owned())
             }
         };
-        println!("{}  {look:>4}  {name:<16} {who:<52} {found:<34.34} {spent:>8}", since(start));
+        println!("{}  {look:>4}  {name:<14.14} {who:<55} {found:<24.24} {spent:>8}", since(start));
         std::thread::park_timeout(Duration::from_millis(arguments.pace_ms));
     }
     println!("\n{}", budget.report(SystemClock.moment()));

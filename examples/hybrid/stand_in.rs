@@ -26,7 +26,9 @@ impl StandIn {
             .spawn()
             .map_err(|error| {
                 let program = program.display();
-                unavailable(format!("cannot start {program}: {error}; `make stand-in` installs it, --stand-in names another"))
+                unavailable(format!(
+                    "cannot start {program}: {error}; `make stand-in` installs it, --stand-in names another"
+                ))
             })?;
         let stand_in = Self { child, port };
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));

@@ -4,6 +4,7 @@
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorCode, Result};
 use crate::provider::{AnswerReason, Response};
+use std::fmt;
 use std::time::Duration;
 
 /// One of the two providers.
@@ -22,6 +23,15 @@ impl Side {
             Self::Primary => Self::Fallback,
             Self::Fallback => Self::Primary,
         }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Primary => "primary",
+            Self::Fallback => "fallback",
+        })
     }
 }
 

@@ -96,6 +96,15 @@ pub enum BudgetEvent {
     },
 }
 
+impl fmt::Display for BudgetEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Warning { cap, spent, limit } => write!(f, "{cap}: {spent} of {limit} is spent"),
+            Self::Exhausted { cap, used, limit } => write!(f, "{cap}: a call was refused at {used} of {limit}"),
+        }
+    }
+}
+
 /// Why a spend is refused.
 pub(super) struct Refusal {
     pub(super) cap: Cap,
