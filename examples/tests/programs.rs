@@ -40,6 +40,45 @@ fn ffmpeg() -> Option<PathBuf> {
 const MODEL: [&str; 2] = ["--model", "models/fixtures/v8_nc80.onnx"];
 const PICTURES: &str = "core/tests/data";
 
+/// moto, which stands in for the cloud; none where it is not installed.
+fn moto() -> Option<PathBuf> {
+    let named = std::env::var_os("GUARITA_MOTO").filter(|name| !name.is_empty()).map(PathBuf::from);
+    Some(named.unwrap_or(repository().join(".venv/bin/moto_server"))).filter(|program| program.is_file())
+}
+
+#[test]
+fn an_outage_is_survived_within_the_budget() {
+    let Some(moto) = moto() else {
+        return eprintln!("SKIPPED: no moto_server; `make stand-in` installs it");
+    };
+    let journal = std::env::temp_dir().join(format!("guarita-hybrid-{}.journal", std::process::id()));
+    let arguments = |looks: &'static str| {
+        let own = ["--looks", looks, "--fails-from", "2", "--fails-to", "9", "--pace-ms", "0", "--cap-day", "3000"];
+        let paths = ["--stand-in", moto.to_str().unwrap(), "--journal", journal.to_str().unwrap(), PICTURES];
+        [&own[..], &paths[..], &MODEL[..]].concat()
+    };
+    let out = run(env!("CARGO_BIN_EXE_hybrid"), &arguments("9"));
+    let text = String::from_utf8(out.stdout).unwrap();
+    assert_eq!(out.status.code(), Some(0), "{text}{}", String::from_utf8_lossy(&out.stderr));
+    assert_eq!(text.matches("local (primary)").count(), 2, "{text}");
+    assert_eq!(text.matches(" rekognition (").count(), 3, "{text}");
+    assert_eq!(text.matches("nobody: BudgetExhausted").count(), 4, "{text}");
+    assert!(text.contains("primary breaker for labels: closed -> open"), "{text}");
+    // The money is gone on the next run too.
+    let out = run(env!("CARGO_BIN_EXE_hybrid"), &arguments("4"));
+    let text = String::from_utf8(out.stdout).unwrap();
+    assert_eq!(text.matches("nobody: BudgetExhausted").count(), 2, "{text}");
+    assert!(text.contains("$0.003") && !text.contains("$0.004"), "{text}");
+    std::fs::remove_file(journal).unwrap();
+}
+
+#[test]
+fn a_stand_in_that_is_not_there_says_how_to_get_it() {
+    let out = run(env!("CARGO_BIN_EXE_hybrid"), &[&["--stand-in", "/nowhere/moto", PICTURES], &MODEL[..]].concat());
+    let text = String::from_utf8(out.stderr).unwrap();
+    assert!(out.status.code() == Some(3) && text.contains("make stand-in"), "{text}");
+}
+
 #[test]
 fn help_and_wrong_arguments() {
     let (status, out, _) = detect(&["--help"]);
