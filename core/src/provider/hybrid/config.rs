@@ -1,5 +1,5 @@
 use crate::error::{Error, Result};
-use crate::resilience::CircuitBreakerConfig;
+use crate::resilience::{CircuitBreakerConfig, FailurePolicy};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -17,6 +17,9 @@ pub struct HybridConfig {
     pub primary_breaker: CircuitBreakerConfig,
     /// The fallback's breaker, likewise.
     pub fallback_breaker: CircuitBreakerConfig,
+    /// Which errors speak against a side, for its breaker and for failing over: those of the network, of memory and of
+    /// time always do; throttling by default.
+    pub failure_policy: FailurePolicy,
 }
 
 /// When the fallback is asked.
@@ -73,6 +76,7 @@ impl Default for HybridConfig {
             fallback_timeout_s: 5.0,
             primary_breaker: CircuitBreakerConfig::default(),
             fallback_breaker: CircuitBreakerConfig::default(),
+            failure_policy: FailurePolicy::default(),
         }
     }
 }

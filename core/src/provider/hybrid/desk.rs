@@ -1,0 +1,326 @@
+//! What acts for a hybrid provider: it holds the requests on their way, asks the providers, and keeps the time. What to do
+//! is the flow's to say.
+
+use super::balance::Balance;
+use super::config::{Escalation, HybridConfig, HybridMode};
+use super::flow::{self, Action, Event, Flow, Plan, Side};
+use super::rank::Ranking;
+use crate::clock::Timestamp;
+use crate::error::{Error, ErrorCode, Result};
+use crate::provider::{
+    AnswerReason, Cancellation, Capability, HealthLog, Priority, Provider, Reply, Request, Response, Want,
+};
+use crate::resilience::{CircuitBreaker, Permit};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+
+pub(super) struct Desk {
+    pub(super) name: Arc<str>,
+    /// The primary and the fallback.
+    pub(super) providers: [Arc<dyn Provider>; 2],
+    pub(super) capabilities: [Capability; 2],
+    pub(super) config: HybridConfig,
+    pub(super) breakers: BTreeMap<(Side, Want), CircuitBreaker>,
+    pub(super) state: Mutex<State>,
+    pub(super) wake: Condvar,
+}
+
+pub(super) struct State {
+    pub(super) pending: BTreeMap<u64, Pending>,
+    pub(super) next_id: u64,
+    pub(super) wakes: BTreeSet<(Timestamp, u64)>,
+    pub(super) balance: Option<Balance>,
+    pub(super) ranking: Option<Ranking>,
+    pub(super) log: HealthLog,
+    pub(super) closed: bool,
+}
+
+/// One request on its way.
+pub(super) struct Pending {
+    pub(super) request: Request,
+    pub(super) reply: Reply,
+    pub(super) flow: Flow,
+    pub(super) since: Timestamp,
+    pub(super) calls: [Option<Call>; 2],
+    /// Its places in `State::wakes`.
+    pub(super) wakes: Vec<Timestamp>,
+}
+
+/// One call of a side.
+#[derive(Clone)]
+pub(super) struct Call {
+    /// Taken by whoever is first to say how the call went.
+    pub(super) permit: Arc<Mutex<Option<Permit>>>,
+    pub(super) cancellation: Cancellation,
+}
+
+/// What a step of a flow leads to outside the lock: other people's code is called there.
+enum Step {
+    Call(Side, Box<Request>, Call),
+    TimedOut(Call),
+    TakeBack(Call),
+    Answer(Box<Reply>, Result<Response>),
+}
+
+/// In the place of a request's number: the window of the ranking ends.
+const RANKING: u64 = u64::MAX;
+
+impl Desk {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.providers[0].clock().now()
+    }
+
+    pub(super) fn provider(&self, side: Side) -> &Arc<dyn Provider> {
+        &self.providers[side as usize]
+    }
+
+    pub(super) fn start(self: &Arc<Self>, request: Request, reply: Reply) {
+        let now = self.now();
+        // Asking a provider how it does is not for inside the lock.
+        let misses_deadline = matches!(self.config.mode, HybridMode::Overflow) && self.would_miss(&request, now);
+        let id = {
+            let mut state = self.lock();
+            if state.closed || !request.cancellation.begin() {
+                drop(state);
+                return reply.send(Err(Error::cancelled("the request was taken back, or the provider is closed")));
+            }
+            let plan = self.plan(&mut state, &request, misses_deadline);
+            let id = state.next_id;
+            state.next_id += 1;
+            let flow = Flow::new(plan);
+            state
+                .pending
+                .insert(id, Pending { request, reply, flow, since: now, calls: [None, None], wakes: Vec::new() });
+            id
+        };
+        self.step(id, Event::Start);
+    }
+
+    fn plan(&self, state: &mut State, request: &Request, misses_deadline: bool) -> Plan {
+        let can = |side: Side| self.capabilities[side as usize].wants.contains(&request.want);
+        let has_second = can(Side::Primary) && can(Side::Fallback);
+        let (first, reason) = if !has_second {
+            let only = if can(Side::Primary) { Side::Primary } else { Side::Fallback };
+            (only, AnswerReason::OnlyOne)
+        } else if let Some(balance) = &mut state.balance {
+            (balance.next(), AnswerReason::Balanced)
+        } else if misses_deadline {
+            (Side::Fallback, AnswerReason::Overflow)
+        } else {
+            (Side::Primary, AnswerReason::Primary)
+        };
+        let uncertain = match self.config.mode {
+            HybridMode::Escalate(Escalation { from, to, .. }) if has_second => Some((from, to)),
+            _ => None,
+        };
+        Plan {
+            first,
+            has_second,
+            reason,
+            timeout: self.config.fallback_timeout(),
+            deadline: request.deadline,
+            overflows: matches!(self.config.mode, HybridMode::Overflow),
+            uncertain,
+            failures: self.config.failure_policy,
+        }
+    }
+
+    /// Whether the primary would answer after the deadline, by how long its last answers took.
+    fn would_miss(&self, request: &Request, now: Timestamp) -> bool {
+        let Some(deadline) = request.deadline else {
+            return false;
+        };
+        let health = self.provider(Side::Primary).health();
+        let usual = health.latency.map_or(std::time::Duration::ZERO, |latency| latency.p50);
+        // The usual latency has its own wait in it; an idle queue is judged by it, a busy one by the wait.
+        now + health.expected_wait.max(usual) >= deadline
+    }
+
+    /// Lets something happen to a request, and does what follows.
+    fn step(self: &Arc<Self>, id: u64, event: Event) {
+        let steps = {
+            let now = self.now();
+            let mut state = self.lock();
+            let State { pending: all, wakes, ranking, log, .. } = &mut *state;
+            let Some(pending) = all.get_mut(&id) else {
+                return;
+            };
+            let mut steps = Vec::new();
+            let mut answer = None;
+            let mut woken = false;
+            for action in pending.flow.on(event, now) {
+                match action {
+                    Action::Call(side) => {
+                        let request = self.request_for(side, &pending.request);
+                        let call = Call { permit: Arc::default(), cancellation: request.cancellation.clone() };
+                        pending.calls[side as usize] = Some(call.clone());
+                        steps.push(Step::Call(side, Box::new(request), call));
+                    }
+                    Action::WakeAt(at) => {
+                        pending.wakes.push(at);
+                        woken |= wakes.insert((at, id));
+                    }
+                    Action::TimedOut(side) => {
+                        steps.extend(pending.calls[side as usize].clone().map(Step::TimedOut));
+                    }
+                    Action::TakeBack(side) => {
+                        steps.extend(pending.calls[side as usize].clone().map(Step::TakeBack));
+                    }
+                    Action::Forget(side) => {
+                        if let Some(call) = &pending.calls[side as usize] {
+                            call.cancellation.cancel();
+                        }
+                    }
+                    Action::Rank => {
+                        if let Some(ranking) = ranking {
+                            let worth = worth(pending, &self.config.mode);
+                            woken |= wakes.insert((ranking.offer(id, worth, now), RANKING));
+                        }
+                    }
+                    Action::Answer(result) => answer = Some(result),
+                }
+            }
+            if let Some(result) = answer
+                && let Some(pending) = all.remove(&id)
+            {
+                for &at in &pending.wakes {
+                    wakes.remove(&(at, id));
+                }
+                match &result {
+                    Ok(_) => log.answered(now - pending.since),
+                    Err(error) if self.config.failure_policy.counts(error) => log.failed(error, now),
+                    Err(_) => {}
+                }
+                let result = result.map(|response| least_confident_removed(response, &pending.request));
+                steps.push(Step::Answer(Box::new(pending.reply), result));
+            }
+            drop(state);
+            if woken {
+                self.wake.notify_all();
+            }
+            steps
+        };
+        for step in steps {
+            match step {
+                Step::Call(side, request, call) => self.call(id, side, *request, call),
+                Step::TimedOut(call) => {
+                    if let Some(permit) = call.take_permit() {
+                        permit.failure(self.now());
+                    }
+                }
+                Step::TakeBack(call) => self.step(id, Event::TakenBack(call.cancellation.cancel())),
+                Step::Answer(reply, result) => reply.send(result),
+            }
+        }
+    }
+
+    /// A request of its own for a side: taking one back leaves the other alone.
+    fn request_for(&self, side: Side, request: &Request) -> Request {
+        let mut request = request.clone();
+        request.cancellation = Cancellation::default();
+        if let (Side::Primary, HybridMode::Escalate(escalation)) = (side, &self.config.mode) {
+            // What is uncertain must be seen to be looked at again.
+            request.min_confidence = request.min_confidence.min(escalation.from);
+        }
+        request
+    }
+
+    fn call(self: &Arc<Self>, id: u64, side: Side, request: Request, call: Call) {
+        let Some(breaker) = self.breakers.get(&(side, request.want)) else {
+            return self.step(id, Event::Refused(side, Error::internal("an operation without a breaker")));
+        };
+        let permit = match breaker.try_acquire(self.now()) {
+            Ok(permit) => permit,
+            Err(open) => {
+                let name = self.provider(side).name();
+                let error = Error::new(ErrorCode::Unavailable, format!("{name}: {open}")).with_source(open);
+                return self.step(id, Event::Refused(side, error));
+            }
+        };
+        call.keep_permit(permit);
+        let desk: Weak<Self> = Arc::downgrade(self);
+        let (clock_of, failures) = (Arc::clone(self.provider(side)), self.config.failure_policy);
+        let reply = Reply::new(move |answer| {
+            if let Some(permit) = call.take_permit() {
+                failures.settle(permit, answer.as_ref().err(), clock_of.clock().now());
+            }
+            if let Some(desk) = desk.upgrade() {
+                desk.step(id, Event::Answered(side, answer));
+            }
+        });
+        self.provider(side).submit(request, reply);
+    }
+
+    pub(super) fn tick(self: &Arc<Self>) {
+        let (due, ranked) = {
+            let now = self.now();
+            let mut state = self.lock();
+            let mut due = Vec::new();
+            while let Some(&(at, id)) = state.wakes.first()
+                && at <= now
+            {
+                state.wakes.pop_first();
+                due.push(id);
+            }
+            let ranked = state.ranking.as_mut().map(|ranking| ranking.due(now)).unwrap_or_default();
+            (due, ranked)
+        };
+        for (id, chosen) in ranked {
+            self.step(id, Event::Ranked(chosen));
+        }
+        for id in due.into_iter().filter(|&id| id != RANKING) {
+            self.step(id, Event::Due);
+        }
+    }
+
+    pub(super) fn keep_time(self: &Arc<Self>) {
+        loop {
+            self.tick();
+            let state = self.lock();
+            if state.closed {
+                return;
+            }
+            let now = self.now();
+            let waited = match state.wakes.first() {
+                Some(&(at, _)) if at <= now => continue,
+                Some(&(at, _)) => self.wake.wait_timeout(state, at - now).map(|(state, _)| state).ok(),
+                None => self.wake.wait(state).ok(),
+            };
+            drop(waited);
+        }
+    }
+}
+
+impl Call {
+    fn keep_permit(&self, permit: Permit) {
+        *self.permit.lock().unwrap_or_else(PoisonError::into_inner) = Some(permit);
+    }
+
+    fn take_permit(&self) -> Option<Permit> {
+        self.permit.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+fn worth(pending: &Pending, mode: &HybridMode) -> f32 {
+    let (HybridMode::Escalate(Escalation { from, to, .. }), Some(kept)) = (mode, pending.flow.kept()) else {
+        return 0.0;
+    };
+    let weight = match pending.request.priority {
+        Priority::Critical => 4.0,
+        Priority::Normal => 1.0,
+        Priority::Low => 0.25,
+    };
+    flow::uncertainty(kept, (*from, *to)) * weight
+}
+
+/// The primary may have been asked for less sure findings than the host wants.
+fn least_confident_removed(mut response: Response, request: &Request) -> Response {
+    for detections in &mut response.detections {
+        detections.items.retain(|item| item.confidence >= request.min_confidence);
+    }
+    response
+}
