@@ -382,6 +382,21 @@ fn the_last_one_may_be_dropped_by_its_own_thread() {
 }
 
 #[test]
+fn a_reply_that_waits_stops_nobody() {
+    let server = Server::start(rekognition);
+    let provider = Arc::new(open(config(&server.url())));
+    let (tell, told) = std::sync::mpsc::channel();
+    // More than there are threads for answers.
+    for _ in 0..3 {
+        let (provider, tell) = (Arc::clone(&provider), tell.clone());
+        let again = Arc::clone(&provider);
+        let reply = Reply::new(move |_| tell.send(again.detect(Request::new([frame()])).is_ok()).unwrap());
+        provider.submit(Request::new([frame()]), reply);
+    }
+    assert!((0..3).all(|_| told.recv_timeout(Duration::from_secs(10)).unwrap()));
+}
+
+#[test]
 fn one_key_is_paid_once() {
     let slow = |n, asked: &Asked| {
         std::thread::sleep(Duration::from_millis(300));
@@ -737,6 +752,44 @@ fn child_has_old_keys() {
     assert_eq!(ask().unwrap_err().code(), ErrorCode::PermissionDenied);
     write("AKIDNEW");
     assert_eq!(ask().unwrap().calls, 1);
+}
+
+#[test]
+fn looking_for_keys_may_take_longer_than_a_request_has() {
+    let keys = r#"{"AccessKeyId":"AKIDSLOW","SecretAccessKey":"x","Token":"t","Expiration":"2099-01-01T00:00:00Z"}"#;
+    let store = Server::start(move |_, _| {
+        std::thread::sleep(Duration::from_millis(700));
+        Act::json(keys)
+    });
+    child("child_has_less_time", &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &store.url())]);
+    assert_eq!(store.count(), 1);
+    let store = Server::start(|_, _| Act::Hang);
+    child("child_looks_in_vain", &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &store.url())]);
+}
+
+#[test]
+#[ignore = "runs in a process of its own"]
+fn child_has_less_time() {
+    let server = Server::start(rekognition);
+    let provider = RekognitionProvider::open(config(&server.url())).unwrap();
+    let soon = || Request::new([frame()]).with_deadline(provider.clock().now() + Duration::from_millis(400));
+    let answers: Vec<_> = (0..4).map(|_| provider.detect(soon()).map_err(|error| error.code())).collect();
+    assert_eq!(answers[0].as_ref().unwrap_err(), &ErrorCode::DeadlineExceeded);
+    assert!(answers[3].is_ok(), "{answers:?}");
+}
+
+#[test]
+#[ignore = "runs in a process of its own"]
+fn child_looks_in_vain() {
+    let server = Server::start(rekognition);
+    // Longer than the answer holds.
+    let provider =
+        RekognitionProvider::open(RekognitionConfig { credentials_timeout_s: 5.2, ..config(&server.url()) }).unwrap();
+    let ask = || provider.detect(Request::new([frame()])).unwrap_err().code();
+    assert_eq!(ask(), ErrorCode::PermissionDenied);
+    let began = Instant::now();
+    assert_eq!((ask(), provider.health().ready), (ErrorCode::PermissionDenied, false));
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }
 
 #[test]
