@@ -238,7 +238,27 @@ fn encoded_bytes_are_kept_only_where_every_decoder_sees_the_same() {
     let longer = [picture("baseline.jpg"), b"another picture".to_vec()].concat();
     let frame = Frame::decode(&longer, &keep).unwrap();
     assert!(frame.encoded().unwrap().ends_with(&[0xFF, 0xD9]));
+    // Nor what an editor left behind it.
+    let png = picture("rgb.png");
+    let frame = Frame::decode(&[&png[..], b"the picture before it was cut"].concat(), &keep).unwrap();
+    assert_eq!(frame.encoded().unwrap(), png);
+    // An orientation may stand behind the pixels.
+    let (pixels, end) = png.split_at(png.len() - 12);
+    let turned = [pixels, EXIF_CHUNK, end].concat();
+    assert!(Frame::decode(&turned, &keep).unwrap().encoded().is_none());
+    let size = Frame::decode(&png, &turn).unwrap().size();
+    assert_eq!(Frame::decode(&turned, &turn).unwrap().size(), Size::new(size.height, size.width));
+    // A stray byte before a thumbnail: the end marker of the thumbnail is not that of the picture.
+    let jpeg = picture("baseline.jpg");
+    let thumbnail = b"\0\xFF\xE1\x00\x12Exif\0\0\xFF\xD8\xFF\xDA..\xFF\xD9..";
+    let stray = [&jpeg[..2], thumbnail, &jpeg[2..]].concat();
+    let frame = Frame::decode(&stray, &keep).unwrap();
+    assert!(frame.encoded().is_none_or(|kept| decode(kept).unwrap().data() == frame.data()));
 }
+
+/// Orientation 6, as a chunk of a PNG.
+const EXIF_CHUNK: &[u8] =
+    b"\0\0\0\x1AeXIfMM\0\x2A\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0\xD6\x67\x4B\x69";
 
 #[test]
 fn damage_in_a_png_is_found() {

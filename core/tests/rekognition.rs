@@ -382,6 +382,21 @@ fn the_last_one_may_be_dropped_by_its_own_thread() {
 }
 
 #[test]
+fn a_reply_that_waits_stops_nobody() {
+    let server = Server::start(rekognition);
+    let provider = Arc::new(open(config(&server.url())));
+    let (tell, told) = std::sync::mpsc::channel();
+    // More than there are threads for answers.
+    for _ in 0..3 {
+        let (provider, tell) = (Arc::clone(&provider), tell.clone());
+        let again = Arc::clone(&provider);
+        let reply = Reply::new(move |_| tell.send(again.detect(Request::new([frame()])).is_ok()).unwrap());
+        provider.submit(Request::new([frame()]), reply);
+    }
+    assert!((0..3).all(|_| told.recv_timeout(Duration::from_secs(10)).unwrap()));
+}
+
+#[test]
 fn one_key_is_paid_once() {
     let slow = |n, asked: &Asked| {
         std::thread::sleep(Duration::from_millis(300));
@@ -490,6 +505,10 @@ fn without_money_nothing_is_sent() {
     }
     assert_eq!(server.count(), 2);
     assert_eq!(spent(&budget, &provider), (2_000, 0));
+    let report = budget.report(provider.clock().moment());
+    let names = |keys: &[KeyReport]| keys.iter().map(|key| key.name.clone()).collect::<Vec<_>>();
+    assert!(names(&report.cameras).contains(&"yard".into()) && names(&report.tenants).contains(&"acme".into()));
+    assert_eq!(names(&report.apis), ["rekognition:DetectLabels"]);
     assert!(provider.health().last_error.is_none(), "not the provider's fault");
 }
 
@@ -628,6 +647,26 @@ fn calls_keep_their_pace() {
 }
 
 #[test]
+fn the_token_of_a_session_is_sent() {
+    let server = Server::start(rekognition);
+    let provider = RekognitionProvider::open(config(&server.url())).unwrap();
+    provider.with_credentials("AKIDTEST", SECRET, Some("token")).detect(Request::new([frame()])).unwrap();
+    assert_eq!(server.asked.lock().unwrap()[0].header("x-amz-security-token"), Some("token"));
+}
+
+#[test]
+fn who_never_speaks_tls_has_seen_no_picture() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", silent.local_addr().unwrap());
+    let budget = budget(1_000_000);
+    let provider = open(RekognitionConfig { connect_timeout_s: 0.3, ..config(&url) }).with_budget(budget.clone());
+    let began = Instant::now();
+    assert_eq!(provider.detect(Request::new([frame()])).unwrap_err().code(), ErrorCode::DeadlineExceeded);
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    assert_eq!(spent(&budget, &provider), (0, 0));
+}
+
+#[test]
 fn secrets_are_not_printed() {
     let provider = RekognitionProvider::open(config("http://127.0.0.1:1")).unwrap();
     let provider = provider.with_credentials("AKIDTEST", SECRET, Some("session-secret"));
@@ -737,6 +776,60 @@ fn child_has_old_keys() {
     assert_eq!(ask().unwrap_err().code(), ErrorCode::PermissionDenied);
     write("AKIDNEW");
     assert_eq!(ask().unwrap().calls, 1);
+}
+
+#[test]
+fn looking_for_keys_may_take_longer_than_a_request_has() {
+    let keys = r#"{"AccessKeyId":"AKIDSLOW","SecretAccessKey":"x","Token":"t","Expiration":"2099-01-01T00:00:00Z"}"#;
+    let store = Server::start(move |_, _| {
+        std::thread::sleep(Duration::from_millis(700));
+        Act::json(keys)
+    });
+    child("child_has_less_time", &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &store.url())]);
+    assert_eq!(store.count(), 1);
+    // Keys that end within a minute are not used again.
+    let ending = keys.replace("2099-01-01T00:00:00Z", "2001-01-01T00:00:00Z");
+    let store = Server::start(move |_, _| Act::json(ending.as_str()));
+    child("child_asks_twice", &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &store.url())]);
+    assert_eq!(store.count(), 2);
+    let store = Server::start(|_, _| Act::Hang);
+    child("child_looks_in_vain", &[("AWS_CONTAINER_CREDENTIALS_FULL_URI", &store.url())]);
+}
+
+#[test]
+#[ignore = "runs in a process of its own"]
+fn child_has_less_time() {
+    let server = Server::start(rekognition);
+    let provider = RekognitionProvider::open(config(&server.url())).unwrap();
+    let soon = || Request::new([frame()]).with_deadline(provider.clock().now() + Duration::from_millis(400));
+    let answers: Vec<_> = (0..4).map(|_| provider.detect(soon()).map_err(|error| error.code())).collect();
+    assert_eq!(answers[0].as_ref().unwrap_err(), &ErrorCode::DeadlineExceeded);
+    assert!(answers[3].is_ok(), "{answers:?}");
+}
+
+#[test]
+#[ignore = "runs in a process of its own"]
+fn child_asks_twice() {
+    let server = Server::start(rekognition);
+    let provider = RekognitionProvider::open(config(&server.url())).unwrap();
+    for _ in 0..2 {
+        // Expired or not, the other side decides.
+        let _ = provider.detect(Request::new([frame()]));
+    }
+}
+
+#[test]
+#[ignore = "runs in a process of its own"]
+fn child_looks_in_vain() {
+    let server = Server::start(rekognition);
+    // Longer than the answer holds.
+    let provider =
+        RekognitionProvider::open(RekognitionConfig { credentials_timeout_s: 5.2, ..config(&server.url()) }).unwrap();
+    let ask = || provider.detect(Request::new([frame()])).unwrap_err().code();
+    assert_eq!(ask(), ErrorCode::PermissionDenied);
+    let began = Instant::now();
+    assert_eq!((ask(), provider.health().ready), (ErrorCode::PermissionDenied, false));
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }
 
 #[test]

@@ -153,8 +153,9 @@ fn decode_jpeg(encoded: &[u8], limits: &DecodeLimits) -> Result<Decoded> {
     let mut pixels = vec![0; len];
     decoder.decode_into(&mut pixels).map_err(jpeg_error)?;
     let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
-    // Up to the end marker and with it. Of four inks, every decoder makes its own colours.
-    let encoded_len = (info.components <= 3).then_some(end + 2);
+    // Up to the end marker and with it. Of four inks, every decoder makes its own colours. Where the markers are no plain
+    // chain, the end that was found may be that of a thumbnail.
+    let encoded_len = (info.components <= 3 && scans.components_in_first > 0).then_some(end + 2);
     Ok(Decoded { format, size, pixels, orientation: orientation.unwrap_or(Orientation::NoTransforms), encoded_len })
 }
 
@@ -200,8 +201,9 @@ impl Scans {
 }
 
 fn decode_png(encoded: &[u8], limits: &DecodeLimits) -> Result<Decoded> {
+    let mut cursor = Cursor::new(encoded);
     let mut decoder = png::Decoder::new_with_limits(
-        Cursor::new(encoded),
+        &mut cursor,
         png::Limits { bytes: usize::try_from(limits.max_bytes).unwrap_or(usize::MAX) },
     );
     decoder.set_transformations(png::Transformations::normalize_to_color8());
@@ -210,11 +212,15 @@ fn decode_png(encoded: &[u8], limits: &DecodeLimits) -> Result<Decoded> {
     let size = Size::new(header.width, header.height);
     check_limits(size, 4, limits)?;
     let mut reader = decoder.read_info().map_err(png_error)?;
-    let exif = reader.info().exif_metadata.as_deref().and_then(Orientation::from_exif_chunk);
     let len = reader.output_buffer_size().ok_or_else(|| over_limit(format!("a PNG of {size} has no output size")))?;
     let mut pixels = vec![0; len];
     let info = reader.next_frame(&mut pixels).map_err(png_error)?;
     reader.finish().map_err(png_error)?;
+    // It may stand behind the pixels too.
+    let exif = reader.info().exif_metadata.as_deref().and_then(Orientation::from_exif_chunk);
+    drop(reader);
+    // What lies behind the end is not the picture: some editors leave the old one there.
+    let end = usize::try_from(cursor.position()).ok();
     let format = match info.color_type {
         png::ColorType::Grayscale => PixelFormat::Gray8,
         png::ColorType::GrayscaleAlpha => {
@@ -232,7 +238,7 @@ fn decode_png(encoded: &[u8], limits: &DecodeLimits) -> Result<Decoded> {
         }
     };
     let orientation = exif.unwrap_or(Orientation::NoTransforms);
-    Ok(Decoded { format, size, pixels, orientation, encoded_len: Some(encoded.len()) })
+    Ok(Decoded { format, size, pixels, orientation, encoded_len: end })
 }
 
 fn check_limits(size: Size, bytes_per_pixel: u64, limits: &DecodeLimits) -> Result<()> {

@@ -8,11 +8,12 @@ impl RedactRegion {
     /// Gives the columns `from..to` of every row `y` that the region touches, in pixels of a frame of this size.
     ///
     /// # Errors
-    /// `InvalidArgument` for a box whose edges are not numbers: what it should have hidden is not known.
+    /// `InvalidArgument` for a box whose edges are not numbers or in the wrong order: what it should have hidden is not
+    /// known.
     pub(crate) fn spans(&self, frame: Size, mut span: impl FnMut(u32, u32, u32)) -> Result<()> {
         match self {
             Self::Box(bbox) => {
-                if !bbox.is_finite() {
+                if !bbox.is_finite() || bbox.x2 < bbox.x1 || bbox.y2 < bbox.y1 {
                     let edges = bbox.to_array();
                     return Err(Error::invalid_argument(format!("the region to redact, {edges:?}, is no box")));
                 }
@@ -77,8 +78,12 @@ mod tests {
         let region = BoundingBox::from_xyxy(0.9, 1.1, 2.1, 9.0).into();
         assert_eq!(touched(&region, frame), [(0, 1), (0, 2), (1, 1), (1, 2), (2, 1), (2, 2)]);
         assert!(touched(&BoundingBox::from_xyxy(-5.0, 0.0, -1.0, 3.0).into(), frame).is_empty());
-        let no_box = RedactRegion::from(BoundingBox::from_xyxy(f32::NAN, 0.0, 1.0, 1.0));
-        assert!(no_box.spans(frame, |_, _, _| ()).is_err());
+        for [x1, y1, x2, y2] in
+            [[f32::NAN, 0.0, 1.0, 1.0], [3.0, 0.0, 1.0, 1.0], [0.0, 2.0, 1.0, 1.0], [9.0, 9.0, 5.0, 5.0]]
+        {
+            let no_box = RedactRegion::from(BoundingBox::from_xyxy(x1, y1, x2, y2));
+            assert!(no_box.spans(frame, |_, _, _| ()).is_err(), "{x1} {y1} {x2} {y2}");
+        }
     }
 
     #[test]

@@ -26,6 +26,9 @@ pub(super) struct Reading<'a> {
 
 /// The same object under two names has the very same box. Two objects never overlap as much.
 const SAME_IOU: f32 = 0.95;
+/// Findings that an answer is taken at its word for, the surest ones: each is compared with each, on a thread that has
+/// other requests to answer.
+const MOST: usize = 4_000;
 
 impl Reading<'_> {
     pub(super) fn read(&self, raw: Raw) -> Detections {
@@ -38,6 +41,8 @@ impl Reading<'_> {
         // Stable, so that equals stay in the order of the answer.
         items.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
         image_labels.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
+        items.truncate(MOST);
+        image_labels.truncate(MOST);
         let mut found = Detections::new(once(items), self.frame, Timing::default());
         found.image_labels = once_each(image_labels);
         found
@@ -201,6 +206,15 @@ mod tests {
             assert_eq!(words, expected);
             assert!(found.iter().all(|d| &*d.label.name == "text"));
         }
+    }
+
+    #[test]
+    fn an_answer_without_end_is_cut_off() {
+        let config = RekognitionConfig::default();
+        let at = |k: usize| at((k % 200) as f32 / 200.0, (k / 200) as f32 / 200.0, 0.002, 0.002);
+        let instances: Vec<_> = (0..30_000).map(|k| (if k == 29_999 { 99.0 } else { 90.0 }, at(k))).collect();
+        let found = reading(&config).read(Raw::Labels(vec![label("Car", 99.0, &instances, &[])]));
+        assert_eq!((found.len(), found.items[0].confidence), (MOST, 0.99));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::config::{RekognitionConfig, check_endpoint, check_region};
 use super::memory::repeated;
-use crate::clock::{Moment, Timestamp, UnixTime};
+use crate::clock::{Clock, Moment, Timestamp, UnixTime};
 use crate::error::{Error, Result};
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::provider_config::ProviderConfig;
@@ -46,7 +46,7 @@ pub(super) struct Connection {
     keys: Option<Keys>,
     http: SharedHttpClient,
     /// Held while credentials are looked for, so that one looks for all.
-    looking: tokio::sync::Mutex<()>,
+    looking: Arc<tokio::sync::Mutex<()>>,
     known: Mutex<Known>,
 }
 
@@ -80,7 +80,7 @@ impl Connection {
         } else {
             builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
         };
-        Self { config, keys, http, looking: tokio::sync::Mutex::default(), known: Mutex::default() }
+        Self { config, keys, http, looking: Arc::default(), known: Mutex::default() }
     }
 
     /// Why there are no credentials, where they were looked for in vain the last time, and whether the next request gets
@@ -90,15 +90,26 @@ impl Connection {
     }
 
     /// A client with credentials that are good for now, and the host that it calls.
-    pub(super) async fn client(&self, now: Moment) -> Result<(Client, Arc<str>)> {
-        if let Some(known) = self.at_hand(now) {
+    pub(super) async fn client(self: &Arc<Self>, clock: &Arc<dyn Clock>) -> Result<(Client, Arc<str>)> {
+        if let Some(known) = self.at_hand(clock.moment()) {
             return known;
         }
-        let _looking = self.looking.lock().await;
+        let looking = Arc::clone(&self.looking).lock_owned().await;
         // Another one may have looked meanwhile.
-        if let Some(known) = self.at_hand(now) {
+        if let Some(known) = self.at_hand(clock.moment()) {
             return known;
         }
+        // A task of its own, that nobody's deadline ends: where all have less time than looking takes, nobody would ever
+        // find anything.
+        let (connection, clock) = (Arc::clone(self), Arc::clone(clock));
+        let find = async move {
+            let _looking = looking;
+            connection.find(&*clock).await
+        };
+        tokio::spawn(find).await.unwrap_or_else(|_| Err(Error::internal("looking for credentials ended early")))
+    }
+
+    async fn find(&self, clock: &dyn Clock) -> Result<(Client, Arc<str>)> {
         let limit = Duration::from_secs_f64(self.config.credentials_timeout_s);
         let found = match tokio::time::timeout(limit, self.look()).await {
             Ok(found) => found,
@@ -115,7 +126,8 @@ impl Connection {
                 Ok((ready.client, ready.host))
             }
             Err(error) => {
-                known.in_vain = Some((now.monotonic, repeated(&error)));
+                // Now, not when it began: looking may take longer than the answer holds.
+                known.in_vain = Some((clock.now(), repeated(&error)));
                 Err(error)
             }
         }

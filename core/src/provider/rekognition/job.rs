@@ -236,7 +236,7 @@ impl Desk {
             while let Some(wait) = self.shared.pace.wait(api, self.clock.now(), deadline)? {
                 tokio::time::sleep(wait).await;
             }
-            let (client, host) = self.connection.client(self.clock.moment()).await?;
+            let (client, host) = self.connection.client(&self.clock).await?;
             if !request.cancellation.begin() {
                 return Err(Error::cancelled(format!("{}: the request was taken back before it was sent", self.name)));
             }
