@@ -3,10 +3,10 @@
 
 use guarita::testkit::{FakeProvider, Step, check_provider};
 use guarita::{
-    AnswerReason, BoundingBox, BreakerState, Cancellation, Capability, CircuitBreakerConfig, Clock, Detection,
-    ErrorCode, Escalation, Frame, Health, HybridConfig, HybridMode, HybridProvider, Label, Latency, Layout,
-    ManualClock, MicroDollars, PendingAnswer, PixelFormat, Priority, Provider, Reply, Request, Response, Side, Size,
-    Timestamp, UnixTime, Want,
+    AnswerReason, BoundingBox, BreakerState, BreakerTransition, Cancellation, Capability, CircuitBreaker,
+    CircuitBreakerConfig, Clock, Detection, Detections, ErrorCode, Escalation, Frame, Health, HybridConfig, HybridMode,
+    HybridProvider, ImageLabel, Label, Latency, Layout, ManualClock, MicroDollars, PendingAnswer, PixelFormat,
+    Priority, Provider, Reply, Request, Response, Side, Size, SystemClock, Timestamp, Timing, UnixTime, Want,
 };
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -513,4 +513,92 @@ fn time_passes_by_itself_on_the_machine_s_clock() {
     let late = hybrid.clock().now() + Duration::from_millis(30);
     let error = hybrid.detect(request().with_want(Want::Labels).with_deadline(late)).unwrap_err();
     assert_eq!(error.code(), ErrorCode::DeadlineExceeded);
+}
+
+/// A provider as a user may write it.
+struct Own(Box<dyn Fn(Request, Reply) + Send + Sync>);
+
+impl std::fmt::Debug for Own {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Own")
+    }
+}
+
+impl Provider for Own {
+    fn name(&self) -> &str {
+        "own"
+    }
+
+    fn capability(&self) -> Capability {
+        Capability::local(&[Want::Labels], 1, 9)
+    }
+
+    fn health(&self) -> Health {
+        Health::default()
+    }
+
+    fn submit(&self, request: Request, reply: Reply) {
+        (self.0)(request, reply);
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &SystemClock
+    }
+}
+
+fn own(submit: impl Fn(Request, Reply) + Send + Sync + 'static) -> Arc<Own> {
+    Arc::new(Own(Box::new(submit)))
+}
+
+#[test]
+fn a_breaker_inside_of_a_provider_is_a_failure_of_that_provider() {
+    let breaker = CircuitBreaker::new(CircuitBreakerConfig::default()).unwrap();
+    breaker.force_open(SystemClock.now());
+    let primary = own(move |_, reply| reply.send(Err(breaker.try_acquire(SystemClock.now()).unwrap_err().into())));
+    let hybrid = HybridProvider::new(primary, Arc::new(FakeProvider::new("cloud")), HybridConfig::default()).unwrap();
+    let response = hybrid.detect(request()).unwrap();
+    assert_eq!(response.answer.reason, AnswerReason::OtherFailed(ErrorCode::Unavailable));
+    let counts = hybrid.breaker(Side::Primary, Want::Labels).unwrap().counts(SystemClock.now());
+    assert_eq!(counts.calls, 0, "no call was made");
+}
+
+#[test]
+fn a_panic_in_submit_is_a_failure_and_time_goes_on() {
+    let held = Mutex::new(Vec::new());
+    let primary = own(move |_, reply| held.lock().unwrap().push(reply));
+    // Called on the thread of the time-outs.
+    let fallback = own(|_, _| std::panic::resume_unwind(Box::new("a fault of the user's")));
+    let config = HybridConfig { fallback_timeout_s: 0.01, ..HybridConfig::default() };
+    let hybrid = HybridProvider::new(primary, fallback, config).unwrap();
+    for _ in 0..2 {
+        let deadline = SystemClock.now() + Duration::from_millis(100);
+        assert_eq!(hybrid.detect(request().with_deadline(deadline)).unwrap_err().code(), ErrorCode::DeadlineExceeded);
+    }
+}
+
+#[test]
+fn a_listener_that_panics_loses_no_answer() {
+    let local = FakeProvider::new("local");
+    local.set_down(Some(ErrorCode::Unavailable));
+    let breaker = CircuitBreakerConfig { consecutive_failures: 1, ..CircuitBreakerConfig::default() };
+    let config = HybridConfig { primary_breaker: breaker, ..HybridConfig::default() };
+    let panics = |_: Side, _: Want, _: &BreakerTransition| std::panic::resume_unwind(Box::new("a fault of the user's"));
+    let hybrid =
+        HybridProvider::with_listener(Arc::new(local), Arc::new(FakeProvider::new("cloud")), config, panics).unwrap();
+    let (reply, answer) = Reply::channel();
+    hybrid.submit(request(), reply);
+    assert_eq!(&*now(&answer).answer.provider, "cloud");
+}
+
+#[test]
+fn labels_without_a_box_keep_to_the_least_confidence_too() {
+    let primary = own(|request, reply| {
+        let mut found = Detections::new(vec![], Size::new(64, 48), Timing::default());
+        let sure = [0.9, 0.35].into_iter().filter(|&confidence| confidence >= request.min_confidence);
+        found.image_labels = sure.map(|sure| ImageLabel::new(Label { id: 0, name: "car".into() }, sure)).collect();
+        reply.send(Ok(Response::new(vec![found], &"own".into(), Latency::default())));
+    });
+    let config = HybridConfig { mode: HybridMode::Escalate(Escalation::default()), ..HybridConfig::default() };
+    let hybrid = HybridProvider::new(primary, Arc::new(FakeProvider::new("cloud")), config).unwrap();
+    assert_eq!(hybrid.detect(request()).unwrap().detections[0].image_labels.len(), 1);
 }

@@ -166,7 +166,8 @@ impl Flow {
             (Stage::Both, Event::TakenBack(true)) => self.answer_kept(self.plan.reason),
             // It is paid: its answer counts, and the kept one stands by.
             (Stage::Both, Event::TakenBack(false)) => vec![],
-            (Stage::Both, Event::Answered(side, Err(error))) if side == first => {
+            // Its breaker may have been asked late, by a thread that was held up until the time was over.
+            (Stage::Both, Event::Answered(side, Err(error)) | Event::Refused(side, error)) if side == first => {
                 self.failure = Some(error);
                 self.stage = Stage::Second;
                 vec![]
@@ -192,7 +193,7 @@ impl Flow {
             (Stage::Late, Event::Answered(side, Ok(response))) if side == first => {
                 self.answer_as(response, self.plan.reason)
             }
-            (Stage::Late, Event::Answered(side, Err(error))) if side == first => {
+            (Stage::Late, Event::Answered(side, Err(error)) | Event::Refused(side, error)) if side == first => {
                 // The second side's word says what can be done: `BudgetExhausted` rather than a time-out.
                 let answer = match self.failure.take() {
                     Some(of_second) => both_failed(of_second, &error),
@@ -261,6 +262,8 @@ impl Flow {
             ErrorCode::BudgetExhausted | ErrorCode::RateLimited if self.plan.first == Side::Fallback => true,
             // Somebody closed it; the request itself was not taken back.
             ErrorCode::Cancelled => true,
+            // Also where a breaker of its own refused, which counts for no breaker.
+            ErrorCode::Unavailable => true,
             _ => super::counts(error),
         }
     }
@@ -460,6 +463,9 @@ mod tests {
                 "@5000, call P | @20000, slow P, call F | · | BudgetExhausted",
             ),
             ("start @5000 due F- P.9", "@5000, call P | @20000, slow P, call F | · | 0.9 Primary"),
+            // The first one's breaker was asked only after its time was over.
+            ("start @5000 due P- F.8", "@5000, call P | @20000, slow P, call F | · | 0.8 OtherSlow"),
+            ("start @5000 due F- P-", "@5000, call P | @20000, slow P, call F | · | Unavailable"),
             // The deadline ends everything.
             ("start @20000 due P.9", "@5000, call P | slow P, forget P, slow F, forget F, DeadlineExceeded | ·"),
             ("start @20000 P!Unavailable", "@5000, call P | slow P, forget P, slow F, forget F, DeadlineExceeded"),

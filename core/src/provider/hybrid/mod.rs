@@ -19,6 +19,7 @@ use flow::{Action, Event, Flow, Plan};
 use rank::Ranking;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::JoinHandle;
 
@@ -113,7 +114,7 @@ impl HybridProvider {
     }
 
     /// The same, with somebody who hears of every change of a breaker. The listener is called on the thread that caused
-    /// the change, and should return soon.
+    /// the change, and should return soon; a panic there is caught and lost.
     ///
     /// # Errors
     /// As [`HybridProvider::new`].
@@ -138,7 +139,10 @@ impl HybridProvider {
             for want in Want::ALL {
                 let mut breaker = CircuitBreaker::new(settings.clone())?;
                 if let Some(listener) = listener.clone() {
-                    breaker = breaker.with_listener(move |transition| listener(side, want, transition));
+                    // A panic there would lose the answer that is on its way, or end the thread of the time-outs.
+                    breaker = breaker.with_listener(move |transition| {
+                        let _ = catch_unwind(AssertUnwindSafe(|| listener(side, want, transition)));
+                    });
                 }
                 breakers.insert((side, want), breaker);
             }
@@ -447,7 +451,8 @@ impl Shared {
                 shared.step(id, Event::Answered(side, answer));
             }
         });
-        self.provider(side).submit(request, reply);
+        // Where it panics, the reply is dropped, which is an answer; this may be the thread of the time-outs.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.provider(side).submit(request, reply)));
     }
 
     fn tick(self: &Arc<Self>) {
@@ -553,6 +558,7 @@ fn worth(pending: &Pending, mode: &HybridMode) -> f32 {
 fn least_confident_removed(mut response: Response, request: &Request) -> Response {
     for detections in &mut response.detections {
         detections.items.retain(|item| item.confidence >= request.min_confidence);
+        detections.image_labels.retain(|label| label.confidence >= request.min_confidence);
     }
     response
 }
