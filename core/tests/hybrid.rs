@@ -295,6 +295,31 @@ fn overflow_is_for_what_would_come_too_late() {
 }
 
 #[test]
+fn overflow_goes_by_what_answers_took_where_the_queue_is_empty() {
+    let bench = Bench::with(
+        HybridConfig { mode: HybridMode::Overflow, ..HybridConfig::default() },
+        |local| local.with_latency(Duration::from_millis(2_000)),
+        |cloud| cloud,
+    );
+    let first = bench.submit(request());
+    bench.pass(2_000);
+    assert_eq!(now(&first).answer.reason, AnswerReason::Primary);
+    let hurried = bench.submit(request().with_deadline(bench.in_ms(1_500)));
+    assert_eq!(now(&hurried).answer.reason, AnswerReason::Overflow);
+}
+
+#[test]
+fn what_is_said_of_both_sides() {
+    let bench = Bench::new(HybridMode::Failover);
+    assert_eq!(bench.hybrid.capability().price, CENT, "the most that a frame may cost");
+    bench.local.set_expected_wait(Duration::from_secs(1));
+    bench.cloud.set_expected_wait(Duration::from_secs(2));
+    assert_eq!(bench.hybrid.health().expected_wait, Duration::from_secs(1));
+    bench.local.set_ready(false);
+    assert_eq!(bench.hybrid.health().expected_wait, Duration::from_secs(2));
+}
+
+#[test]
 fn escalation_spends_on_what_is_worth_most() {
     let escalation = Escalation { from: 0.3, to: 0.7, per_minute: 20, window_s: 0.25 };
     let sure_of = [0.9, 0.35, 0.5, 0.68, 0.45, 0.55];
