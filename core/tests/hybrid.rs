@@ -3,10 +3,10 @@
 
 use guarita::testkit::{FakeProvider, Step, check_provider};
 use guarita::{
-    AnswerReason, BoundingBox, BreakerState, Cancellation, Capability, CircuitBreakerConfig, Clock, Detection,
-    ErrorCode, Escalation, Frame, Health, HybridConfig, HybridMode, HybridProvider, Label, Latency, Layout,
-    ManualClock, MicroDollars, PendingAnswer, PixelFormat, Priority, Provider, Reply, Request, Response, Side, Size,
-    Timestamp, UnixTime, Want,
+    AnswerReason, BoundingBox, BreakerState, BreakerTransition, Cancellation, Capability, CircuitBreaker,
+    CircuitBreakerConfig, Clock, Detection, Detections, ErrorCode, Escalation, Frame, Health, HybridConfig, HybridMode,
+    HybridProvider, ImageLabel, Label, Latency, Layout, ManualClock, MicroDollars, PendingAnswer, PixelFormat,
+    Priority, Provider, Reply, Request, Response, Side, Size, SystemClock, Timestamp, Timing, UnixTime, Want,
 };
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -295,6 +295,31 @@ fn overflow_is_for_what_would_come_too_late() {
 }
 
 #[test]
+fn overflow_goes_by_what_answers_took_where_the_queue_is_empty() {
+    let bench = Bench::with(
+        HybridConfig { mode: HybridMode::Overflow, ..HybridConfig::default() },
+        |local| local.with_latency(Duration::from_millis(2_000)),
+        |cloud| cloud,
+    );
+    let first = bench.submit(request());
+    bench.pass(2_000);
+    assert_eq!(now(&first).answer.reason, AnswerReason::Primary);
+    let hurried = bench.submit(request().with_deadline(bench.in_ms(1_500)));
+    assert_eq!(now(&hurried).answer.reason, AnswerReason::Overflow);
+}
+
+#[test]
+fn what_is_said_of_both_sides() {
+    let bench = Bench::new(HybridMode::Failover);
+    assert_eq!(bench.hybrid.capability().price, CENT, "the most that a frame may cost");
+    bench.local.set_expected_wait(Duration::from_secs(1));
+    bench.cloud.set_expected_wait(Duration::from_secs(2));
+    assert_eq!(bench.hybrid.health().expected_wait, Duration::from_secs(1));
+    bench.local.set_ready(false);
+    assert_eq!(bench.hybrid.health().expected_wait, Duration::from_secs(2));
+}
+
+#[test]
 fn escalation_spends_on_what_is_worth_most() {
     let escalation = Escalation { from: 0.3, to: 0.7, per_minute: 20, window_s: 0.25 };
     let sure_of = [0.9, 0.35, 0.5, 0.68, 0.45, 0.55];
@@ -480,6 +505,84 @@ fn whatever_happens_each_request_is_answered_once_and_paid_at_most_once() {
 }
 
 #[test]
+fn a_primary_that_was_slow_once_is_not_left_for_ever() {
+    let bench = Bench::with(
+        HybridConfig { mode: HybridMode::Overflow, ..HybridConfig::default() },
+        |local| local.with_latency(Duration::from_millis(20)).script([Step::nothing().after(Duration::from_secs(3))]),
+        |cloud| cloud,
+    );
+    let warm_up = bench.submit(request());
+    bench.pass(3_000);
+    assert_eq!(now(&warm_up).answer.reason, AnswerReason::Primary);
+    let mut reasons = Vec::new();
+    for _ in 0..100 {
+        bench.pass(60_000);
+        let answer = bench.submit(request().with_deadline(bench.in_ms(1_000)));
+        bench.pass(500);
+        bench.pass(500);
+        reasons.push(now(&answer).answer.reason);
+    }
+    assert_eq!(reasons, [AnswerReason::Primary; 100], "an idle primary is asked again, and is quick");
+    // Still slow: the cloud answers in time all the same.
+    let slow = bench.local.clone().always(Step::nothing().after(Duration::from_secs(3)));
+    for _ in 0..4 {
+        bench.submit(request());
+        bench.pass(3_000);
+    }
+    bench.pass(60_000);
+    let answer = bench.submit(request().with_deadline(bench.in_ms(1_000)));
+    bench.pass(500);
+    assert_eq!(now(&answer).answer.reason, AnswerReason::OtherSlow);
+    drop(slow);
+}
+
+#[test]
+fn a_hurry_does_not_open_the_breaker() {
+    let bench =
+        Bench::with(HybridConfig::default(), |local| local.with_latency(Duration::from_millis(30)), |cloud| cloud);
+    for _ in 0..50 {
+        let hopeless = bench.submit(request().with_deadline(bench.in_ms(1)));
+        bench.pass(1);
+        assert_eq!(code(&hopeless), ErrorCode::DeadlineExceeded);
+        bench.pass(40);
+    }
+    let usual = bench.submit(request());
+    bench.pass(30);
+    assert_eq!(now(&usual).answer.reason, AnswerReason::Primary);
+}
+
+#[test]
+fn nobody_waits_longer_than_the_time_out_of_requests() {
+    let bench = Bench::with(HybridConfig::default(), |local| local, |cloud| cloud.always(Step::never()));
+    bench.local.set_down(Some(ErrorCode::Unavailable));
+    let answers: Vec<_> = (0..6).map(|_| bench.submit(request())).collect();
+    bench.pass(59_999);
+    assert!(answers.iter().all(|answer| answer.try_take().is_none()));
+    bench.pass(1);
+    assert!(answers.iter().all(|answer| code(answer) == ErrorCode::DeadlineExceeded));
+    assert_eq!((bench.hybrid.health().in_flight, bench.state(Side::Fallback)), (0, BreakerState::Open));
+}
+
+#[test]
+fn whatever_ails_a_cloud_the_local_side_answers() {
+    let bench = Bench::new(HybridMode::Balance { primary: 0, fallback: 1 });
+    let own_faults = [
+        ErrorCode::PermissionDenied,
+        ErrorCode::BudgetExhausted,
+        ErrorCode::RateLimited,
+        ErrorCode::Overloaded,
+        ErrorCode::Internal,
+        ErrorCode::RuntimeUnavailable,
+    ];
+    for fault in own_faults {
+        bench.cloud.set_down(Some(fault));
+        assert_eq!(now(&bench.submit(request())).answer.reason, AnswerReason::OtherFailed(fault));
+    }
+    bench.cloud.set_down(Some(ErrorCode::InvalidArgument));
+    assert_eq!(code(&bench.submit(request())), ErrorCode::InvalidArgument);
+}
+
+#[test]
 fn it_keeps_the_rules_of_providers() {
     let modes = [
         HybridMode::Failover,
@@ -513,4 +616,92 @@ fn time_passes_by_itself_on_the_machine_s_clock() {
     let late = hybrid.clock().now() + Duration::from_millis(30);
     let error = hybrid.detect(request().with_want(Want::Labels).with_deadline(late)).unwrap_err();
     assert_eq!(error.code(), ErrorCode::DeadlineExceeded);
+}
+
+/// A provider as a user may write it.
+struct Own(Box<dyn Fn(Request, Reply) + Send + Sync>);
+
+impl std::fmt::Debug for Own {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Own")
+    }
+}
+
+impl Provider for Own {
+    fn name(&self) -> &str {
+        "own"
+    }
+
+    fn capability(&self) -> Capability {
+        Capability::local(&[Want::Labels], 1, 9)
+    }
+
+    fn health(&self) -> Health {
+        Health::default()
+    }
+
+    fn submit(&self, request: Request, reply: Reply) {
+        (self.0)(request, reply);
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &SystemClock
+    }
+}
+
+fn own(submit: impl Fn(Request, Reply) + Send + Sync + 'static) -> Arc<Own> {
+    Arc::new(Own(Box::new(submit)))
+}
+
+#[test]
+fn a_breaker_inside_of_a_provider_is_a_failure_of_that_provider() {
+    let breaker = CircuitBreaker::new(CircuitBreakerConfig::default()).unwrap();
+    breaker.force_open(SystemClock.now());
+    let primary = own(move |_, reply| reply.send(Err(breaker.try_acquire(SystemClock.now()).unwrap_err().into())));
+    let hybrid = HybridProvider::new(primary, Arc::new(FakeProvider::new("cloud")), HybridConfig::default()).unwrap();
+    let response = hybrid.detect(request()).unwrap();
+    assert_eq!(response.answer.reason, AnswerReason::OtherFailed(ErrorCode::Unavailable));
+    let counts = hybrid.breaker(Side::Primary, Want::Labels).unwrap().counts(SystemClock.now());
+    assert_eq!(counts.calls, 0, "no call was made");
+}
+
+#[test]
+fn a_panic_in_submit_is_a_failure_and_time_goes_on() {
+    let held = Mutex::new(Vec::new());
+    let primary = own(move |_, reply| held.lock().unwrap().push(reply));
+    // Called on the thread of the time-outs.
+    let fallback = own(|_, _| std::panic::resume_unwind(Box::new("a fault of the user's")));
+    let config = HybridConfig { fallback_timeout_s: 0.01, ..HybridConfig::default() };
+    let hybrid = HybridProvider::new(primary, fallback, config).unwrap();
+    for _ in 0..2 {
+        let deadline = SystemClock.now() + Duration::from_millis(100);
+        assert_eq!(hybrid.detect(request().with_deadline(deadline)).unwrap_err().code(), ErrorCode::DeadlineExceeded);
+    }
+}
+
+#[test]
+fn a_listener_that_panics_loses_no_answer() {
+    let local = FakeProvider::new("local");
+    local.set_down(Some(ErrorCode::Unavailable));
+    let breaker = CircuitBreakerConfig { consecutive_failures: 1, ..CircuitBreakerConfig::default() };
+    let config = HybridConfig { primary_breaker: breaker, ..HybridConfig::default() };
+    let panics = |_: Side, _: Want, _: &BreakerTransition| std::panic::resume_unwind(Box::new("a fault of the user's"));
+    let hybrid =
+        HybridProvider::with_listener(Arc::new(local), Arc::new(FakeProvider::new("cloud")), config, panics).unwrap();
+    let (reply, answer) = Reply::channel();
+    hybrid.submit(request(), reply);
+    assert_eq!(&*now(&answer).answer.provider, "cloud");
+}
+
+#[test]
+fn labels_without_a_box_keep_to_the_least_confidence_too() {
+    let primary = own(|request, reply| {
+        let mut found = Detections::new(vec![], Size::new(64, 48), Timing::default());
+        let sure = [0.9, 0.35].into_iter().filter(|&confidence| confidence >= request.min_confidence);
+        found.image_labels = sure.map(|sure| ImageLabel::new(Label { id: 0, name: "car".into() }, sure)).collect();
+        reply.send(Ok(Response::new(vec![found], &"own".into(), Latency::default())));
+    });
+    let config = HybridConfig { mode: HybridMode::Escalate(Escalation::default()), ..HybridConfig::default() };
+    let hybrid = HybridProvider::new(primary, Arc::new(FakeProvider::new("cloud")), config).unwrap();
+    assert_eq!(hybrid.detect(request()).unwrap().detections[0].image_labels.len(), 1);
 }

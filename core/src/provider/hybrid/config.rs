@@ -13,6 +13,9 @@ pub struct HybridConfig {
     /// The side that was asked first has failed where it takes longer than this; more than 0, up to 3600, default 5. Its
     /// answer still counts as long as the other side has not begun.
     pub fallback_timeout_s: f64,
+    /// A request that nobody has answered ends after this, as if it were its deadline; more than 0, up to 3600, default
+    /// 60.
+    pub request_timeout_s: f64,
     /// The primary's breaker; each operation (labels, text, faces) has one of its own with these settings.
     pub primary_breaker: CircuitBreakerConfig,
     /// The fallback's breaker, likewise.
@@ -74,6 +77,7 @@ impl Default for HybridConfig {
         Self {
             mode: HybridMode::default(),
             fallback_timeout_s: 5.0,
+            request_timeout_s: 60.0,
             primary_breaker: CircuitBreakerConfig::default(),
             fallback_breaker: CircuitBreakerConfig::default(),
             failure_policy: FailurePolicy::default(),
@@ -95,6 +99,7 @@ impl HybridConfig {
             wrong(format!("{field} is {value}; it must be more than 0 and at most {most}"))
         };
         seconds("fallback_timeout_s", self.fallback_timeout_s, 3600.0)?;
+        seconds("request_timeout_s", self.request_timeout_s, 3600.0)?;
         match self.mode {
             HybridMode::Failover | HybridMode::Overflow => {}
             HybridMode::Balance { primary, fallback } => {
@@ -129,6 +134,10 @@ impl HybridConfig {
         within("fallback_breaker", self.fallback_breaker.validate())
     }
 
+    pub(super) fn request_timeout(&self) -> Duration {
+        Duration::from_secs_f64(self.request_timeout_s)
+    }
+
     pub(super) fn fallback_timeout(&self) -> Duration {
         Duration::from_secs_f64(self.fallback_timeout_s)
     }
@@ -147,6 +156,7 @@ mod tests {
         for (field, config) in [
             ("fallback_timeout_s", HybridConfig { fallback_timeout_s: 0.0, ..base() }),
             ("fallback_timeout_s", HybridConfig { fallback_timeout_s: f64::NAN, ..base() }),
+            ("request_timeout_s", HybridConfig { request_timeout_s: f64::INFINITY, ..base() }),
             ("mode.balance", mode(HybridMode::Balance { primary: 0, fallback: 0 })),
             ("mode.balance.fallback", mode(HybridMode::Balance { primary: 0, fallback: u32::MAX })),
             ("mode.escalate.from", escalate(Escalation { from: f32::NAN, ..usual() })),

@@ -4,15 +4,18 @@
 use super::balance::Balance;
 use super::config::{Escalation, HybridConfig, HybridMode};
 use super::flow::{self, Action, Event, Flow, Plan, Side};
+use super::pace::Pace;
 use super::rank::Ranking;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorCode, Result};
 use crate::provider::{
-    AnswerReason, Cancellation, Capability, HealthLog, Priority, Provider, Reply, Request, Response, Want,
+    AnswerReason, Cancellation, Capability, Health, HealthLog, Priority, Provider, Reply, Request, Response, Want,
 };
 use crate::resilience::{CircuitBreaker, Permit};
 use std::collections::{BTreeMap, BTreeSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 pub(super) struct Desk {
     pub(super) name: Arc<str>,
@@ -32,6 +35,8 @@ pub(super) struct State {
     pub(super) balance: Option<Balance>,
     pub(super) ranking: Option<Ranking>,
     pub(super) log: HealthLog,
+    /// Of the primary and the fallback.
+    pub(super) paces: [Pace; 2],
     pub(super) closed: bool,
 }
 
@@ -50,14 +55,14 @@ pub(super) struct Pending {
 #[derive(Clone)]
 pub(super) struct Call {
     /// Taken by whoever is first to say how the call went.
-    pub(super) permit: Arc<Mutex<Option<Permit>>>,
+    pub(super) permit: Arc<Mutex<Option<(Permit, Timestamp)>>>,
     pub(super) cancellation: Cancellation,
 }
 
 /// What a step of a flow leads to outside the lock: other people's code is called there.
 enum Step {
     Call(Side, Box<Request>, Call),
-    TimedOut(Call),
+    TimedOut(Side, Call),
     TakeBack(Call),
     Answer(Box<Reply>, Result<Response>),
 }
@@ -78,38 +83,53 @@ impl Desk {
         &self.providers[side as usize]
     }
 
-    pub(super) fn start(self: &Arc<Self>, request: Request, reply: Reply) {
+    pub(super) fn start(self: &Arc<Self>, mut request: Request, reply: Reply) {
         let now = self.now();
+        let latest = now + self.config.request_timeout();
+        request.deadline = Some(request.deadline.map_or(latest, |deadline| deadline.min(latest)));
         // Asking a provider how it does is not for inside the lock.
-        let misses_deadline = matches!(self.config.mode, HybridMode::Overflow) && self.would_miss(&request, now);
+        let wait = match self.config.mode {
+            HybridMode::Overflow => self.health_of(Side::Primary).expected_wait,
+            _ => Duration::ZERO,
+        };
         let id = {
             let mut state = self.lock();
             if state.closed || !request.cancellation.begin() {
                 drop(state);
                 return reply.send(Err(Error::cancelled("the request was taken back, or the provider is closed")));
             }
-            let plan = self.plan(&mut state, &request, misses_deadline);
+            let plan = self.plan(&mut state, &request, wait, now);
             let id = state.next_id;
             state.next_id += 1;
             let flow = Flow::new(plan);
-            state
-                .pending
-                .insert(id, Pending { request, reply, flow, since: now, calls: [None, None], wakes: Vec::new() });
+            let pending = Pending { request, reply, flow, since: now, calls: [None, None], wakes: Vec::new() };
+            state.pending.insert(id, pending);
             id
         };
         self.step(id, Event::Start);
     }
 
-    fn plan(&self, state: &mut State, request: &Request, misses_deadline: bool) -> Plan {
+    fn plan(&self, state: &mut State, request: &Request, wait: Duration, now: Timestamp) -> Plan {
         let can = |side: Side| self.capabilities[side as usize].wants.contains(&request.want);
         let has_second = can(Side::Primary) && can(Side::Fallback);
+        let mut timeout = self.config.fallback_timeout();
         let (first, reason) = if !has_second {
             let only = if can(Side::Primary) { Side::Primary } else { Side::Fallback };
             (only, AnswerReason::OnlyOne)
         } else if let Some(balance) = &mut state.balance {
             (balance.next(), AnswerReason::Balanced)
-        } else if misses_deadline {
-            (Side::Fallback, AnswerReason::Overflow)
+        } else if let (HybridMode::Overflow, Some(deadline)) = (&self.config.mode, request.deadline) {
+            let pace = &state.paces[Side::Primary as usize];
+            let in_time = |takes: Duration| now + takes < deadline;
+            if in_time(wait) && in_time(pace.usual()) {
+                (Side::Primary, AnswerReason::Primary)
+            } else if in_time(wait) && pace.is_stale(now) {
+                // It was slow once; whether it still is, this request finds out, with half of its time left for the other.
+                timeout = timeout.min((deadline - now) / 2);
+                (Side::Primary, AnswerReason::Primary)
+            } else {
+                (Side::Fallback, AnswerReason::Overflow)
+            }
         } else {
             (Side::Primary, AnswerReason::Primary)
         };
@@ -120,8 +140,9 @@ impl Desk {
         Plan {
             first,
             has_second,
+            second_is_free: !self.capabilities[first.other() as usize].leaves_machine,
             reason,
-            timeout: self.config.fallback_timeout(),
+            timeout,
             deadline: request.deadline,
             overflows: matches!(self.config.mode, HybridMode::Overflow),
             uncertain,
@@ -129,15 +150,30 @@ impl Desk {
         }
     }
 
-    /// Whether the primary would answer after the deadline, by how long its last answers took.
-    fn would_miss(&self, request: &Request, now: Timestamp) -> bool {
-        let Some(deadline) = request.deadline else {
-            return false;
+    /// How a side does; nothing is known of one that panics when asked.
+    pub(super) fn health_of(&self, side: Side) -> Health {
+        catch_unwind(AssertUnwindSafe(|| self.provider(side).health())).unwrap_or_default()
+    }
+
+    /// Tells a side's breaker how a call went, unless it has been told. An answer that did not come in time speaks against
+    /// the side only where it had time.
+    fn settle(&self, side: Side, call: &Call, error: Option<&Error>) {
+        let Some((permit, since)) = call.permit.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return;
         };
-        let health = self.provider(Side::Primary).health();
-        let usual = health.latency.map_or(std::time::Duration::ZERO, |latency| latency.p50);
-        // The usual latency has its own wait in it; an idle queue is judged by it, a busy one by the wait.
-        now + health.expected_wait.max(usual) >= deadline
+        let now = self.now();
+        let had_time = {
+            let mut state = self.lock();
+            let pace = &mut state.paces[side as usize];
+            if error.is_none() {
+                pace.answered(now - since);
+            }
+            pace.had_time(now - since, self.config.fallback_timeout())
+        };
+        match error {
+            Some(error) if error.code() == ErrorCode::DeadlineExceeded && !had_time => permit.ignore(),
+            _ => self.config.failure_policy.settle(permit, error, now),
+        }
     }
 
     /// Lets something happen to a request, and does what follows.
@@ -165,7 +201,7 @@ impl Desk {
                         woken |= wakes.insert((at, id));
                     }
                     Action::TimedOut(side) => {
-                        steps.extend(pending.calls[side as usize].clone().map(Step::TimedOut));
+                        steps.extend(pending.calls[side as usize].clone().map(|call| Step::TimedOut(side, call)));
                     }
                     Action::TakeBack(side) => {
                         steps.extend(pending.calls[side as usize].clone().map(Step::TakeBack));
@@ -207,10 +243,8 @@ impl Desk {
         for step in steps {
             match step {
                 Step::Call(side, request, call) => self.call(id, side, *request, call),
-                Step::TimedOut(call) => {
-                    if let Some(permit) = call.take_permit() {
-                        permit.failure(self.now());
-                    }
+                Step::TimedOut(side, call) => {
+                    self.settle(side, &call, Some(&Error::deadline_exceeded("no answer in time")));
                 }
                 Step::TakeBack(call) => self.step(id, Event::TakenBack(call.cancellation.cancel())),
                 Step::Answer(reply, result) => reply.send(result),
@@ -241,18 +275,19 @@ impl Desk {
                 return self.step(id, Event::Refused(side, error));
             }
         };
-        call.keep_permit(permit);
+        let now = self.now();
+        call.keep_permit(permit, now);
+        self.lock().paces[side as usize].asked(now);
         let desk: Weak<Self> = Arc::downgrade(self);
-        let (clock_of, failures) = (Arc::clone(self.provider(side)), self.config.failure_policy);
+        // Without a desk nobody waits, and the permit goes back by itself.
         let reply = Reply::new(move |answer| {
-            if let Some(permit) = call.take_permit() {
-                failures.settle(permit, answer.as_ref().err(), clock_of.clock().now());
-            }
             if let Some(desk) = desk.upgrade() {
+                desk.settle(side, &call, answer.as_ref().err());
                 desk.step(id, Event::Answered(side, answer));
             }
         });
-        self.provider(side).submit(request, reply);
+        // Where it panics, the reply is dropped, which is an answer; this may be the thread of the time-outs.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.provider(side).submit(request, reply)));
     }
 
     pub(super) fn tick(self: &Arc<Self>) {
@@ -296,12 +331,8 @@ impl Desk {
 }
 
 impl Call {
-    fn keep_permit(&self, permit: Permit) {
-        *self.permit.lock().unwrap_or_else(PoisonError::into_inner) = Some(permit);
-    }
-
-    fn take_permit(&self) -> Option<Permit> {
-        self.permit.lock().unwrap_or_else(PoisonError::into_inner).take()
+    fn keep_permit(&self, permit: Permit, now: Timestamp) {
+        *self.permit.lock().unwrap_or_else(PoisonError::into_inner) = Some((permit, now));
     }
 }
 
@@ -321,6 +352,7 @@ fn worth(pending: &Pending, mode: &HybridMode) -> f32 {
 fn least_confident_removed(mut response: Response, request: &Request) -> Response {
     for detections in &mut response.detections {
         detections.items.retain(|item| item.confidence >= request.min_confidence);
+        detections.image_labels.retain(|label| label.confidence >= request.min_confidence);
     }
     response
 }

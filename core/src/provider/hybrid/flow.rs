@@ -2,7 +2,7 @@
 //! happened and says what to do.
 
 use crate::clock::Timestamp;
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{Advice, Error, ErrorCode, Result};
 use crate::provider::{AnswerReason, Response};
 use crate::resilience::FailurePolicy;
 use std::fmt;
@@ -74,6 +74,8 @@ pub(super) struct Plan {
     pub(super) first: Side,
     /// Whether the other side can do it too.
     pub(super) has_second: bool,
+    /// Whether the other side takes no money.
+    pub(super) second_is_free: bool,
     /// Why the first one is the first.
     pub(super) reason: AnswerReason,
     pub(super) timeout: Duration,
@@ -136,6 +138,10 @@ impl Flow {
 
     pub(super) fn on(&mut self, event: Event, now: Timestamp) -> Vec<Action> {
         let (first, second) = (self.plan.first, self.plan.first.other());
+        let waits = !matches!(self.stage, Stage::Ranking | Stage::Escalated | Stage::Done) && self.kept.is_none();
+        if waits && self.deadline_passed(now) && matches!(event, Event::Answered(_, Ok(_))) {
+            return self.too_late();
+        }
         match (self.stage, event) {
             (Stage::First, Event::Start) => vec![self.wait_from(now), Action::Call(first)],
             (Stage::First, Event::Refused(side, error)) if side == first => {
@@ -169,7 +175,8 @@ impl Flow {
             (Stage::Both, Event::TakenBack(true)) => self.answer_kept(self.plan.reason),
             // It is paid: its answer counts, and the kept one stands by.
             (Stage::Both, Event::TakenBack(false)) => vec![],
-            (Stage::Both, Event::Answered(side, Err(error))) if side == first => {
+            // Its breaker may have been asked late, by a thread that was held up until the time was over.
+            (Stage::Both, Event::Answered(side, Err(error)) | Event::Refused(side, error)) if side == first => {
                 self.failure = Some(error);
                 self.stage = Stage::Second;
                 vec![]
@@ -195,7 +202,7 @@ impl Flow {
             (Stage::Late, Event::Answered(side, Ok(response))) if side == first => {
                 self.answer_as(response, self.plan.reason)
             }
-            (Stage::Late, Event::Answered(side, Err(error))) if side == first => {
+            (Stage::Late, Event::Answered(side, Err(error)) | Event::Refused(side, error)) if side == first => {
                 // The second side's word says what can be done: `BudgetExhausted` rather than a time-out.
                 let answer = match self.failure.take() {
                     Some(of_second) => both_failed(of_second, &error),
@@ -259,11 +266,15 @@ impl Flow {
 
     fn fails_over(&self, error: &Error) -> bool {
         match error.code() {
+            // The request's own fault: the other one would say the same.
+            ErrorCode::InvalidArgument | ErrorCode::Unsupported | ErrorCode::DataCorrupt => false,
+            _ if error.advice() == Advice::ChangeInput => false,
+            // Whatever keeps a cloud from answering (rights, money, a fault of ours), to ask here costs nothing.
+            _ if self.plan.second_is_free => true,
             ErrorCode::Overloaded => self.plan.overflows,
-            // A primary that costs nothing stands in for a cloud that may not be paid.
-            ErrorCode::BudgetExhausted | ErrorCode::RateLimited if self.plan.first == Side::Fallback => true,
-            // Somebody closed it; the request itself was not taken back.
-            ErrorCode::Cancelled => true,
+            // Somebody closed it, and the request itself was not taken back; or a breaker of its own refused, which counts
+            // for no other breaker.
+            ErrorCode::Cancelled | ErrorCode::Unavailable => true,
             _ => self.plan.failures.counts(error),
         }
     }

@@ -80,6 +80,7 @@ fn failover() -> Plan {
     Plan {
         first: Side::Primary,
         has_second: true,
+        second_is_free: false,
         reason: AnswerReason::Primary,
         timeout: Duration::from_secs(5),
         deadline: Some(Timestamp::from_millis(20_000)),
@@ -124,7 +125,11 @@ fn failover_step_by_step() {
             "@5000, call P | @20000, slow P, call F | · | BudgetExhausted",
         ),
         ("start @5000 due F- P.9", "@5000, call P | @20000, slow P, call F | · | 0.9 Primary"),
-        // The deadline ends everything.
+        // The first one's breaker was asked only after its time was over.
+        ("start @5000 due P- F.8", "@5000, call P | @20000, slow P, call F | · | 0.8 OtherSlow"),
+        ("start @5000 due F- P-", "@5000, call P | @20000, slow P, call F | · | Unavailable"),
+        // The deadline ends everything, an answer that comes after it included.
+        ("start @20001 P.9", "@5000, call P | slow P, forget P, slow F, forget F, DeadlineExceeded"),
         ("start @20000 due P.9", "@5000, call P | slow P, forget P, slow F, forget F, DeadlineExceeded | ·"),
         ("start @20000 P!Unavailable", "@5000, call P | slow P, forget P, slow F, forget F, DeadlineExceeded"),
         (
@@ -143,7 +148,13 @@ fn failover_step_by_step() {
 #[test]
 fn other_plans_step_by_step() {
     let alone = Plan { has_second: false, reason: AnswerReason::OnlyOne, ..failover() };
-    let cloud_first = Plan { first: Side::Fallback, reason: AnswerReason::Overflow, overflows: true, ..failover() };
+    let cloud_first = Plan {
+        first: Side::Fallback,
+        second_is_free: true,
+        reason: AnswerReason::Overflow,
+        overflows: true,
+        ..failover()
+    };
     let overflow = Plan { overflows: true, ..failover() };
     let hurried = Plan { deadline: Some(Timestamp::from_millis(1_000)), ..failover() };
     let patient = Plan { deadline: None, ..failover() };
@@ -163,6 +174,12 @@ fn other_plans_step_by_step() {
             "start F!BudgetExhausted P.9",
             "@5000, call F | @20000, call P | 0.9 OtherFailed(BudgetExhausted)",
         ),
+        (
+            cloud_first,
+            "start F!PermissionDenied P.9",
+            "@5000, call F | @20000, call P | 0.9 OtherFailed(PermissionDenied)",
+        ),
+        (cloud_first, "start F!InvalidArgument", "@5000, call F | InvalidArgument"),
         (overflow, "start P!Overloaded F.8", "@5000, call P | @20000, call F | 0.8 Overflow"),
         (hurried, "start @1000 due", "@1000, call P | slow P, forget P, slow F, forget F, DeadlineExceeded"),
         (patient, "start @5000 due F.8", "@5000, call P | slow P, call F | forget P, 0.8 OtherSlow"),

@@ -6,7 +6,7 @@ use crate::resilience::BreakerState;
 impl Desk {
     pub(super) fn health(&self) -> Health {
         let now = self.now();
-        let [primary, fallback] = [Side::Primary, Side::Fallback].map(|side| (side, self.provider(side).health()));
+        let [primary, fallback] = [Side::Primary, Side::Fallback].map(|side| (side, self.health_of(side)));
         let mut reasons = Vec::new();
         let mut ready = [false; 2];
         for (side, health) in [&primary, &fallback] {

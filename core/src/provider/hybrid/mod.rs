@@ -5,6 +5,7 @@ mod config;
 mod desk;
 mod flow;
 mod health;
+mod pace;
 mod rank;
 
 pub use config::{Escalation, HybridConfig, HybridMode};
@@ -19,6 +20,7 @@ use desk::{Desk, State};
 use rank::Ranking;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 
@@ -57,7 +59,7 @@ impl HybridProvider {
     }
 
     /// The same, with somebody who hears of every change of a breaker. The listener is called on the thread that caused
-    /// the change, and should return soon.
+    /// the change, and should return soon; a panic there is caught and lost.
     ///
     /// # Errors
     /// As [`HybridProvider::new`].
@@ -82,7 +84,10 @@ impl HybridProvider {
             for want in Want::ALL {
                 let mut breaker = CircuitBreaker::new(settings.clone())?;
                 if let Some(listener) = listener.clone() {
-                    breaker = breaker.with_listener(move |transition| listener(side, want, transition));
+                    // A panic there would lose the answer that is on its way, or end the thread of the time-outs.
+                    breaker = breaker.with_listener(move |transition| {
+                        let _ = catch_unwind(AssertUnwindSafe(|| listener(side, want, transition)));
+                    });
                 }
                 breakers.insert((side, want), breaker);
             }
@@ -102,6 +107,7 @@ impl HybridProvider {
             balance,
             ranking,
             log: HealthLog::default(),
+            paces: Default::default(),
             closed: false,
         };
         let desk = Arc::new(Desk {
@@ -170,15 +176,9 @@ impl Provider for HybridProvider {
     }
 
     fn capability(&self) -> Capability {
-        let [primary, fallback] = &self.desk.capabilities;
-        let wants = Want::ALL.into_iter().filter(|want| primary.wants.contains(want) || fallback.wants.contains(want));
-        Capability {
-            wants: wants.collect(),
-            max_batch: primary.max_batch,
-            max_in_flight: primary.max_in_flight.saturating_add(fallback.max_in_flight),
-            leaves_machine: primary.leaves_machine || fallback.leaves_machine,
-            price: primary.price.max(fallback.price),
-        }
+        // Asked anew: the price of a cloud falls with its volume.
+        let [primary, fallback] = &self.desk.providers;
+        joined(&primary.capability(), &fallback.capability())
     }
 
     fn health(&self) -> Health {
@@ -186,7 +186,8 @@ impl Provider for HybridProvider {
     }
 
     fn submit(&self, request: Request, reply: Reply) {
-        let admitted = self.capability().admit(&self.desk.name, &request, self.desk.now());
+        let [primary, fallback] = &self.desk.capabilities;
+        let admitted = joined(primary, fallback).admit(&self.desk.name, &request, self.desk.now());
         match admitted {
             Ok(()) => self.desk.start(request, reply),
             Err(error) => reply.send(Err(error)),
@@ -195,5 +196,16 @@ impl Provider for HybridProvider {
 
     fn clock(&self) -> &dyn Clock {
         self.desk.providers[0].clock()
+    }
+}
+
+fn joined(primary: &Capability, fallback: &Capability) -> Capability {
+    let wants = Want::ALL.into_iter().filter(|want| primary.wants.contains(want) || fallback.wants.contains(want));
+    Capability {
+        wants: wants.collect(),
+        max_batch: primary.max_batch,
+        max_in_flight: primary.max_in_flight.saturating_add(fallback.max_in_flight),
+        leaves_machine: primary.leaves_machine || fallback.leaves_machine,
+        price: primary.price.max(fallback.price),
     }
 }

@@ -85,7 +85,8 @@ impl Budget {
     pub fn open(path: impl AsRef<Path>, config: BudgetConfig, journal: JournalOptions, now: Moment) -> Result<Self> {
         config.validate()?;
         journal.validate()?;
-        let path = path.as_ref();
+        // Two names of one file must not be two journals.
+        let path = &std::fs::canonicalize(path.as_ref()).unwrap_or_else(|_| path.as_ref().to_path_buf());
         let (disk, before) = FileDisk::open(path)?;
         let mut ledger = match before {
             Some(bytes) => record::read(&bytes, &config, path)?,

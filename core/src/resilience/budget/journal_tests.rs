@@ -77,6 +77,37 @@ fn a_second_budget_on_one_journal_is_refused() {
     folder.open(BudgetConfig::default(), 0).unwrap();
 }
 
+#[cfg(unix)]
+#[test]
+fn a_link_to_a_journal_is_that_journal() {
+    let folder = Folder::new("link");
+    let first = folder.open(BudgetConfig::default(), 0).unwrap();
+    let link = folder.0.join("link");
+    std::os::unix::fs::symlink(folder.journal(), &link).unwrap();
+    let open = || Budget::open(&link, BudgetConfig::default(), JournalOptions::default(), at(0));
+    assert_eq!(open().unwrap_err().code(), ErrorCode::InvalidState);
+    let _ = first.reserve(&SPEND, at(0)).unwrap().commit(at(0));
+    drop(first);
+    assert_eq!(spent(&open().unwrap(), 0), 1_000);
+    assert!(link.is_symlink(), "the link stays one");
+}
+
+#[test]
+fn a_warning_comes_once_more_after_a_restart() {
+    let folder = Folder::new("warning");
+    let total = Caps { per_day: Some(MicroDollars::from_micros(10_000)), ..Caps::default() };
+    let config = BudgetConfig { total, ..BudgetConfig::default() };
+    for (spends, heard) in [(9, 1), (1, 1)] {
+        let seen = Arc::new(Mutex::new(0));
+        let sink = Arc::clone(&seen);
+        let budget = folder.open(config.clone(), 0).unwrap().with_listener(move |_| *sink.lock().unwrap() += 1);
+        for _ in 0..spends {
+            let _ = budget.reserve(&SPEND, at(0)).unwrap().commit(at(0));
+        }
+        assert_eq!(*seen.lock().unwrap(), heard);
+    }
+}
+
 #[test]
 fn other_prices_and_caps_do_not_change_what_was_spent() {
     let folder = Folder::new("prices");
