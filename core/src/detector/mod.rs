@@ -118,7 +118,7 @@ impl Detector {
     ///
     /// # Errors
     /// `ModelInvalid` where the outputs are not what the spec says or hold NaN, `ResourceExhausted` where the device is out
-    /// of memory.
+    /// of memory, `Unavailable` where a device fails that has run this model before.
     pub fn detect(&self, frame: &Frame) -> Result<Detections> {
         let mut found = self.detect_batch(std::slice::from_ref(frame))?;
         found.pop().ok_or_else(|| Error::internal("a batch of one frame gave no result"))

@@ -13,6 +13,7 @@ use std::ffi::CString;
 use std::path::{Path, PathBuf};
 use std::ptr::{self, NonNull};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// How to open a session.
 pub(crate) struct SessionOptions<'a> {
@@ -36,6 +37,8 @@ pub(crate) struct OrtEngine {
     /// other providers share one device, where a second run at the same time gains nothing and was seen to crash.
     device: Option<Mutex<()>>,
     report: EngineReport,
+    /// A run has gone through: the model fits the engine.
+    has_run: AtomicBool,
 }
 
 impl OrtEngine {
@@ -64,7 +67,7 @@ impl OrtEngine {
                         spinning: options.spinning,
                     };
                     let device = (provider != ExecutionProvider::Cpu).then(|| Mutex::new(()));
-                    return Ok(Self { session, output_names, device, report });
+                    return Ok(Self { session, output_names, device, report, has_run: AtomicBool::new(false) });
                 }
                 // A model that cannot be loaded fails on every provider, and not for want of the provider.
                 Err(error) if error.code() != ErrorCode::RuntimeUnavailable => return Err(error),
@@ -172,7 +175,9 @@ impl OrtEngine {
     /// `OrtApi::Run`. ort's own `run` wants the session for itself alone, which would let one caller in at a time; the C
     /// function takes concurrent calls (onnxruntime_c_api.h, and `device` above for who is not trusted with it).
     fn run_session(&self, inputs: &[InputTensor<'_>]) -> Result<Vec<DynValue>> {
-        let failed = |error: ort::Error| run_error(&error);
+        let failed = |error: ort::Error| {
+            run_error(error.to_string(), self.device.is_some() && self.has_run.load(Ordering::Relaxed))
+        };
         let mut names = Vec::with_capacity(inputs.len());
         let mut tensors = Vec::with_capacity(inputs.len());
         for input in inputs {
@@ -221,6 +226,7 @@ impl OrtEngine {
             })
             .collect::<Vec<_>>();
         status.map_err(failed)?;
+        self.has_run.store(true, Ordering::Relaxed);
         if values.len() == self.output_names.len() {
             return Ok(values);
         }
@@ -254,13 +260,35 @@ fn output<'a>(name: &'a str, value: &'a DynValue) -> Result<OutputTensor<'a>> {
     Ok(OutputTensor { name, shape, data })
 }
 
-fn run_error(error: &ort::Error) -> Error {
-    let text = error.to_string();
+/// `device_ran`: it is a device that fails, and it has run this model before.
+fn run_error(text: String, device_ran: bool) -> Error {
     let lower = text.to_ascii_lowercase();
     // ONNX Runtime has no code for this (its issue 16307 asks for one); these are the words of its arenas and of CUDA.
     let memory = ["failed to allocate memory", "out of memory", "bad_alloc", "bad allocation"];
     if memory.iter().any(|words| lower.contains(words)) {
         return Error::resource_exhausted(format!("ONNX Runtime ran out of memory: {text}")).with_source(text);
     }
+    if device_ran {
+        // Not the model's fault: the device was lost, or its driver gave up.
+        return Error::unavailable(format!("the device failed: {text}")).with_source(text);
+    }
     Error::model_invalid(format!("ONNX Runtime cannot run the model: {text}")).with_source(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_that_fails_is_not_a_bad_model() {
+        for (text, device_ran, code) in [
+            ("CUDA failure 700: an illegal memory access was encountered", true, ErrorCode::Unavailable),
+            ("CUDA failure 700: an illegal memory access was encountered", false, ErrorCode::ModelInvalid),
+            ("Non-zero status code returned while running Concat", false, ErrorCode::ModelInvalid),
+            ("BFCArena: Failed to allocate memory for requested buffer", true, ErrorCode::ResourceExhausted),
+            ("BFCArena: Failed to allocate memory for requested buffer", false, ErrorCode::ResourceExhausted),
+        ] {
+            assert_eq!(run_error(text.into(), device_ran).code(), code, "{text}");
+        }
+    }
 }

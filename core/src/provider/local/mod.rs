@@ -29,7 +29,8 @@ use worker::CpuLook;
 ///
 /// - **Who is next.** The highest priority first, and of one priority the oldest. Where the queue is full, a request
 ///   pushes out the newest one of the lowest priority below its own, which is answered `Overloaded`; where there is none,
-///   it is itself. Requests whose deadline has passed make room first.
+///   it is itself. Requests whose deadline has
+///   passed, or that were taken back, make room first.
 /// - **Deadlines** are looked at when a request is taken up, between its batches, and when it is done. A call that has
 ///   begun is not broken off.
 /// - **Batches.** Frames of one request go through the model together, as many as the detector's `max_batch` says; those
@@ -234,10 +235,14 @@ impl Shared {
         // Threads that are free have room of their own, whether they have woken yet or not.
         let room = self.capability.max_in_flight.saturating_sub(state.running);
         if state.queue.len() >= room {
-            let late = state.queue.take_if(|job| job.request.time_left(now).is_err());
-            given.extend(late.into_iter().filter_map(|job| {
-                let late = job.request.time_left(now).err()?;
-                Some((job.reply, Err(late)))
+            let of_use = |request: &Request| match request.cancellation.is_cancelled() {
+                true => Err(Error::cancelled("the request was taken back before its turn came")),
+                false => request.time_left(now).map(|_| ()),
+            };
+            let dead = state.queue.take_if(|job| of_use(&job.request).is_err());
+            given.extend(dead.into_iter().filter_map(|job| {
+                let why = of_use(&job.request).err()?;
+                Some((job.reply, Err(why)))
             }));
         }
         let priority = request.priority;

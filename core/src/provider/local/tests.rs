@@ -283,6 +283,22 @@ fn deadlines_before_during_and_after() {
     }
     control.hold(false);
     assert!(running.wait().is_ok() && alive.wait().is_ok());
+
+    // So do those that were taken back.
+    control.calls();
+    control.hold(true);
+    let running = submit(&local, frames(1));
+    control.wait_for_calls(1);
+    let requests = [frames(1), frames(1)];
+    let cancellations = requests.each_ref().map(|request| request.cancellation.clone());
+    let taken_back = requests.map(|request| submit(&local, request));
+    assert!(cancellations.iter().all(|cancellation| cancellation.cancel()));
+    let alive = submit(&local, frames(1).with_priority(Priority::Low));
+    for answer in taken_back {
+        assert_eq!(code(answer), ErrorCode::Cancelled);
+    }
+    control.hold(false);
+    assert!(running.wait().is_ok() && alive.wait().is_ok());
 }
 
 #[test]

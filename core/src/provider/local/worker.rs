@@ -91,7 +91,8 @@ impl Shared {
         }
         drop(state);
         // Its pixels are not held while the host looks at the answer.
-        drop(request);
+        // They may belong to the host, whose own code runs then.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(request)));
         reply.send(answer);
     }
 

@@ -102,7 +102,7 @@ impl Budget {
     }
 
     /// Sets who is told of warnings and refusals, for all clones; one listener, the last one set. It is called on the
-    /// thread that spends, without the lock, so it may ask for a report; it should be quick, and must not panic.
+    /// thread that spends, without the lock, so it may ask for a report; it should be quick. A panic there is caught and lost.
     pub fn with_listener(self, listener: impl Fn(&BudgetEvent) + Send + Sync + 'static) -> Self {
         self.0.lock(|state| state.listener = Some(std::sync::Arc::new(listener)));
         self
@@ -210,7 +210,9 @@ impl Inner {
             (answer, listener)
         });
         if let Some(listener) = listener {
-            events.iter().for_each(|event| listener(event));
+            // This may be a reservation that is dropped while its thread panics: a second panic would end the process.
+            let tell = || events.iter().for_each(|event| listener(event));
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(tell));
         }
         answer
     }
