@@ -270,6 +270,26 @@ fn faults_on_the_way() {
 }
 
 #[test]
+fn an_answer_without_end_is_not_read_to_its_end() {
+    // Of an error, only the status is needed.
+    for (status, code, billed) in [(200, ErrorCode::Unavailable, 3), (429, ErrorCode::RateLimited, 0)] {
+        let written = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&written);
+        let server = Server::start(move |_, _| Act::Endless(status, Arc::clone(&count)));
+        let budget = budget(1_000_000);
+        let provider = open(RekognitionConfig { timeout_s: 60.0, ..config(&server.url()) }).with_budget(budget.clone());
+        let began = Instant::now();
+        let error = provider.detect(Request::new([frame()])).unwrap_err();
+        let (took, written) = (began.elapsed(), written.load(Ordering::Relaxed) >> 20);
+        println!("{status}: {written} MiB written, {took:?}, {error}");
+        assert_eq!((error.code(), server.count()), (code, 3), "{error}");
+        assert_eq!(spent(&budget, &provider), (billed * 1_000, 0));
+        // Three times 8, and what the system itself holds of each connection.
+        assert!(written < 64 && took < Duration::from_secs(20), "{written} MiB in {took:?}");
+    }
+}
+
+#[test]
 fn nobody_there() {
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let provider = open(config(&format!("http://{address}")));

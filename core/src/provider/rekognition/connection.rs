@@ -1,5 +1,6 @@
 //! The client and where its credentials come from.
 
+use super::bounded::Bounded;
 use super::config::{RekognitionConfig, check_endpoint, check_region};
 use super::memory::repeated;
 use crate::clock::{Clock, Moment, Timestamp, UnixTime};
@@ -80,6 +81,7 @@ impl Connection {
         } else {
             builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
         };
+        let http = SharedHttpClient::new(Bounded(http));
         Self { config, keys, http, looking: Arc::default(), known: Mutex::default() }
     }
 

@@ -1,6 +1,7 @@
 //! Amazon Rekognition. Everything asynchronous stays in here, on a runtime of the provider's own.
 
 mod answer;
+mod bounded;
 mod config;
 mod connection;
 mod failure;
