@@ -694,6 +694,28 @@ fn secrets_are_not_printed() {
     assert!(!text.contains(SECRET) && !text.contains("session-secret") && !text.contains("AKIDTEST"), "{text}");
 }
 
+#[test]
+fn what_the_other_side_echoes_is_no_secret_and_one_line() {
+    let server = Server::start(|_, asked| {
+        let head = asked.head.replace("\r\n", "\\r\\n").replace('"', "'");
+        let token = asked.header("x-amz-security-token").unwrap();
+        let body = format!(r#"{{"__type":"Bad\nAKIDTEST","Message":"{token}\r\n{SECRET} was: {head}"}}"#);
+        let answer = Act::json(body);
+        let Act::Answer { headers, body, .. } = answer else { return answer };
+        Act::Answer { status: 400, headers, body }
+    });
+    let provider = RekognitionProvider::open(config(&server.url())).unwrap();
+    let provider = provider.with_credentials("AKIDTEST", SECRET, Some("IQoJ-session-token"));
+    let error = provider.detect(Request::new([frame()])).unwrap_err();
+    let text = format!("{error} {error:?} {:?}", provider.health());
+    println!("{text}");
+    assert_eq!(error.code(), ErrorCode::InvalidArgument);
+    assert!(error.to_string().contains("*** was: ") && !error.to_string().contains(char::is_control), "{error}");
+    for secret in ["AKIDTEST", SECRET, "IQoJ"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+}
+
 /// Runs one of the ignored tests below in a process with these variables and no others.
 fn child(test: &str, variables: &[(&str, &str)]) -> String {
     let home = std::env::temp_dir().join(format!("guarita-{}-{test}", std::process::id()));

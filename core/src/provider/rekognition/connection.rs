@@ -35,6 +35,13 @@ pub(super) struct Keys {
     pub(super) session: Option<String>,
 }
 
+impl Keys {
+    /// What no message may have in it.
+    pub(super) fn all(&self) -> impl Iterator<Item = &str> {
+        [self.secret.as_str(), self.access.as_str()].into_iter().chain(self.session.as_deref())
+    }
+}
+
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Keys")
@@ -57,10 +64,12 @@ struct Known {
     in_vain: Option<(Timestamp, Error)>,
 }
 
-#[derive(Clone)]
-struct Ready {
-    client: Client,
-    host: Arc<str>,
+/// A client, the host that it calls, and the keys that it signs with.
+#[derive(Clone, Debug)]
+pub(super) struct Ready {
+    pub(super) client: Client,
+    pub(super) host: Arc<str>,
+    pub(super) keys: Arc<Keys>,
     ends: Option<UnixTime>,
 }
 
@@ -91,8 +100,8 @@ impl Connection {
         self.known().in_vain.as_ref().map(|(at, error)| (error.to_string(), now - *at < IN_VAIN))
     }
 
-    /// A client with credentials that are good for now, and the host that it calls.
-    pub(super) async fn client(self: &Arc<Self>, clock: &Arc<dyn Clock>) -> Result<(Client, Arc<str>)> {
+    /// A client with credentials that are good for now.
+    pub(super) async fn client(self: &Arc<Self>, clock: &Arc<dyn Clock>) -> Result<Ready> {
         if let Some(known) = self.at_hand(clock.moment()) {
             return known;
         }
@@ -111,7 +120,7 @@ impl Connection {
         tokio::spawn(find).await.unwrap_or_else(|_| Err(Error::internal("looking for credentials ended early")))
     }
 
-    async fn find(&self, clock: &dyn Clock) -> Result<(Client, Arc<str>)> {
+    async fn find(&self, clock: &dyn Clock) -> Result<Ready> {
         let limit = Duration::from_secs_f64(self.config.credentials_timeout_s);
         let found = match tokio::time::timeout(limit, self.look()).await {
             Ok(found) => found,
@@ -125,7 +134,7 @@ impl Connection {
             Ok(ready) => {
                 known.in_vain = None;
                 known.ready = Some(ready.clone());
-                Ok((ready.client, ready.host))
+                Ok(ready)
             }
             Err(error) => {
                 // Now, not when it began: looking may take longer than the answer holds.
@@ -135,22 +144,25 @@ impl Connection {
         }
     }
 
-    /// The credentials were refused: the next call looks for others.
-    pub(super) fn forget(&self) {
-        self.known().ready = None;
+    /// These credentials were refused: the next call looks for others, unless somebody has found some meanwhile.
+    pub(super) fn forget(&self, refused: &Ready) {
+        let mut known = self.known();
+        if known.ready.as_ref().is_some_and(|ready| Arc::ptr_eq(&ready.keys, &refused.keys)) {
+            known.ready = None;
+        }
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn at_hand(&self, now: Moment) -> Option<Result<(Client, Arc<str>)>> {
+    fn at_hand(&self, now: Moment) -> Option<Result<Ready>> {
         let known = self.known();
         let margin = i64::try_from(BEFORE_THE_END.as_secs()).unwrap_or(0);
         let good =
             |ready: &&Ready| ready.ends.is_none_or(|ends| now.unix.as_secs().saturating_add(margin) < ends.as_secs());
         if let Some(ready) = known.ready.as_ref().filter(good) {
-            return Some(Ok((ready.client.clone(), Arc::clone(&ready.host))));
+            return Some(Ok(ready.clone()));
         }
         let (at, error) = known.in_vain.as_ref()?;
         (now.monotonic - *at < IN_VAIN).then(|| Err(repeated(error)))
@@ -164,6 +176,11 @@ impl Connection {
             }
             None => self.credentials(region.clone()).await?,
         };
+        let keys = Arc::new(Keys {
+            access: credentials.access_key_id().into(),
+            secret: credentials.secret_access_key().into(),
+            session: credentials.session_token().map(Into::into),
+        });
         let ends = credentials.expiry().and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
         let ends = ends.map(|since| UnixTime::from_secs(i64::try_from(since.as_secs()).unwrap_or(i64::MAX)));
         let seconds = Duration::from_secs_f64;
@@ -187,7 +204,7 @@ impl Connection {
             // A stalled call ends at the timeout like any other.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         config.set_endpoint_url(self.config.endpoint.clone());
-        Ok(Ready { client: Client::from_conf(config.build()), host, ends })
+        Ok(Ready { client: Client::from_conf(config.build()), host, keys, ends })
     }
 
     async fn region(&self) -> Result<Region> {
@@ -235,3 +252,33 @@ const LOOKED: &str = "looked at, in this order: the variables AWS_ACCESS_KEY_ID 
     AWS_CONFIG_FILE); the web identity of AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN; the container's role \
     (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI); the instance's role (metadata service, unless \
     AWS_EC2_METADATA_DISABLED)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+
+    #[test]
+    fn only_the_keys_that_were_refused_are_forgotten() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let config = RekognitionConfig {
+                region: Some("eu-west-1".into()),
+                endpoint: Some("http://127.0.0.1:1".into()),
+                ..RekognitionConfig::default()
+            };
+            let keys = Keys { access: "a".into(), secret: "b".into(), session: None };
+            let connection = Arc::new(Connection::new(Arc::new(config), Some(keys)));
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+            let old = connection.client(&clock).await.unwrap();
+            connection.forget(&old);
+            assert!(connection.known().ready.is_none());
+            let new = connection.client(&clock).await.unwrap();
+            // A call that began before the others were found.
+            connection.forget(&old);
+            assert!(connection.known().ready.is_some());
+            connection.forget(&new);
+            assert!(connection.known().ready.is_none());
+        });
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::answer::{Raw, Reading};
 use super::config::{RekognitionConfig, SmallPicture, TextUnit};
-use super::connection::Connection;
+use super::connection::{Connection, Ready};
 use super::failure::{Failure, sort};
 use super::memory::{Ending, Memory, Seat, repeated};
 use super::policy::{Pace, Purse};
@@ -12,7 +12,6 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::provider::picture::{PictureLimits, Preparation, Prepared, prepare};
 use crate::provider::{HealthLog, Latency, Redact, Request, Response, Want};
 use crate::resilience::{MicroDollars, RetryDecision, RetryPolicy, RetryTokens};
-use aws_sdk_rekognition::Client;
 use aws_sdk_rekognition::primitives::Blob;
 use aws_sdk_rekognition::types as aws;
 use std::panic::AssertUnwindSafe;
@@ -236,14 +235,14 @@ impl Desk {
             while let Some(wait) = self.shared.pace.wait(api, self.clock.now(), deadline)? {
                 tokio::time::sleep(wait).await;
             }
-            let (client, host) = self.connection.client(&self.clock).await?;
+            let ready = self.connection.client(&self.clock).await?;
             if !request.cancellation.begin() {
                 return Err(Error::cancelled(format!("{}: the request was taken back before it was sent", self.name)));
             }
             let camera = &request.frames[at].meta().camera;
             let held = self.purse.reserve(api, camera, &request.tenant, self.clock.moment())?;
-            let place = format!("{api} at {host}");
-            let ended = self.attempt(&client, request, image.clone(), &place).await;
+            let place = format!("{api} at {}", ready.host);
+            let ended = self.attempt(&ready, request, image.clone(), &place).await;
             let now = self.clock.moment();
             let failure = match ended {
                 Ok((raw, version)) => {
@@ -259,7 +258,7 @@ impl Desk {
                 held.release(now);
             }
             if failure.credentials {
-                self.connection.forget();
+                self.connection.forget(&ready);
             }
             match self.retry.next(&failure.error, attempt, failure.retry_after, now.monotonic, deadline) {
                 RetryDecision::Again { after, taken } => {
@@ -274,14 +273,14 @@ impl Desk {
 
     async fn attempt(
         &self,
-        client: &Client,
+        ready: &Ready,
         request: &Request,
         image: aws::Image,
         place: &str,
     ) -> Result<(Raw, Option<String>), Failure> {
         let limit = Duration::from_secs_f64(self.config.timeout_s);
         // The SDK has the same limit for what it does; this one holds whatever it does.
-        match tokio::time::timeout(limit, self.send(client, request, image, place)).await {
+        match tokio::time::timeout(limit, self.send(ready, request, image, place)).await {
             Ok(answer) => answer,
             Err(_) => Err(Failure::maybe_billed(Error::deadline_exceeded(format!(
                 "{place}: no answer within {} s (timeout_s)",
@@ -292,7 +291,7 @@ impl Desk {
 
     async fn send(
         &self,
-        client: &Client,
+        ready: &Ready,
         request: &Request,
         image: aws::Image,
         place: &str,
@@ -305,7 +304,8 @@ impl Desk {
         };
         match request.want {
             Want::Labels => {
-                let mut call = client
+                let mut call = ready
+                    .client
                     .detect_labels()
                     .image(image)
                     .min_confidence(least)
@@ -316,21 +316,27 @@ impl Desk {
                     let general = aws::GeneralLabelsSettings::builder().set_label_inclusion_filters(Some(labels));
                     call = call.settings(aws::DetectLabelsSettings::builder().general_labels(general.build()).build());
                 }
-                let output = call.send().await.map_err(|error| sort(error, place))?;
+                let output = call.send().await.map_err(|error| sort(error, place, &ready.keys))?;
                 Ok((Raw::Labels(output.labels.ok_or_else(no_list)?), output.label_model_version))
             }
             Want::Text => {
-                let mut call = client.detect_text().image(image);
+                let mut call = ready.client.detect_text().image(image);
                 // The filter is one of words; a line is as sure as its words are on the whole.
                 if self.config.text == TextUnit::Word {
                     let word = aws::DetectionFilter::builder().min_confidence(least).build();
                     call = call.filters(aws::DetectTextFilters::builder().word_filter(word).build());
                 }
-                let output = call.send().await.map_err(|error| sort(error, place))?;
+                let output = call.send().await.map_err(|error| sort(error, place, &ready.keys))?;
                 Ok((Raw::Text(output.text_detections.ok_or_else(no_list)?), output.text_model_version))
             }
             Want::Faces => {
-                let output = client.detect_faces().image(image).send().await.map_err(|error| sort(error, place))?;
+                let output = ready
+                    .client
+                    .detect_faces()
+                    .image(image)
+                    .send()
+                    .await
+                    .map_err(|error| sort(error, place, &ready.keys))?;
                 // This API does not say which model looked.
                 Ok((Raw::Faces(output.face_details.ok_or_else(no_list)?), None))
             }

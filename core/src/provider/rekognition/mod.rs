@@ -8,6 +8,7 @@ mod failure;
 mod job;
 mod memory;
 mod policy;
+mod words;
 
 pub use config::{RekognitionConfig, SmallPicture, TextUnit};
 
