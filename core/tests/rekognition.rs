@@ -498,6 +498,86 @@ fn who_joins_outlives_a_shorter_deadline() {
     assert_eq!((second.calls, server.count()), (1, 2));
 }
 
+#[derive(Debug)]
+struct Slow;
+
+impl Redact for Slow {
+    fn regions(&self, _: &Frame) -> Result<Vec<RedactRegion>> {
+        std::thread::sleep(Duration::from_millis(300));
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn who_joins_does_not_inherit_that_another_has_no_time_to_wait() {
+    // The other side asks for a wait that only the second has the time for.
+    let server = Server::start(|n, asked| match n {
+        0 => {
+            std::thread::sleep(Duration::from_millis(300));
+            Act::error(400, "ThrottlingException").with("retry-after", "5")
+        }
+        _ => rekognition(n, asked),
+    });
+    let provider = open(config(&server.url()));
+    let hurried = |provider: &RekognitionProvider| {
+        let (reply, answer) = Reply::channel();
+        let deadline = provider.clock().now() + Duration::from_millis(1_500);
+        provider.submit(Request::new([frame()]).with_idempotency_key("a").with_deadline(deadline), reply);
+        std::thread::sleep(Duration::from_millis(50));
+        answer
+    };
+    let first = hurried(&provider);
+    let second = provider.detect(Request::new([frame()]).with_idempotency_key("a"));
+    assert_eq!(first.wait().unwrap_err().code(), ErrorCode::RateLimited);
+    assert_eq!((second.unwrap().calls, server.count()), (1, 2));
+    // Its turn comes after the first one's deadline.
+    let server = Server::start(rekognition);
+    let provider = open(RekognitionConfig { max_per_second: Some(0.4), ..config(&server.url()) });
+    let provider = provider.with_redact(Arc::new(Slow));
+    provider.detect(Request::new([frame()])).unwrap();
+    let first = hurried(&provider);
+    let second = provider.detect(Request::new([frame()]).with_idempotency_key("a"));
+    assert_eq!(first.wait().unwrap_err().code(), ErrorCode::Overloaded);
+    assert_eq!(second.unwrap().calls, 1);
+}
+
+#[test]
+fn a_retry_that_succeeds_gives_its_tokens_back() {
+    let server = Server::start(|n, asked| match n % 2 {
+        0 => Act::error(500, "InternalServerError"),
+        _ => rekognition(n, asked),
+    });
+    // Enough for one retry.
+    let retry = RetryConfig { bucket: 5, retry_cost: 5, ..config("").retry };
+    let provider = open(RekognitionConfig { retry, ..config(&server.url()) });
+    for _ in 0..4 {
+        assert_eq!(provider.detect(Request::new([frame()])).unwrap().calls, 2);
+    }
+}
+
+#[test]
+fn health_says_how_long_the_wait_is() {
+    let server = Server::start(|n, asked| {
+        std::thread::sleep(Duration::from_millis(100));
+        rekognition(n, asked)
+    });
+    let provider = open(RekognitionConfig { max_in_flight: 1, ..config(&server.url()) });
+    provider.detect(Request::new([frame()])).unwrap();
+    assert_eq!(provider.health().expected_wait, Duration::ZERO);
+    let (reply, answer) = Reply::channel();
+    provider.submit(Request::new((0..6).map(|_| frame()).collect::<Vec<_>>()), reply);
+    let until = Instant::now() + Duration::from_secs(5);
+    let mut longest = Duration::ZERO;
+    while provider.health().in_flight > 0 && Instant::now() < until {
+        longest = longest.max(provider.health().expected_wait);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    answer.wait().unwrap();
+    // Five wait, each for about a call.
+    assert!(longest >= Duration::from_millis(300), "{longest:?}");
+    assert_eq!(provider.health().expected_wait, Duration::ZERO);
+}
+
 fn budget(per_day: u64) -> Budget {
     let total = Caps { per_day: Some(MicroDollars::from_micros(per_day)), ..Caps::default() };
     Budget::new(BudgetConfig { total, ..BudgetConfig::default() }).unwrap()
@@ -766,6 +846,33 @@ fn child_says_why_it_cannot_sign() {
     let began = Instant::now();
     assert_eq!(provider.detect(Request::new([frame()])).unwrap_err().code(), ErrorCode::PermissionDenied);
     assert!(began.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn without_certificates_it_says_so() {
+    let file = std::env::temp_dir().join(format!("guarita-no-certificates-{}", std::process::id()));
+    std::fs::write(&file, "").unwrap();
+    let text = child("child_trusts_nobody", &[("SSL_CERT_FILE", file.to_str().unwrap())]);
+    assert!(text.contains("ca-certificates"), "{text}");
+    // Nothing on this machine itself needs them.
+    let keys = [("AWS_ACCESS_KEY_ID", "AKIDENV"), ("AWS_SECRET_ACCESS_KEY", SECRET), ("AWS_REGION", "eu-west-1")];
+    child("child_signs", &[&keys[..], &[("SSL_CERT_FILE", file.to_str().unwrap())]].concat());
+    std::fs::remove_file(file).unwrap();
+}
+
+#[test]
+#[ignore = "runs in a process of its own"]
+fn child_trusts_nobody() {
+    for keys in [true, false] {
+        let provider = RekognitionProvider::open(config("https://127.0.0.1:1")).unwrap();
+        let provider = if keys { provider.with_credentials("AKIDTEST", SECRET, None) } else { provider };
+        let error = provider.detect(Request::new([frame()])).unwrap_err();
+        println!("{error}");
+        assert_eq!((error.code(), error.advice()), (ErrorCode::RuntimeUnavailable, Advice::FixHost), "{error}");
+        let health = provider.health();
+        assert!(!health.ready && health.degraded.is_some_and(|why| why.contains("ca-certificates")));
+        assert_eq!(health.last_error.unwrap().code, ErrorCode::RuntimeUnavailable);
+    }
 }
 
 #[test]

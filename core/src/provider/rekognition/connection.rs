@@ -1,7 +1,7 @@
 //! The client and where its credentials come from.
 
 use super::bounded::Bounded;
-use super::config::{RekognitionConfig, check_endpoint, check_region};
+use super::config::{RekognitionConfig, check_region};
 use super::memory::repeated;
 use crate::clock::{Clock, Moment, Timestamp, UnixTime};
 use crate::error::{Error, Result};
@@ -18,6 +18,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
+use tokio::sync::OnceCell;
 
 /// Credentials are looked for anew this long before they end, as a call takes a while and clocks differ.
 const BEFORE_THE_END: Duration = Duration::from_secs(60);
@@ -52,7 +53,7 @@ impl fmt::Debug for Keys {
 pub(super) struct Connection {
     config: Arc<RekognitionConfig>,
     keys: Option<Keys>,
-    http: SharedHttpClient,
+    http: OnceCell<SharedHttpClient>,
     /// Held while credentials are looked for, so that one looks for all.
     looking: Arc<tokio::sync::Mutex<()>>,
     known: Mutex<Known>,
@@ -81,17 +82,7 @@ impl fmt::Debug for Connection {
 
 impl Connection {
     pub(super) fn new(config: Arc<RekognitionConfig>, keys: Option<Keys>) -> Self {
-        let here = config.endpoint.as_deref().is_some_and(|endpoint| check_endpoint(endpoint).unwrap_or(false));
-        let plain = here && config.endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://"));
-        let builder = aws_smithy_http_client::Builder::new();
-        // Without TLS no certificates are loaded; credentials still may want it.
-        let http = if plain && keys.is_some() {
-            builder.build_http()
-        } else {
-            builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
-        };
-        let http = SharedHttpClient::new(Bounded(http));
-        Self { config, keys, http, looking: Arc::default(), known: Mutex::default() }
+        Self { config, keys, http: OnceCell::new(), looking: Arc::default(), known: Mutex::default() }
     }
 
     /// Why there are no credentials, where they were looked for in vain the last time, and whether the next request gets
@@ -168,13 +159,36 @@ impl Connection {
         (now.monotonic - *at < IN_VAIN).then(|| Err(repeated(error)))
     }
 
+    /// Made once, unless it cannot be.
+    async fn http(&self) -> Result<SharedHttpClient> {
+        let make = || async {
+            // Then it is this machine itself, see `check_endpoint`.
+            let plain = self.config.endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://"));
+            // Without TLS no certificates are read; where credentials come from, there may be TLS after all.
+            let tls = !(plain && self.keys.is_some())
+                && tokio::task::spawn_blocking(any_certificate)
+                    .await
+                    .map_err(|_| Error::internal("no thread could look for certificates"))?;
+            let builder = aws_smithy_http_client::Builder::new();
+            let http = match (tls, plain) {
+                (true, _) => builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https(),
+                (false, true) => builder.build_http(),
+                // The SDK would panic, or distrust everybody.
+                (false, false) => return Err(Error::runtime_unavailable(NO_CERTIFICATES)),
+            };
+            Ok(SharedHttpClient::new(Bounded(http)))
+        };
+        self.http.get_or_try_init(make).await.cloned()
+    }
+
     async fn look(&self) -> Result<Ready> {
-        let region = self.region().await?;
+        let http = self.http().await?;
+        let region = self.region(&http).await?;
         let credentials = match &self.keys {
             Some(Keys { access, secret, session }) => {
                 Credentials::new(access.as_str(), secret.as_str(), session.clone(), None, "guarita")
             }
-            None => self.credentials(region.clone()).await?,
+            None => self.credentials(region.clone(), &http).await?,
         };
         let keys = Arc::new(Keys {
             access: credentials.access_key_id().into(),
@@ -197,7 +211,7 @@ impl Connection {
             .region(region)
             .credentials_provider(credentials)
             .identity_cache(IdentityCache::no_cache())
-            .http_client(self.http.clone())
+            .http_client(http)
             // Ours knows the deadline and the budget.
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts)
@@ -207,11 +221,11 @@ impl Connection {
         Ok(Ready { client: Client::from_conf(config.build()), host, keys, ends })
     }
 
-    async fn region(&self) -> Result<Region> {
+    async fn region(&self, http: &SharedHttpClient) -> Result<Region> {
         if let Some(region) = &self.config.region {
             return Ok(Region::new(region.clone()));
         }
-        let mut loader = aws_config::defaults(BEHAVIOR()).http_client(self.http.clone()).no_credentials();
+        let mut loader = aws_config::defaults(BEHAVIOR()).http_client(http.clone()).no_credentials();
         if let Some(profile) = &self.config.profile {
             loader = loader.profile_name(profile);
         }
@@ -226,8 +240,8 @@ impl Connection {
         Ok(region)
     }
 
-    async fn credentials(&self, region: Region) -> Result<Credentials> {
-        let chain = ProviderConfig::without_region().with_http_client(self.http.clone());
+    async fn credentials(&self, region: Region, http: &SharedHttpClient) -> Result<Credentials> {
+        let chain = ProviderConfig::without_region().with_http_client(http.clone());
         let imds = aws_config::imds::Client::builder()
             .configure(&chain)
             .connect_timeout(Duration::from_secs(1))
@@ -244,6 +258,13 @@ impl Connection {
             Error::permission_denied(format!("no credentials: {error}; {LOOKED}"))
         })
     }
+}
+
+const NO_CERTIFICATES: &str = "no system certificates found, so nobody can be trusted with a picture; install \
+    ca-certificates (SSL_CERT_FILE and SSL_CERT_DIR are read too)";
+
+fn any_certificate() -> bool {
+    !rustls_native_certs::load_native_certs().certs.is_empty()
 }
 
 /// Where they are looked for, for people who have none.
