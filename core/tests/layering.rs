@@ -21,7 +21,7 @@ const KNOWS_ORT: &str = "onnx";
 
 /// The only folder that may know the crates of the cloud, and anything asynchronous; how their names begin.
 const KNOWS_AWS: [&str; 2] = ["provider", "rekognition"];
-const OF_AWS: [&str; 2] = ["aws_", "tokio"];
+const OF_AWS: [&str; 3] = ["aws_", "rustls_", "tokio"];
 
 /// Floor and place in the order of all modules.
 fn place(module: &str) -> Option<(u8, usize)> {

@@ -270,6 +270,26 @@ fn faults_on_the_way() {
 }
 
 #[test]
+fn an_answer_without_end_is_not_read_to_its_end() {
+    // Of an error, only the status is needed.
+    for (status, code, billed) in [(200, ErrorCode::Unavailable, 3), (429, ErrorCode::RateLimited, 0)] {
+        let written = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&written);
+        let server = Server::start(move |_, _| Act::Endless(status, Arc::clone(&count)));
+        let budget = budget(1_000_000);
+        let provider = open(RekognitionConfig { timeout_s: 60.0, ..config(&server.url()) }).with_budget(budget.clone());
+        let began = Instant::now();
+        let error = provider.detect(Request::new([frame()])).unwrap_err();
+        let (took, written) = (began.elapsed(), written.load(Ordering::Relaxed) >> 20);
+        println!("{status}: {written} MiB written, {took:?}, {error}");
+        assert_eq!((error.code(), server.count()), (code, 3), "{error}");
+        assert_eq!(spent(&budget, &provider), (billed * 1_000, 0));
+        // Three times 8, and what the system itself holds of each connection.
+        assert!(written < 64 && took < Duration::from_secs(20), "{written} MiB in {took:?}");
+    }
+}
+
+#[test]
 fn nobody_there() {
     let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let provider = open(config(&format!("http://{address}")));
@@ -478,6 +498,86 @@ fn who_joins_outlives_a_shorter_deadline() {
     assert_eq!((second.calls, server.count()), (1, 2));
 }
 
+#[derive(Debug)]
+struct Slow;
+
+impl Redact for Slow {
+    fn regions(&self, _: &Frame) -> Result<Vec<RedactRegion>> {
+        std::thread::sleep(Duration::from_millis(300));
+        Ok(Vec::new())
+    }
+}
+
+#[test]
+fn who_joins_does_not_inherit_that_another_has_no_time_to_wait() {
+    // The other side asks for a wait that only the second has the time for.
+    let server = Server::start(|n, asked| match n {
+        0 => {
+            std::thread::sleep(Duration::from_millis(300));
+            Act::error(400, "ThrottlingException").with("retry-after", "5")
+        }
+        _ => rekognition(n, asked),
+    });
+    let provider = open(config(&server.url()));
+    let hurried = |provider: &RekognitionProvider| {
+        let (reply, answer) = Reply::channel();
+        let deadline = provider.clock().now() + Duration::from_millis(1_500);
+        provider.submit(Request::new([frame()]).with_idempotency_key("a").with_deadline(deadline), reply);
+        std::thread::sleep(Duration::from_millis(50));
+        answer
+    };
+    let first = hurried(&provider);
+    let second = provider.detect(Request::new([frame()]).with_idempotency_key("a"));
+    assert_eq!(first.wait().unwrap_err().code(), ErrorCode::RateLimited);
+    assert_eq!((second.unwrap().calls, server.count()), (1, 2));
+    // Its turn comes after the first one's deadline.
+    let server = Server::start(rekognition);
+    let provider = open(RekognitionConfig { max_per_second: Some(0.4), ..config(&server.url()) });
+    let provider = provider.with_redact(Arc::new(Slow));
+    provider.detect(Request::new([frame()])).unwrap();
+    let first = hurried(&provider);
+    let second = provider.detect(Request::new([frame()]).with_idempotency_key("a"));
+    assert_eq!(first.wait().unwrap_err().code(), ErrorCode::Overloaded);
+    assert_eq!(second.unwrap().calls, 1);
+}
+
+#[test]
+fn a_retry_that_succeeds_gives_its_tokens_back() {
+    let server = Server::start(|n, asked| match n % 2 {
+        0 => Act::error(500, "InternalServerError"),
+        _ => rekognition(n, asked),
+    });
+    // Enough for one retry.
+    let retry = RetryConfig { bucket: 5, retry_cost: 5, ..config("").retry };
+    let provider = open(RekognitionConfig { retry, ..config(&server.url()) });
+    for _ in 0..4 {
+        assert_eq!(provider.detect(Request::new([frame()])).unwrap().calls, 2);
+    }
+}
+
+#[test]
+fn health_says_how_long_the_wait_is() {
+    let server = Server::start(|n, asked| {
+        std::thread::sleep(Duration::from_millis(100));
+        rekognition(n, asked)
+    });
+    let provider = open(RekognitionConfig { max_in_flight: 1, ..config(&server.url()) });
+    provider.detect(Request::new([frame()])).unwrap();
+    assert_eq!(provider.health().expected_wait, Duration::ZERO);
+    let (reply, answer) = Reply::channel();
+    provider.submit(Request::new((0..6).map(|_| frame()).collect::<Vec<_>>()), reply);
+    let until = Instant::now() + Duration::from_secs(5);
+    let mut longest = Duration::ZERO;
+    while provider.health().in_flight > 0 && Instant::now() < until {
+        longest = longest.max(provider.health().expected_wait);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    answer.wait().unwrap();
+    // Five wait, each for about a call.
+    assert!(longest >= Duration::from_millis(300), "{longest:?}");
+    assert_eq!(provider.health().expected_wait, Duration::ZERO);
+}
+
 fn budget(per_day: u64) -> Budget {
     let total = Caps { per_day: Some(MicroDollars::from_micros(per_day)), ..Caps::default() };
     Budget::new(BudgetConfig { total, ..BudgetConfig::default() }).unwrap()
@@ -674,6 +774,28 @@ fn secrets_are_not_printed() {
     assert!(!text.contains(SECRET) && !text.contains("session-secret") && !text.contains("AKIDTEST"), "{text}");
 }
 
+#[test]
+fn what_the_other_side_echoes_is_no_secret_and_one_line() {
+    let server = Server::start(|_, asked| {
+        let head = asked.head.replace("\r\n", "\\r\\n").replace('"', "'");
+        let token = asked.header("x-amz-security-token").unwrap();
+        let body = format!(r#"{{"__type":"Bad\nAKIDTEST","Message":"{token}\r\n{SECRET} was: {head}"}}"#);
+        let answer = Act::json(body);
+        let Act::Answer { headers, body, .. } = answer else { return answer };
+        Act::Answer { status: 400, headers, body }
+    });
+    let provider = RekognitionProvider::open(config(&server.url())).unwrap();
+    let provider = provider.with_credentials("AKIDTEST", SECRET, Some("IQoJ-session-token"));
+    let error = provider.detect(Request::new([frame()])).unwrap_err();
+    let text = format!("{error} {error:?} {:?}", provider.health());
+    println!("{text}");
+    assert_eq!(error.code(), ErrorCode::InvalidArgument);
+    assert!(error.to_string().contains("*** was: ") && !error.to_string().contains(char::is_control), "{error}");
+    for secret in ["AKIDTEST", SECRET, "IQoJ"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+}
+
 /// Runs one of the ignored tests below in a process with these variables and no others.
 fn child(test: &str, variables: &[(&str, &str)]) -> String {
     let home = std::env::temp_dir().join(format!("guarita-{}-{test}", std::process::id()));
@@ -724,6 +846,33 @@ fn child_says_why_it_cannot_sign() {
     let began = Instant::now();
     assert_eq!(provider.detect(Request::new([frame()])).unwrap_err().code(), ErrorCode::PermissionDenied);
     assert!(began.elapsed() < Duration::from_secs(2));
+}
+
+#[test]
+fn without_certificates_it_says_so() {
+    let file = std::env::temp_dir().join(format!("guarita-no-certificates-{}", std::process::id()));
+    std::fs::write(&file, "").unwrap();
+    let text = child("child_trusts_nobody", &[("SSL_CERT_FILE", file.to_str().unwrap())]);
+    assert!(text.contains("ca-certificates"), "{text}");
+    // Nothing on this machine itself needs them.
+    let keys = [("AWS_ACCESS_KEY_ID", "AKIDENV"), ("AWS_SECRET_ACCESS_KEY", SECRET), ("AWS_REGION", "eu-west-1")];
+    child("child_signs", &[&keys[..], &[("SSL_CERT_FILE", file.to_str().unwrap())]].concat());
+    std::fs::remove_file(file).unwrap();
+}
+
+#[test]
+#[ignore = "runs in a process of its own"]
+fn child_trusts_nobody() {
+    for keys in [true, false] {
+        let provider = RekognitionProvider::open(config("https://127.0.0.1:1")).unwrap();
+        let provider = if keys { provider.with_credentials("AKIDTEST", SECRET, None) } else { provider };
+        let error = provider.detect(Request::new([frame()])).unwrap_err();
+        println!("{error}");
+        assert_eq!((error.code(), error.advice()), (ErrorCode::RuntimeUnavailable, Advice::FixHost), "{error}");
+        let health = provider.health();
+        assert!(!health.ready && health.degraded.is_some_and(|why| why.contains("ca-certificates")));
+        assert_eq!(health.last_error.unwrap().code, ErrorCode::RuntimeUnavailable);
+    }
 }
 
 #[test]

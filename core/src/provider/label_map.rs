@@ -1,4 +1,5 @@
 use crate::detection::Label;
+use crate::error::{Error, Result};
 use crate::model::coco_id;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -8,7 +9,7 @@ use std::sync::Arc;
 /// detector. Names are compared without regard to case. A label that is not in the map keeps its name, in lower case.
 ///
 /// As data it is a table from the cloud's name to ours. The default one knows Amazon Rekognition's names of COCO's classes;
-/// a table in a config replaces it altogether.
+/// a table in a config replaces it altogether. A table that has one name twice, in different case, is refused.
 ///
 /// ```
 /// use guarita::{Label, LabelMap};
@@ -19,7 +20,7 @@ use std::sync::Arc;
 /// assert_eq!(map.label("forklift").id, map.label("Truck").id);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
+#[serde(try_from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
 pub struct LabelMap(BTreeMap<String, Arc<str>>);
 
 /// Rekognition's names of COCO's classes, where they differ by more than case.
@@ -82,9 +83,19 @@ impl Default for LabelMap {
     }
 }
 
-impl From<BTreeMap<String, String>> for LabelMap {
-    fn from(names: BTreeMap<String, String>) -> Self {
-        Self(names.into_iter().map(|(cloud, ours)| (cloud.to_lowercase(), ours.into())).collect())
+impl TryFrom<BTreeMap<String, String>> for LabelMap {
+    type Error = Error;
+
+    /// # Errors
+    /// `InvalidConfig` where two names differ by case only: nobody could say which of them counts.
+    fn try_from(names: BTreeMap<String, String>) -> Result<Self> {
+        let mut map = Self::empty();
+        for (cloud, ours) in names {
+            if map.0.insert(cloud.to_lowercase(), ours.into()).is_some() {
+                return Err(Error::invalid_config(format!("{cloud:?} is named twice, in different case")));
+            }
+        }
+        Ok(map)
     }
 }
 
@@ -145,6 +156,14 @@ mod tests {
             assert_eq!(map.label(cloud), Label { id, name: ours.into() });
         }
         assert_eq!(map.label("Tow Truck"), Label { id: Label::UNNUMBERED, name: "tow truck".into() });
+    }
+
+    #[test]
+    fn a_name_may_stand_once() {
+        let error = toml::from_str::<LabelMap>("Car = \"car\"\nVan = \"car\"\nCAR = \"truck\"").unwrap_err();
+        assert!(error.to_string().contains("\"Car\" is named twice"), "{error}");
+        let names = BTreeMap::from([("Ö".to_owned(), "a".to_owned()), ("ö".to_owned(), "a".to_owned())]);
+        assert_eq!(LabelMap::try_from(names).unwrap_err().code(), crate::error::ErrorCode::InvalidConfig);
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub(crate) enum Act {
     },
     /// Says nothing until the test ends.
     Hang,
+    /// A body in chunks that never ends, and how many of its bytes could be written.
+    Endless(u16, Arc<AtomicUsize>),
 }
 
 impl Act {
@@ -68,7 +70,7 @@ impl Act {
                 headers.push((name, value.into()));
                 Self::Answer { status, headers, body }
             }
-            Self::Hang => Self::Hang,
+            other => other,
         }
     }
 }
@@ -97,6 +99,7 @@ impl Server {
                         }
                     }
                     Act::Hang => wait_for(&ended),
+                    Act::Endless(status, written) => return endless(&stream, status, &written, &ended),
                 }
             }
         });
@@ -236,6 +239,16 @@ fn listen(over: Arc<AtomicBool>, serve: impl Fn(TcpStream) + Send + Sync + 'stat
         }
     });
     address
+}
+
+fn endless(mut stream: &TcpStream, status: u16, written: &AtomicUsize, over: &AtomicBool) {
+    let head = format!("HTTP/1.1 {status} Because\r\ntransfer-encoding: chunked\r\n\r\n");
+    let chunk = [b"10000\r\n".as_slice(), &[b' '; 0x10000], b"\r\n"].concat();
+    let mut sent = stream.write_all(head.as_bytes());
+    while sent.is_ok() && !over.load(Ordering::Relaxed) {
+        sent = stream.write_all(&chunk);
+        written.fetch_add(0x10000, Ordering::Relaxed);
+    }
 }
 
 fn wait_for(over: &AtomicBool) {

@@ -1,6 +1,7 @@
 //! The client and where its credentials come from.
 
-use super::config::{RekognitionConfig, check_endpoint, check_region};
+use super::bounded::Bounded;
+use super::config::{RekognitionConfig, check_region};
 use super::memory::repeated;
 use crate::clock::{Clock, Moment, Timestamp, UnixTime};
 use crate::error::{Error, Result};
@@ -17,6 +18,7 @@ use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
+use tokio::sync::OnceCell;
 
 /// Credentials are looked for anew this long before they end, as a call takes a while and clocks differ.
 const BEFORE_THE_END: Duration = Duration::from_secs(60);
@@ -34,6 +36,13 @@ pub(super) struct Keys {
     pub(super) session: Option<String>,
 }
 
+impl Keys {
+    /// What no message may have in it.
+    pub(super) fn all(&self) -> impl Iterator<Item = &str> {
+        [self.secret.as_str(), self.access.as_str()].into_iter().chain(self.session.as_deref())
+    }
+}
+
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Keys")
@@ -44,7 +53,7 @@ impl fmt::Debug for Keys {
 pub(super) struct Connection {
     config: Arc<RekognitionConfig>,
     keys: Option<Keys>,
-    http: SharedHttpClient,
+    http: OnceCell<SharedHttpClient>,
     /// Held while credentials are looked for, so that one looks for all.
     looking: Arc<tokio::sync::Mutex<()>>,
     known: Mutex<Known>,
@@ -56,10 +65,12 @@ struct Known {
     in_vain: Option<(Timestamp, Error)>,
 }
 
-#[derive(Clone)]
-struct Ready {
-    client: Client,
-    host: Arc<str>,
+/// A client, the host that it calls, and the keys that it signs with.
+#[derive(Clone, Debug)]
+pub(super) struct Ready {
+    pub(super) client: Client,
+    pub(super) host: Arc<str>,
+    pub(super) keys: Arc<Keys>,
     ends: Option<UnixTime>,
 }
 
@@ -71,16 +82,7 @@ impl fmt::Debug for Connection {
 
 impl Connection {
     pub(super) fn new(config: Arc<RekognitionConfig>, keys: Option<Keys>) -> Self {
-        let here = config.endpoint.as_deref().is_some_and(|endpoint| check_endpoint(endpoint).unwrap_or(false));
-        let plain = here && config.endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://"));
-        let builder = aws_smithy_http_client::Builder::new();
-        // Without TLS no certificates are loaded; credentials still may want it.
-        let http = if plain && keys.is_some() {
-            builder.build_http()
-        } else {
-            builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
-        };
-        Self { config, keys, http, looking: Arc::default(), known: Mutex::default() }
+        Self { config, keys, http: OnceCell::new(), looking: Arc::default(), known: Mutex::default() }
     }
 
     /// Why there are no credentials, where they were looked for in vain the last time, and whether the next request gets
@@ -89,8 +91,8 @@ impl Connection {
         self.known().in_vain.as_ref().map(|(at, error)| (error.to_string(), now - *at < IN_VAIN))
     }
 
-    /// A client with credentials that are good for now, and the host that it calls.
-    pub(super) async fn client(self: &Arc<Self>, clock: &Arc<dyn Clock>) -> Result<(Client, Arc<str>)> {
+    /// A client with credentials that are good for now.
+    pub(super) async fn client(self: &Arc<Self>, clock: &Arc<dyn Clock>) -> Result<Ready> {
         if let Some(known) = self.at_hand(clock.moment()) {
             return known;
         }
@@ -109,7 +111,7 @@ impl Connection {
         tokio::spawn(find).await.unwrap_or_else(|_| Err(Error::internal("looking for credentials ended early")))
     }
 
-    async fn find(&self, clock: &dyn Clock) -> Result<(Client, Arc<str>)> {
+    async fn find(&self, clock: &dyn Clock) -> Result<Ready> {
         let limit = Duration::from_secs_f64(self.config.credentials_timeout_s);
         let found = match tokio::time::timeout(limit, self.look()).await {
             Ok(found) => found,
@@ -123,7 +125,7 @@ impl Connection {
             Ok(ready) => {
                 known.in_vain = None;
                 known.ready = Some(ready.clone());
-                Ok((ready.client, ready.host))
+                Ok(ready)
             }
             Err(error) => {
                 // Now, not when it began: looking may take longer than the answer holds.
@@ -133,35 +135,66 @@ impl Connection {
         }
     }
 
-    /// The credentials were refused: the next call looks for others.
-    pub(super) fn forget(&self) {
-        self.known().ready = None;
+    /// These credentials were refused: the next call looks for others, unless somebody has found some meanwhile.
+    pub(super) fn forget(&self, refused: &Ready) {
+        let mut known = self.known();
+        if known.ready.as_ref().is_some_and(|ready| Arc::ptr_eq(&ready.keys, &refused.keys)) {
+            known.ready = None;
+        }
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn at_hand(&self, now: Moment) -> Option<Result<(Client, Arc<str>)>> {
+    fn at_hand(&self, now: Moment) -> Option<Result<Ready>> {
         let known = self.known();
         let margin = i64::try_from(BEFORE_THE_END.as_secs()).unwrap_or(0);
         let good =
             |ready: &&Ready| ready.ends.is_none_or(|ends| now.unix.as_secs().saturating_add(margin) < ends.as_secs());
         if let Some(ready) = known.ready.as_ref().filter(good) {
-            return Some(Ok((ready.client.clone(), Arc::clone(&ready.host))));
+            return Some(Ok(ready.clone()));
         }
         let (at, error) = known.in_vain.as_ref()?;
         (now.monotonic - *at < IN_VAIN).then(|| Err(repeated(error)))
     }
 
+    /// Made once, unless it cannot be.
+    async fn http(&self) -> Result<SharedHttpClient> {
+        let make = || async {
+            // Then it is this machine itself, see `check_endpoint`.
+            let plain = self.config.endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://"));
+            // Without TLS no certificates are read; where credentials come from, there may be TLS after all.
+            let tls = !(plain && self.keys.is_some())
+                && tokio::task::spawn_blocking(any_certificate)
+                    .await
+                    .map_err(|_| Error::internal("no thread could look for certificates"))?;
+            let builder = aws_smithy_http_client::Builder::new();
+            let http = match (tls, plain) {
+                (true, _) => builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https(),
+                (false, true) => builder.build_http(),
+                // The SDK would panic, or distrust everybody.
+                (false, false) => return Err(Error::runtime_unavailable(NO_CERTIFICATES)),
+            };
+            Ok(SharedHttpClient::new(Bounded(http)))
+        };
+        self.http.get_or_try_init(make).await.cloned()
+    }
+
     async fn look(&self) -> Result<Ready> {
-        let region = self.region().await?;
+        let http = self.http().await?;
+        let region = self.region(&http).await?;
         let credentials = match &self.keys {
             Some(Keys { access, secret, session }) => {
                 Credentials::new(access.as_str(), secret.as_str(), session.clone(), None, "guarita")
             }
-            None => self.credentials(region.clone()).await?,
+            None => self.credentials(region.clone(), &http).await?,
         };
+        let keys = Arc::new(Keys {
+            access: credentials.access_key_id().into(),
+            secret: credentials.secret_access_key().into(),
+            session: credentials.session_token().map(Into::into),
+        });
         let ends = credentials.expiry().and_then(|at| at.duration_since(SystemTime::UNIX_EPOCH).ok());
         let ends = ends.map(|since| UnixTime::from_secs(i64::try_from(since.as_secs()).unwrap_or(i64::MAX)));
         let seconds = Duration::from_secs_f64;
@@ -178,21 +211,21 @@ impl Connection {
             .region(region)
             .credentials_provider(credentials)
             .identity_cache(IdentityCache::no_cache())
-            .http_client(self.http.clone())
+            .http_client(http)
             // Ours knows the deadline and the budget.
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts)
             // A stalled call ends at the timeout like any other.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
         config.set_endpoint_url(self.config.endpoint.clone());
-        Ok(Ready { client: Client::from_conf(config.build()), host, ends })
+        Ok(Ready { client: Client::from_conf(config.build()), host, keys, ends })
     }
 
-    async fn region(&self) -> Result<Region> {
+    async fn region(&self, http: &SharedHttpClient) -> Result<Region> {
         if let Some(region) = &self.config.region {
             return Ok(Region::new(region.clone()));
         }
-        let mut loader = aws_config::defaults(BEHAVIOR()).http_client(self.http.clone()).no_credentials();
+        let mut loader = aws_config::defaults(BEHAVIOR()).http_client(http.clone()).no_credentials();
         if let Some(profile) = &self.config.profile {
             loader = loader.profile_name(profile);
         }
@@ -207,8 +240,8 @@ impl Connection {
         Ok(region)
     }
 
-    async fn credentials(&self, region: Region) -> Result<Credentials> {
-        let chain = ProviderConfig::without_region().with_http_client(self.http.clone());
+    async fn credentials(&self, region: Region, http: &SharedHttpClient) -> Result<Credentials> {
+        let chain = ProviderConfig::without_region().with_http_client(http.clone());
         let imds = aws_config::imds::Client::builder()
             .configure(&chain)
             .connect_timeout(Duration::from_secs(1))
@@ -227,9 +260,46 @@ impl Connection {
     }
 }
 
+const NO_CERTIFICATES: &str = "no system certificates found, so nobody can be trusted with a picture; install \
+    ca-certificates (SSL_CERT_FILE and SSL_CERT_DIR are read too)";
+
+fn any_certificate() -> bool {
+    !rustls_native_certs::load_native_certs().certs.is_empty()
+}
+
 /// Where they are looked for, for people who have none.
 const LOOKED: &str = "looked at, in this order: the variables AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; the profile \
     (field `profile`, AWS_PROFILE or `default`) in ~/.aws/credentials and ~/.aws/config (AWS_SHARED_CREDENTIALS_FILE, \
     AWS_CONFIG_FILE); the web identity of AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN; the container's role \
     (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI); the instance's role (metadata service, unless \
     AWS_EC2_METADATA_DISABLED)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+
+    #[test]
+    fn only_the_keys_that_were_refused_are_forgotten() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let config = RekognitionConfig {
+                region: Some("eu-west-1".into()),
+                endpoint: Some("http://127.0.0.1:1".into()),
+                ..RekognitionConfig::default()
+            };
+            let keys = Keys { access: "a".into(), secret: "b".into(), session: None };
+            let connection = Arc::new(Connection::new(Arc::new(config), Some(keys)));
+            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+            let old = connection.client(&clock).await.unwrap();
+            connection.forget(&old);
+            assert!(connection.known().ready.is_none());
+            let new = connection.client(&clock).await.unwrap();
+            // A call that began before the others were found.
+            connection.forget(&old);
+            assert!(connection.known().ready.is_some());
+            connection.forget(&new);
+            assert!(connection.known().ready.is_none());
+        });
+    }
+}

@@ -1,6 +1,8 @@
 //! From the SDK's errors to ours: the code that tells what to do, whether the call may have been billed, and what never
 //! goes into a message.
 
+use super::connection::Keys;
+use super::words::clean;
 use crate::error::{Error, ErrorCode};
 use aws_sdk_rekognition::config::http::HttpResponse;
 use aws_sdk_rekognition::error::{ProvideErrorMetadata, SdkError};
@@ -28,21 +30,21 @@ impl Failure {
     }
 }
 
-/// Sorts what the SDK says. `place` is the operation and the host, for the message.
-pub(super) fn sort<E>(error: SdkError<E, HttpResponse>, place: &str) -> Failure
+/// Sorts what the SDK says. `place` is the operation and the host, for the message, which the keys stay out of.
+pub(super) fn sort<E>(error: SdkError<E, HttpResponse>, place: &str, keys: &Keys) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     match &error {
         SdkError::ConstructionFailure(_) => Failure::unbilled(Error::invalid_config(format!(
             "{place}: the call cannot be made, check region and endpoint: {}",
-            words(&error)
+            words(&error, keys)
         ))),
         SdkError::TimeoutError(_) => {
             Failure::maybe_billed(Error::deadline_exceeded(format!("{place}: no answer in time")))
         }
         SdkError::DispatchFailure(failure) => {
-            let text = words(&error);
+            let text = words(&error, keys);
             // What the HTTP client says where name, connection or TLS handshake failed: no byte of the picture was sent.
             // Should it ever say it in other words, the call counts as billed, which is the safe side.
             let connecting = text.contains("client error (Connect)") || text.contains("dns error");
@@ -58,13 +60,13 @@ where
         SdkError::ResponseError(response) => {
             let status = response.raw().status().as_u16();
             // Of a 200, somebody has looked at the picture, and the bill may say so.
-            let error = of_status(status, place, &format!("the answer cannot be read: {}", words(&error)));
+            let error = of_status(status, place, &format!("the answer cannot be read: {}", words(&error, keys)));
             Failure { billed: status < 300, retry_after: retry_after(response.raw()), ..Failure::unbilled(error) }
         }
         SdkError::ServiceError(service) => {
             let (code, message) = (service.err().code(), service.err().message());
             let status = service.raw().status().as_u16();
-            let sorted = of_code(code, message, status, place);
+            let sorted = of_code(code, message, status, place, keys);
             Failure {
                 // An answer with status 200 whose body is no answer ends up here too.
                 billed: status < 300,
@@ -75,14 +77,11 @@ where
                 ..Failure::unbilled(sorted)
             }
         }
-        _ => Failure::maybe_billed(Error::unavailable(format!("{place}: {}", words(&error)))),
+        _ => Failure::maybe_billed(Error::unavailable(format!("{place}: {}", words(&error, keys)))),
     }
 }
 
-/// Longest part of a message of the other side that is passed on.
-const MOST_WORDS: usize = 300;
-
-fn of_code(code: Option<&str>, message: Option<&str>, status: u16, place: &str) -> Error {
+fn of_code(code: Option<&str>, message: Option<&str>, status: u16, place: &str, keys: &Keys) -> Error {
     let Some(code) = code else { return of_status(status, place, "without a word of Rekognition's") };
     // Other services put a number or a namespace around the name.
     let name = code.rsplit('#').next().unwrap_or(code).split(':').next().unwrap_or(code);
@@ -125,7 +124,8 @@ fn of_code(code: Option<&str>, message: Option<&str>, status: u16, place: &str) 
         if kind == ErrorCode::PermissionDenied { "; check the credentials, their rights and the clock" } else { "" };
     // A refused signature is answered with what was signed.
     let said = if name.contains("Signature") { "" } else { message.unwrap_or_default() };
-    Error::new(kind, format!("{place}: {name} (HTTP {status}){advice}: {}", cut(said)))
+    let (name, said) = (clean(name, keys.all()), clean(said, keys.all()));
+    Error::new(kind, format!("{place}: {name} (HTTP {status}){advice}: {said}"))
 }
 
 fn of_status(status: u16, place: &str, said: &str) -> Error {
@@ -147,7 +147,7 @@ fn retry_after(response: &HttpResponse) -> Option<Duration> {
 }
 
 /// An error and what caused it, in one line.
-fn words(error: &dyn std::error::Error) -> String {
+fn words(error: &dyn std::error::Error, keys: &Keys) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(inner) = cause {
@@ -157,16 +157,16 @@ fn words(error: &dyn std::error::Error) -> String {
         }
         cause = inner.source();
     }
-    cut(&text).to_owned()
-}
-
-fn cut(text: &str) -> &str {
-    text.char_indices().nth(MOST_WORDS).map_or(text, |(end, _)| &text[..end])
+    clean(&text, keys.all())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn keys() -> Keys {
+        Keys { access: "AKID".into(), secret: "wJalr".into(), session: Some("session".into()) }
+    }
 
     #[test]
     fn codes_and_what_they_become() {
@@ -186,7 +186,7 @@ mod tests {
             ("ExpiredTokenException", 400, ErrorCode::PermissionDenied),
             ("InvalidSignatureException", 400, ErrorCode::PermissionDenied),
         ] {
-            let error = of_code(Some(code), Some("words"), status, "here");
+            let error = of_code(Some(code), Some("words"), status, "here", &keys());
             assert_eq!(error.code(), expected, "{code} {status}: {error}");
         }
         for (status, expected) in [
@@ -197,11 +197,13 @@ mod tests {
             (413, ErrorCode::InvalidArgument),
             (200, ErrorCode::Unavailable),
         ] {
-            assert_eq!(of_code(None, None, status, "here").code(), expected, "{status}");
+            assert_eq!(of_code(None, None, status, "here", &keys()).code(), expected, "{status}");
         }
         let long = "ä".repeat(10_000);
-        assert!(of_code(Some("X"), Some(&long), 400, "here").to_string().len() < 1_000);
-        let signed = of_code(Some("SignatureDoesNotMatch"), Some("the canonical string: AKIA"), 403, "here");
+        assert!(of_code(Some("X"), Some(&long), 400, "here", &keys()).to_string().len() < 1_000);
+        let signed = of_code(Some("SignatureDoesNotMatch"), Some("the canonical string: AKIA"), 403, "here", &keys());
         assert!(!signed.to_string().contains("AKIA"));
+        let echoed = of_code(Some("Bad\r\nwJalr"), Some("it is AKID, session"), 400, "here", &keys()).to_string();
+        assert_eq!(echoed, "here: Bad  *** (HTTP 400): it is ***, ***");
     }
 }

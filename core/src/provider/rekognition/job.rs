@@ -2,7 +2,7 @@
 
 use super::answer::{Raw, Reading};
 use super::config::{RekognitionConfig, SmallPicture, TextUnit};
-use super::connection::Connection;
+use super::connection::{Connection, Ready};
 use super::failure::{Failure, sort};
 use super::memory::{Ending, Memory, Seat, repeated};
 use super::policy::{Pace, Purse};
@@ -11,8 +11,7 @@ use crate::detection::Detections;
 use crate::error::{Error, ErrorCode, Result};
 use crate::provider::picture::{PictureLimits, Preparation, Prepared, prepare};
 use crate::provider::{HealthLog, Latency, Redact, Request, Response, Want};
-use crate::resilience::{MicroDollars, RetryDecision, RetryPolicy, RetryTokens};
-use aws_sdk_rekognition::Client;
+use crate::resilience::{GiveUpReason, MicroDollars, RetryDecision, RetryPolicy, RetryTokens};
 use aws_sdk_rekognition::primitives::Blob;
 use aws_sdk_rekognition::types as aws;
 use std::panic::AssertUnwindSafe;
@@ -65,6 +64,25 @@ struct Looked {
     calls: u32,
 }
 
+/// How a request failed.
+struct Failed {
+    error: Error,
+    /// Its own deadline is why: one with more time, or none, may fare better.
+    own: bool,
+}
+
+impl Failed {
+    fn by_deadline(error: Error) -> Self {
+        Self { error, own: true }
+    }
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self { error, own: false }
+    }
+}
+
 /// The name that budgets and price tables know an API by.
 pub(super) fn api(want: Want) -> &'static str {
     match want {
@@ -79,7 +97,7 @@ impl Desk {
     pub(super) async fn answer(self, request: Request, submitted: Timestamp) -> Result<Response> {
         let answer = match Memory::key(&request) {
             Some(key) => self.once(&key, Arc::new(request), submitted).await,
-            None => self.ask(Arc::new(request), submitted).await,
+            None => self.ask(Arc::new(request), submitted).await.map_err(|failed| failed.error),
         };
         let answer = answer.map_err(|error| match self.shared.closing.load(Ordering::Relaxed) {
             true => Error::cancelled(ENDED),
@@ -106,8 +124,12 @@ impl Desk {
                     let answer = self.ask(Arc::clone(&request), submitted).await;
                     let now = self.clock.now();
                     // Those who joined may have more time, and have not taken theirs back: one of them asks anew.
-                    let in_time = request.deadline.is_none_or(|deadline| now < deadline);
-                    if answer.is_ok() || in_time && !request.cancellation.is_cancelled() {
+                    let own = matches!(&answer, Err(failed) if failed.own)
+                        || answer.is_err()
+                            && (request.deadline.is_some_and(|deadline| now >= deadline)
+                                || request.cancellation.is_cancelled());
+                    let answer = answer.map_err(|failed| failed.error);
+                    if !own {
                         lead.end(&answer, now);
                     }
                     return answer;
@@ -135,7 +157,7 @@ impl Desk {
 
     /// Every frame is a call of its own. The first that fails ends the request: calls not made are not made, those on the
     /// wire count as spent.
-    async fn ask(&self, request: Arc<Request>, submitted: Timestamp) -> Result<Response> {
+    async fn ask(&self, request: Arc<Request>, submitted: Timestamp) -> Result<Response, Failed> {
         let mut tasks = JoinSet::new();
         for at in 0..request.frames.len() {
             let (desk, request) = (self.clone(), Arc::clone(&request));
@@ -144,7 +166,7 @@ impl Desk {
         let looked = self.before_the_deadline(&request, self.collect(&mut tasks)).await;
         // So that the money of calls that are given up is settled when the answer comes.
         tasks.shutdown().await;
-        let mut looked = looked??;
+        let mut looked = looked.map_err(Failed::by_deadline)??;
         looked.sort_unstable_by_key(|(at, _)| *at);
         let mut response = Response::new(Vec::new(), &self.name, Latency::default());
         for (_, frame) in looked {
@@ -162,21 +184,24 @@ impl Desk {
         Ok(response)
     }
 
-    async fn collect(&self, tasks: &mut JoinSet<Result<(usize, Looked)>>) -> Result<Vec<(usize, Looked)>> {
+    async fn collect(
+        &self,
+        tasks: &mut JoinSet<Result<(usize, Looked), Failed>>,
+    ) -> Result<Vec<(usize, Looked)>, Failed> {
         let mut looked = Vec::with_capacity(tasks.len());
         while let Some(ended) = tasks.join_next().await {
             match ended {
                 Ok(frame) => looked.push(frame?),
                 Err(error) if error.is_panic() => {
-                    return Err(Error::internal(format!("{}: a panic while a frame was looked at", self.name)));
+                    return Err(Error::internal(format!("{}: a panic while a frame was looked at", self.name)).into());
                 }
-                Err(_) => return Err(Error::cancelled(ENDED)),
+                Err(_) => return Err(Error::cancelled(ENDED).into()),
             }
         }
         Ok(looked)
     }
 
-    async fn frame(&self, request: &Arc<Request>, at: usize, submitted: Timestamp) -> Result<Looked> {
+    async fn frame(&self, request: &Arc<Request>, at: usize, submitted: Timestamp) -> Result<Looked, Failed> {
         let ended = |_| Error::cancelled(ENDED);
         let waiting = Waiting::new(&self.shared);
         let _place = self.shared.calls.acquire().await.map_err(ended)?;
@@ -226,24 +251,27 @@ impl Desk {
     }
 
     /// The call, made again as the policy says.
-    async fn call(&self, request: &Request, at: usize, bytes: Vec<u8>) -> Result<Called> {
+    async fn call(&self, request: &Request, at: usize, bytes: Vec<u8>) -> Result<Called, Failed> {
         let (api, deadline) = (api(request.want), request.deadline);
         let image = aws::Image::builder().bytes(Blob::new(bytes)).build();
         let mut tokens = RetryTokens::default();
         let mut cost = MicroDollars::ZERO;
         let mut attempt = 1;
         loop {
-            while let Some(wait) = self.shared.pace.wait(api, self.clock.now(), deadline)? {
+            while let Some(wait) =
+                self.shared.pace.wait(api, self.clock.now(), deadline).map_err(Failed::by_deadline)?
+            {
                 tokio::time::sleep(wait).await;
             }
-            let (client, host) = self.connection.client(&self.clock).await?;
+            let ready = self.connection.client(&self.clock).await?;
             if !request.cancellation.begin() {
-                return Err(Error::cancelled(format!("{}: the request was taken back before it was sent", self.name)));
+                let text = format!("{}: the request was taken back before it was sent", self.name);
+                return Err(Error::cancelled(text).into());
             }
             let camera = &request.frames[at].meta().camera;
             let held = self.purse.reserve(api, camera, &request.tenant, self.clock.moment())?;
-            let place = format!("{api} at {host}");
-            let ended = self.attempt(&client, request, image.clone(), &place).await;
+            let place = format!("{api} at {}", ready.host);
+            let ended = self.attempt(&ready, request, image.clone(), &place).await;
             let now = self.clock.moment();
             let failure = match ended {
                 Ok((raw, version)) => {
@@ -259,14 +287,15 @@ impl Desk {
                 held.release(now);
             }
             if failure.credentials {
-                self.connection.forget();
+                self.connection.forget(&ready);
             }
             match self.retry.next(&failure.error, attempt, failure.retry_after, now.monotonic, deadline) {
                 RetryDecision::Again { after, taken } => {
                     tokens = taken;
                     tokio::time::sleep(after).await;
                 }
-                RetryDecision::GiveUp(_) => return Err(failure.error),
+                RetryDecision::GiveUp(GiveUpReason::Deadline) => return Err(Failed::by_deadline(failure.error)),
+                RetryDecision::GiveUp(_) => return Err(failure.error.into()),
             }
             attempt += 1;
         }
@@ -274,14 +303,14 @@ impl Desk {
 
     async fn attempt(
         &self,
-        client: &Client,
+        ready: &Ready,
         request: &Request,
         image: aws::Image,
         place: &str,
     ) -> Result<(Raw, Option<String>), Failure> {
         let limit = Duration::from_secs_f64(self.config.timeout_s);
         // The SDK has the same limit for what it does; this one holds whatever it does.
-        match tokio::time::timeout(limit, self.send(client, request, image, place)).await {
+        match tokio::time::timeout(limit, self.send(ready, request, image, place)).await {
             Ok(answer) => answer,
             Err(_) => Err(Failure::maybe_billed(Error::deadline_exceeded(format!(
                 "{place}: no answer within {} s (timeout_s)",
@@ -292,7 +321,7 @@ impl Desk {
 
     async fn send(
         &self,
-        client: &Client,
+        ready: &Ready,
         request: &Request,
         image: aws::Image,
         place: &str,
@@ -305,7 +334,8 @@ impl Desk {
         };
         match request.want {
             Want::Labels => {
-                let mut call = client
+                let mut call = ready
+                    .client
                     .detect_labels()
                     .image(image)
                     .min_confidence(least)
@@ -316,21 +346,27 @@ impl Desk {
                     let general = aws::GeneralLabelsSettings::builder().set_label_inclusion_filters(Some(labels));
                     call = call.settings(aws::DetectLabelsSettings::builder().general_labels(general.build()).build());
                 }
-                let output = call.send().await.map_err(|error| sort(error, place))?;
+                let output = call.send().await.map_err(|error| sort(error, place, &ready.keys))?;
                 Ok((Raw::Labels(output.labels.ok_or_else(no_list)?), output.label_model_version))
             }
             Want::Text => {
-                let mut call = client.detect_text().image(image);
+                let mut call = ready.client.detect_text().image(image);
                 // The filter is one of words; a line is as sure as its words are on the whole.
                 if self.config.text == TextUnit::Word {
                     let word = aws::DetectionFilter::builder().min_confidence(least).build();
                     call = call.filters(aws::DetectTextFilters::builder().word_filter(word).build());
                 }
-                let output = call.send().await.map_err(|error| sort(error, place))?;
+                let output = call.send().await.map_err(|error| sort(error, place, &ready.keys))?;
                 Ok((Raw::Text(output.text_detections.ok_or_else(no_list)?), output.text_model_version))
             }
             Want::Faces => {
-                let output = client.detect_faces().image(image).send().await.map_err(|error| sort(error, place))?;
+                let output = ready
+                    .client
+                    .detect_faces()
+                    .image(image)
+                    .send()
+                    .await
+                    .map_err(|error| sort(error, place, &ready.keys))?;
                 // This API does not say which model looked.
                 Ok((Raw::Faces(output.face_details.ok_or_else(no_list)?), None))
             }
@@ -374,6 +410,7 @@ fn speaks_of_provider(code: ErrorCode) -> bool {
             | ErrorCode::DeadlineExceeded
             | ErrorCode::PermissionDenied
             | ErrorCode::InvalidConfig
+            | ErrorCode::RuntimeUnavailable
             | ErrorCode::Internal
     )
 }

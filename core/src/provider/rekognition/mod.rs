@@ -1,12 +1,14 @@
 //! Amazon Rekognition. Everything asynchronous stays in here, on a runtime of the provider's own.
 
 mod answer;
+mod bounded;
 mod config;
 mod connection;
 mod failure;
 mod job;
 mod memory;
 mod policy;
+mod words;
 
 pub use config::{RekognitionConfig, SmallPicture, TextUnit};
 
