@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import http.server
+import importlib.metadata
 import json
 import os
 import pathlib
@@ -159,7 +160,7 @@ def compare(ours: Program) -> dict:
         "cpu": cpu_model(),
         "python": platform.python_version(),
         "botocore": botocore.__version__,
-        "pybreaker": pybreaker.__version__ if hasattr(pybreaker, "__version__") else None,
+        "pybreaker": importlib.metadata.version("pybreaker"),
     }
     title(f"A full outage of {MINUTES} minutes, {PER_SECOND} requests a second")
     outage = ours.call("outage", minutes=MINUTES, per_second=PER_SECOND)
