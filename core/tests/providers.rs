@@ -4,8 +4,8 @@
 mod common;
 
 use guarita::{
-    BoundingBox, Detector, DetectorConfig, ErrorCode, Frame, LocalProvider, LocalProviderConfig, ModelHints, ModelSpec,
-    PixelFormat, Provider, Reply, Request, Size, Want,
+    BoundingBox, Detector, ErrorCode, Frame, LocalProvider, LocalProviderConfig, PixelFormat, Provider, Reply, Request,
+    Size, Want,
 };
 use std::sync::{Arc, mpsc};
 
@@ -102,8 +102,8 @@ fn a_config_out_of_range_is_refused() {
 #[test]
 fn the_local_provider_keeps_the_rules() {
     use guarita::testkit::{Outcome, check_provider};
-    let config = DetectorConfig { confidence: 0.05, ..common::config() };
-    let spec = ModelSpec::read_with(common::fixture("v8_nc80.onnx"), &ModelHints::default()).unwrap();
+    let config = guarita::DetectorConfig { confidence: 0.05, ..common::config() };
+    let spec = guarita::ModelSpec::read_with(common::fixture("v8_nc80.onnx"), &guarita::ModelHints::default()).unwrap();
     let detector = Arc::new(Detector::open(spec, config).unwrap());
     let make = || -> Arc<dyn Provider> {
         Arc::new(LocalProvider::new(Arc::clone(&detector), LocalProviderConfig::default()).unwrap())
