@@ -8,6 +8,9 @@
     reason = "a test; a child process is told by its environment what to do"
 )]
 
+mod common;
+
+use common::Random;
 use guarita::{
     Budget, BudgetConfig, BudgetEvent, CapPeriod, CapScope, Caps, ErrorCode, JournalOptions, KeyCaps, MicroDollars,
     Moment, PriceTable, Reservation, Saving, Spend, Timestamp, UnixTime,
@@ -18,18 +21,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
-
-/// Marsaglia's xorshift, 64 bits.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % bound
-    }
-}
 
 fn caps(per_minute: u64, per_day: u64, per_month: u64) -> Caps {
     let cap = |micros| Some(MicroDollars::from_micros(micros)).filter(|cap| *cap != MicroDollars::ZERO);
@@ -183,7 +174,7 @@ fn a_plain_model_says_the_same() {
         let (mut model, mut open): (_, Vec<(usize, Reservation)>) = (Model::default(), Vec::new());
         let (mut millis, mut unix) = (0, 1_700_000_000);
         for step in 0..3_000 {
-            let elapsed = [0, 50, 7_000, 30_000, 61_000][random.below(5) as usize];
+            let elapsed = [0, 50, 7_000, 30_000, 61_000][random.below(5)];
             millis += elapsed;
             unix += elapsed / 1_000;
             match random.below(60) {
@@ -197,9 +188,9 @@ fn a_plain_model_says_the_same() {
             match random.below(8) {
                 0..5 => {
                     let spend = Spend {
-                        api: APIS[random.below(2) as usize],
-                        camera: CAMERAS[random.below(4) as usize],
-                        tenant: TENANTS[random.below(2) as usize],
+                        api: APIS[random.below(2)],
+                        camera: CAMERAS[random.below(4)],
+                        tenant: TENANTS[random.below(2)],
                         images: 1 + random.below(12) as u32,
                     };
                     let expected = model.reserve(&config, &spend);
@@ -221,7 +212,7 @@ fn a_plain_model_says_the_same() {
                 }
                 _ if open.is_empty() => {}
                 choice => {
-                    let (row, call) = open.swap_remove(random.below(open.len() as u64) as usize);
+                    let (row, call) = open.swap_remove(random.below(open.len()));
                     match choice {
                         5 | 6 => assert_eq!(call.commit(now).as_micros(), model.commit(row), "seed {seed} step {step}"),
                         _ if random.below(2) == 0 => {
@@ -428,8 +419,8 @@ fn child_that_spends() {
                     let millis = ticks.fetch_add(1 + random.below(40) as i64, Ordering::Relaxed);
                     let now = moment(millis, start + millis / 1_000 + 3_600 * (random.below(3) as i64 - 1));
                     let spend = Spend {
-                        camera: CAMERAS[random.below(4) as usize],
-                        tenant: TENANTS[random.below(2) as usize],
+                        camera: CAMERAS[random.below(4)],
+                        tenant: TENANTS[random.below(2)],
                         images: 1 + random.below(6) as u32,
                         ..LABELS
                     };
@@ -517,7 +508,7 @@ fn kills_do_not_overspend() {
             }
         }
         child.wait().unwrap();
-        calls += usize::try_from(lines).unwrap();
+        calls += lines;
         kills += 1;
         assert!(lines > 0, "the child did not begin");
         let (now_spent, _) = open_again(&journal);

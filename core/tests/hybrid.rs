@@ -1,12 +1,15 @@
 //! Two providers as one, on a clock that is moved by hand: who is asked, who answers, and what is paid.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test")]
 
+mod common;
+
+use common::Random;
 use guarita::testkit::{FakeProvider, Step, check_provider};
 use guarita::{
     AnswerReason, BoundingBox, BreakerState, BreakerTransition, Cancellation, Capability, CircuitBreaker,
     CircuitBreakerConfig, Clock, Detection, Detections, ErrorCode, Escalation, Frame, Health, HybridConfig, HybridMode,
-    HybridProvider, ImageLabel, Label, Latency, Layout, ManualClock, MicroDollars, PendingAnswer, PixelFormat,
-    Priority, Provider, Reply, Request, Response, Side, Size, SystemClock, Timestamp, Timing, UnixTime, Want,
+    HybridProvider, ImageLabel, Label, Latency, ManualClock, MicroDollars, PendingAnswer, PixelFormat, Priority,
+    Provider, Reply, Request, Response, Side, Size, SystemClock, Timestamp, Timing, UnixTime, Want,
 };
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -14,8 +17,7 @@ use std::time::Duration;
 const CENT: MicroDollars = MicroDollars::from_micros(10_000);
 
 fn frame() -> Frame {
-    let layout = Layout::packed(PixelFormat::Gray8, Size::new(64, 48)).unwrap();
-    Frame::from_owner(vec![90; 64 * 48], layout).unwrap()
+    common::flat(Size::new(64, 48), PixelFormat::Gray8, &[90])
 }
 
 fn person(confidence: f32) -> Detection {
@@ -433,29 +435,16 @@ fn a_provider_dropped_by_a_reply_does_not_wait_for_itself() {
     assert_eq!(waits.recv_timeout(Duration::from_secs(20)).unwrap(), AnswerReason::OtherSlow);
 }
 
-/// splitmix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) % end
-    }
-
-    fn step(&mut self) -> Step {
-        let after = Duration::from_millis([0, 0, 40, 900, 4_999, 5_000, 7_000, 40_000][self.below(8) as usize]);
-        match self.below(10) {
-            0 => Step::never(),
-            1 => Step::fail(ErrorCode::Unavailable, "down").after(after),
-            2 => Step::fail(ErrorCode::InvalidArgument, "bad").after(after),
-            3 => Step::fail(ErrorCode::BudgetExhausted, "no money").after(after),
-            4 => Step::dropped().after(after),
-            5 => Step::fail(ErrorCode::Overloaded, "full").after(after),
-            _ => Step::detections([person(self.below(100) as f32 / 100.0)]).after(after),
-        }
+fn step(random: &mut Random) -> Step {
+    let after = Duration::from_millis([0, 0, 40, 900, 4_999, 5_000, 7_000, 40_000][random.below(8)]);
+    match random.below(10) {
+        0 => Step::never(),
+        1 => Step::fail(ErrorCode::Unavailable, "down").after(after),
+        2 => Step::fail(ErrorCode::InvalidArgument, "bad").after(after),
+        3 => Step::fail(ErrorCode::BudgetExhausted, "no money").after(after),
+        4 => Step::dropped().after(after),
+        5 => Step::fail(ErrorCode::Overloaded, "full").after(after),
+        _ => Step::detections([person(random.below(100) as f32 / 100.0)]).after(after),
     }
 }
 
@@ -468,20 +457,20 @@ fn whatever_happens_each_request_is_answered_once_and_paid_at_most_once() {
         HybridMode::Escalate(Escalation { per_minute: 600, ..Escalation::default() }),
     ];
     for (seed, mode) in (0..40).zip(modes.into_iter().cycle()) {
-        let random = Arc::new(Mutex::new(Random(seed)));
+        let random = Arc::new(Mutex::new(Random(seed + 1)));
         let primary_breaker = CircuitBreakerConfig { open_s: 3.0, ..CircuitBreakerConfig::default() };
-        let scripted = |fake: FakeProvider| fake.script((0..300).map(|_| random.lock().unwrap().step()));
+        let scripted = |fake: FakeProvider| fake.script((0..300).map(|_| step(&mut random.lock().unwrap())));
         let config = HybridConfig { mode, primary_breaker, ..HybridConfig::default() };
         let bench = Bench::with(config, scripted, scripted);
         let mut answers = Vec::new();
         for n in 0..300 {
             let mut request = request().with_idempotency_key(&format!("{n}"));
-            let wait = random.lock().unwrap().below(30_000);
+            let wait = random.lock().unwrap().below(30_000) as u64;
             if wait > 10_000 {
                 request = request.with_deadline(bench.in_ms(wait - 9_000));
             }
             answers.push(bench.submit(request));
-            let pass = random.lock().unwrap().below(300);
+            let pass = random.lock().unwrap().below(300) as u64;
             bench.pass(pass);
         }
         for _ in 0..80 {

@@ -6,6 +6,7 @@ use guarita::imaging::{Canvas, Color};
 use guarita::{
     DecodeOptions, Detections, Detector, DetectorConfig, Error, ErrorCode, ExecutionProvider, Frame, ProviderChoice,
 };
+use guarita_examples::{exit_status, file_name as name, pictures};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -60,11 +61,7 @@ fn main() -> ExitCode {
             if error.code() == ErrorCode::NotFound && error.to_string().contains("model") {
                 eprintln!("`make models` provides the default model");
             }
-            ExitCode::from(match error.code() {
-                ErrorCode::RuntimeUnavailable => 3,
-                ErrorCode::InvalidArgument | ErrorCode::InvalidConfig => 2,
-                _ => 4,
-            })
+            exit_status(&error)
         }
     }
 }
@@ -132,42 +129,6 @@ fn run(arguments: &Arguments) -> Result<usize, Error> {
         }
     }
     Ok(failed)
-}
-
-/// The files named, and those in the folders named, in order of name.
-fn pictures(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
-    let mut found = Vec::new();
-    for input in inputs {
-        if !input.is_dir() {
-            found.push(input.clone());
-            continue;
-        }
-        let wrong = |error| {
-            Error::new(ErrorCode::InvalidArgument, format!("cannot read the folder {}: {error}", input.display()))
-        };
-        let mut inside = Vec::new();
-        for entry in std::fs::read_dir(input).map_err(wrong)? {
-            let path = entry.map_err(wrong)?.path();
-            let extension =
-                path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
-            if matches!(extension.as_str(), "jpg" | "jpeg" | "png") {
-                inside.push(path);
-            }
-        }
-        inside.sort();
-        found.extend(inside);
-    }
-    if found.is_empty() {
-        return Err(Error::new(
-            ErrorCode::InvalidArgument,
-            "no pictures: the folders hold no .jpg, .jpeg or .png file",
-        ));
-    }
-    Ok(found)
-}
-
-fn name(picture: &Path) -> String {
-    picture.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn milliseconds(found: &Detections) -> f64 {

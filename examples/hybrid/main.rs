@@ -11,8 +11,9 @@ use guarita::{
     Frame, HybridConfig, HybridProvider, JournalOptions, LocalProvider, LocalProviderConfig, MicroDollars, Provider,
     RekognitionConfig, RekognitionProvider, Request, Response, SystemClock, Timestamp,
 };
+use guarita_examples::{exit_status, file_name, pictures};
 use stand_in::StandIn;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,18 +71,14 @@ fn main() -> ExitCode {
         Ok(false) => ExitCode::from(1),
         Err(error) => {
             eprintln!("error {} ({:?}): {error}", error.code().number(), error.code());
-            ExitCode::from(match error.code() {
-                ErrorCode::RuntimeUnavailable => 3,
-                ErrorCode::InvalidArgument | ErrorCode::InvalidConfig => 2,
-                _ => 4,
-            })
+            exit_status(&error)
         }
     }
 }
 
 /// Runs it; false where a look failed that should not have.
 fn run(arguments: &Arguments) -> Result<bool, Error> {
-    let pictures = pictures(&arguments.inputs)?;
+    let pictures = open(&arguments.inputs)?;
     let detector = Detector::open_file(&arguments.model, DetectorConfig::default())?;
     let local = Arc::new(Faulty::new(LocalProvider::new(detector, LocalProviderConfig::default())?));
 
@@ -174,28 +171,7 @@ fn found(response: &Response) -> String {
     if words.is_empty() { "nothing".into() } else { words.join(", ") }
 }
 
-fn pictures(inputs: &[PathBuf]) -> Result<Vec<(String, Frame)>, Error> {
-    let mut files = Vec::new();
-    for input in inputs {
-        if input.is_dir() {
-            let entries = std::fs::read_dir(input).map_err(|error| {
-                Error::new(ErrorCode::InvalidArgument, format!("cannot read {}: {error}", input.display()))
-            })?;
-            files.extend(entries.flatten().map(|entry| entry.path()).filter(|path| is_picture(path)));
-        } else {
-            files.push(input.clone());
-        }
-    }
-    files.sort();
-    if files.is_empty() {
-        return Err(Error::new(ErrorCode::InvalidArgument, "no pictures (JPEG or PNG) there"));
-    }
+fn open(inputs: &[PathBuf]) -> Result<Vec<(String, Frame)>, Error> {
     let options = DecodeOptions { keep_encoded: true, ..DecodeOptions::default() };
-    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    files.iter().map(|file| Ok((name(file), Frame::open(file, &options)?))).collect()
-}
-
-fn is_picture(path: &Path) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    ["jpg", "jpeg", "png"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+    pictures(inputs)?.iter().map(|file| Ok((file_name(file), Frame::open(file, &options)?))).collect()
 }

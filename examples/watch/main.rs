@@ -9,6 +9,7 @@ mod timeline;
 
 use clap::Parser;
 use guarita::{Detector, DetectorConfig, Error, ErrorCode, MotionGate, MotionGateConfig, SourceConfig};
+use guarita_examples::exit_status;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -74,11 +75,7 @@ fn main() -> ExitCode {
             if error.code() == ErrorCode::RuntimeUnavailable {
                 eprintln!("`make setup` puts ONNX Runtime and ffmpeg into the checkout");
             }
-            ExitCode::from(match error.code() {
-                ErrorCode::RuntimeUnavailable => 3,
-                ErrorCode::InvalidArgument | ErrorCode::InvalidConfig => 2,
-                _ => 4,
-            })
+            exit_status(&error)
         }
     }
 }

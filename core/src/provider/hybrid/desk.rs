@@ -22,6 +22,8 @@ pub(super) struct Desk {
     /// The primary and the fallback.
     pub(super) providers: [Arc<dyn Provider>; 2],
     pub(super) capabilities: [Capability; 2],
+    /// What the two can do as one; requests are admitted by it.
+    pub(super) together: Capability,
     pub(super) config: HybridConfig,
     pub(super) breakers: BTreeMap<(Side, Want), CircuitBreaker>,
     pub(super) state: Mutex<State>,

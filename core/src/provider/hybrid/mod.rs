@@ -29,17 +29,16 @@ use std::thread::JoinHandle;
 /// Each side stands behind circuit breakers, one for each operation. A request makes at most one call on each side. A
 /// validation error is answered as it is: the other side would say the same, for money.
 ///
-/// ```no_run
+/// ```
 /// # use guarita::*;
 /// # use std::sync::Arc;
-/// # fn providers() -> Result<(Arc<dyn Provider>, Arc<dyn Provider>)> { todo!() }
-/// # let frame = Frame::open("street.jpg", &DecodeOptions::default())?;
-/// let (local, cloud) = providers()?;
+/// # fn look(local: Arc<dyn Provider>, cloud: Arc<dyn Provider>, frame: Frame) -> Result<()> {
 /// let config = HybridConfig { fallback_timeout_s: 2.0, ..HybridConfig::default() };
 /// let hybrid = HybridProvider::new(local, cloud, config)?;
 /// let response = hybrid.detect(Request::new([frame]).with_idempotency_key("gate-7/1234"))?;
 /// println!("{}: {} objects, {}", response.answer, response.detections[0].len(), response.cost);
-/// # Ok::<(), Error>(())
+/// # Ok(())
+/// # }
 /// ```
 pub struct HybridProvider {
     desk: Arc<Desk>,
@@ -110,9 +109,11 @@ impl HybridProvider {
             paces: Default::default(),
             closed: false,
         };
+        let capabilities = [primary.capability(), fallback.capability()];
         let desk = Arc::new(Desk {
             name: format!("{}+{}", primary.name(), fallback.name()).into(),
-            capabilities: [primary.capability(), fallback.capability()],
+            together: joined(&capabilities[0], &capabilities[1]),
+            capabilities,
             providers: [primary, fallback],
             config,
             breakers,
@@ -186,8 +187,7 @@ impl Provider for HybridProvider {
     }
 
     fn submit(&self, request: Request, reply: Reply) {
-        let [primary, fallback] = &self.desk.capabilities;
-        let admitted = joined(primary, fallback).admit(&self.desk.name, &request, self.desk.now());
+        let admitted = self.desk.together.admit(&self.desk.name, &request, self.desk.now());
         match admitted {
             Ok(()) => self.desk.start(request, reply),
             Err(error) => reply.send(Err(error)),

@@ -1,0 +1,54 @@
+//! What the example programs share: which pictures are meant, and how a failure ends a program.
+
+use guarita::{Error, ErrorCode};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// The pictures that are named, and those in the folders that are named, a folder's in order of name.
+///
+/// # Errors
+/// `InvalidArgument` where a folder cannot be read, or where there is no picture at all.
+pub fn pictures(inputs: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+    let mut found = Vec::new();
+    for input in inputs {
+        if !input.is_dir() {
+            found.push(input.clone());
+            continue;
+        }
+        let wrong = |error| {
+            Error::new(ErrorCode::InvalidArgument, format!("cannot read the folder {}: {error}", input.display()))
+        };
+        let mut inside = Vec::new();
+        for entry in std::fs::read_dir(input).map_err(wrong)? {
+            let path = entry.map_err(wrong)?.path();
+            let extension =
+                path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
+            if matches!(extension.as_str(), "jpg" | "jpeg" | "png") {
+                inside.push(path);
+            }
+        }
+        inside.sort();
+        found.extend(inside);
+    }
+    if found.is_empty() {
+        return Err(Error::new(
+            ErrorCode::InvalidArgument,
+            "no pictures: the folders hold no .jpg, .jpeg or .png file",
+        ));
+    }
+    Ok(found)
+}
+
+/// The name of a file without its folders, for tables.
+pub fn file_name(file: &Path) -> String {
+    file.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The exit status for an error: 2 wrong arguments, 3 a library or a program is missing, 4 the rest.
+pub fn exit_status(error: &Error) -> ExitCode {
+    ExitCode::from(match error.code() {
+        ErrorCode::RuntimeUnavailable => 3,
+        ErrorCode::InvalidArgument | ErrorCode::InvalidConfig => 2,
+        _ => 4,
+    })
+}
