@@ -12,8 +12,8 @@ mod common;
 
 use common::Random;
 use guarita::{
-    Budget, BudgetConfig, BudgetEvent, CapPeriod, CapScope, Caps, ErrorCode, JournalOptions, KeyCaps, MicroDollars,
-    Moment, PriceTable, Reservation, Saving, Spend, Timestamp, UnixTime,
+    Budget, BudgetConfig, BudgetEvent, CapPeriod, CapScope, Caps, Clock, ErrorCode, Fsync, JournalOptions, KeyCaps,
+    MicroDollars, Moment, PriceTable, Reservation, Saving, Spend, SystemClock, Timestamp, UnixTime,
 };
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -572,4 +572,38 @@ fn a_full_disk_stops_the_spending() {
     let budget = Budget::open(&journal, BudgetConfig::default(), JournalOptions::default(), now).unwrap();
     let spent = budget.report(now).month.spent.as_micros();
     assert!((acknowledged..=acknowledged + 1_000).contains(&spent), "{spent} of {acknowledged}");
+}
+
+/// `cargo test -p guarita --all-features --test budget what_a_call_costs -- --ignored --nocapture`
+#[test]
+#[ignore = "figures, not a judgement"]
+fn what_a_call_costs() {
+    let path = std::env::temp_dir().join(format!("guarita-budget-cost-{}", std::process::id()));
+    let fsync = |fsync| JournalOptions { fsync, ..JournalOptions::default() };
+    for (name, journal, calls) in [
+        ("in memory", None, 200_000),
+        ("with a journal", Some(fsync(Fsync::Never)), 200_000),
+        ("synced each second", Some(fsync(Fsync::Every { seconds: 1.0 })), 200_000),
+        ("synced each call", Some(fsync(Fsync::Always)), 500),
+    ] {
+        let now = SystemClock.moment();
+        let budget = match journal {
+            None => Budget::new(BudgetConfig::default()).unwrap(),
+            Some(options) => Budget::open(&path, BudgetConfig::default(), options, now).unwrap(),
+        };
+        let cameras: Vec<_> = (0..250).map(|k| format!("camera-{k}")).collect();
+        let start = SystemClock.now();
+        for k in 0..calls {
+            let camera = &cameras[k % cameras.len()];
+            let spend = Spend { api: "rekognition:DetectLabels", camera, tenant: "", images: 1 };
+            let now = SystemClock.moment();
+            budget.reserve(&spend, now).unwrap().commit(now);
+        }
+        let each = (SystemClock.now() - start).as_secs_f64() * 1e6 / calls as f64;
+        println!("{name:<20} {each:>8.2} us for reserve and commit");
+        drop(budget);
+        for file in [path.clone(), path.with_extension("lock"), PathBuf::from(format!("{}.lock", path.display()))] {
+            let _ = std::fs::remove_file(file);
+        }
+    }
 }
