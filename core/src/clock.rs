@@ -9,7 +9,8 @@ use std::time::Duration;
 /// A point in time in nanoseconds, from an origin that the clock chooses.
 ///
 /// A frame's presentation time uses the host's origin; differences between two frames of one camera are what counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Timestamp(i64);
 
 impl Timestamp {

@@ -22,6 +22,7 @@ mod clock;
 mod detection;
 mod detector;
 mod error;
+mod event;
 mod frame;
 mod geometry;
 pub mod imaging;
@@ -36,6 +37,7 @@ mod sync;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 mod threads;
+mod zone;
 
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp, UnixTime};
 pub use detection::{Detection, Detections, ImageLabel, Label, Timing};
@@ -43,6 +45,7 @@ pub use detector::{BatchMode, Detector, DetectorConfig, DetectorReport};
 #[doc(hidden)]
 pub use detector::{BenchScratch, bench_postprocess};
 pub use error::{Advice, Error, ErrorCode, Result};
+pub use event::{Event, EventId, EventPicture, Firing, Object, ObjectId, Scene, Sink, Trigger};
 pub use frame::{CameraId, DecodeLimits, DecodeOptions, Frame, FrameMeta, Layout, PixelFormat, Plane};
 pub use geometry::{BoundingBox, Point, Polygon, Size};
 pub use model::{
@@ -70,3 +73,4 @@ pub use resilience::{
 #[cfg(feature = "video")]
 pub use source::{SourceConfig, VideoSource};
 pub use threads::Threads;
+pub use zone::{Anchor, Zone};

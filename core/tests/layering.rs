@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Floors from the ground up. On its own floor, a module may use those listed before it.
-const FLOORS: [(u8, &[&str]); 7] = [
+const FLOORS: [(u8, &[&str]); 8] = [
     (0, &["error", "clock", "sync", "threads"]),
     (1, &["geometry"]),
     (2, &["frame", "imaging"]),
-    (3, &["detection", "model", "motion", "resilience", "source"]),
+    (3, &["detection", "model", "motion", "resilience", "source", "zone"]),
     (4, &["onnx", "detector"]),
     (5, &["provider"]),
-    // For tests of hosts and of ours: nothing of the library may need it.
-    (6, &["testkit"]),
+    (6, &["event"]),
+    // `testkit` is for tests of hosts and of ours: nothing of the library may need it.
+    (7, &["pipeline", "testkit"]),
 ];
 
 /// The only module that may know the crate `ort`.

@@ -5,13 +5,13 @@ mod nms;
 pub(crate) use nms::{Candidate, non_maximum_suppression, sort_surest_first};
 
 use crate::geometry::{BoundingBox, Size};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// The class of a detection: its number and its name. Cheap to clone.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Label {
     /// The model's number for the class, from 0; [`UNNUMBERED`](Label::UNNUMBERED) for a name of a cloud provider that is
     /// none of the 80 of COCO.
@@ -32,7 +32,7 @@ impl fmt::Display for Label {
 }
 
 /// One object that was found.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Detection {
     /// Where it is, in pixels of the frame, inside the frame.
@@ -42,11 +42,11 @@ pub struct Detection {
     /// How sure the model is, 0..1.
     pub confidence: f32,
     /// The words, where it is text that was found.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<Arc<str>>,
     /// What the label is a kind of, in the words of the provider that says so (`Vehicle` and `Transportation` for a car);
     /// empty for local models.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parents: Vec<Arc<str>>,
 }
 

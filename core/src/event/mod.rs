@@ -1,0 +1,158 @@
+//! What happened: triggers look at scenes and say when something is worth telling, sinks carry events to where they are
+//! wanted.
+
+mod scene;
+
+pub use scene::{Object, ObjectId, Scene};
+
+use crate::clock::{Timestamp, UnixTime};
+use crate::error::Result;
+use crate::frame::CameraId;
+use crate::geometry::{BoundingBox, Size};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+
+/// The name of one event, the same however often it is delivered, and the same again where the same frames are looked at
+/// once more: 32 hexadecimal digits, made from camera, trigger, and the frame's time.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct EventId(Arc<str>);
+
+impl EventId {
+    /// The id of the event that this trigger fires at this frame; a trigger fires at most once for a frame.
+    pub fn new(camera: &CameraId, trigger: &str, pts: Timestamp) -> Self {
+        use sha2::{Digest, Sha256};
+        let mut hash = Sha256::new();
+        // Lengths first, so that no two lists of names read alike.
+        for part in [camera.as_str().as_bytes(), trigger.as_bytes()] {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        hash.update(pts.as_nanos().to_le_bytes());
+        let digits: String = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        Self(digits.into())
+    }
+
+    /// The digits.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+/// Something that a trigger found worth telling.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Event {
+    /// Stays the same over retries: whoever receives an event twice can tell by this.
+    pub id: EventId,
+    /// Where it happened.
+    pub camera: CameraId,
+    /// The name of the trigger that fired.
+    pub trigger: Arc<str>,
+    /// Presentation time of the frame that made it fire, in nanoseconds of the host's origin (`pts_ns` in JSON).
+    #[serde(rename = "pts_ns")]
+    pub pts: Timestamp,
+    /// The civil time of that frame, in seconds since 1970.
+    pub time: UnixTime,
+    /// The zone it happened in, where the trigger has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<Arc<str>>,
+    /// Why it fired, in words for people.
+    pub why: String,
+    /// The objects it is about, surest first.
+    pub objects: Vec<Object>,
+    /// The size of the frame whose pixels the boxes are in.
+    pub frame: Size,
+    /// A picture, where the trigger asks for one. In JSON: Base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub picture: Option<EventPicture>,
+}
+
+/// A picture that goes with an event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct EventPicture {
+    /// The bytes of a JPEG file.
+    #[serde(rename = "jpeg_base64", serialize_with = "to_base64", deserialize_with = "from_base64")]
+    pub jpeg: Arc<[u8]>,
+    /// What of the frame it shows, in pixels of the frame: left, top, right, bottom.
+    pub region: BoundingBox,
+}
+
+impl EventPicture {
+    /// A JPEG of this part of the frame.
+    pub fn new(jpeg: impl Into<Arc<[u8]>>, region: BoundingBox) -> Self {
+        Self { jpeg: jpeg.into(), region }
+    }
+}
+
+fn to_base64<S: serde::Serializer>(jpeg: &Arc<[u8]>, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_str(&STANDARD.encode(jpeg))
+}
+
+fn from_base64<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Arc<[u8]>, D::Error> {
+    let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+    STANDARD.decode(text.as_bytes()).map(Into::into).map_err(serde::de::Error::custom)
+}
+
+/// What a trigger says when it fires.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Firing {
+    /// The zone it is about.
+    pub zone: Option<Arc<str>>,
+    /// Why, in words for people.
+    pub why: String,
+    /// The objects it is about.
+    pub objects: Vec<Object>,
+}
+
+impl Firing {
+    /// A firing for this reason, about these objects.
+    pub fn new(why: impl Into<String>, objects: Vec<Object>) -> Self {
+        Self { zone: None, why: why.into(), objects }
+    }
+
+    /// Sets the zone.
+    pub fn with_zone(mut self, zone: &str) -> Self {
+        self.zone = Some(zone.into());
+        self
+    }
+}
+
+/// Looks at the scenes of cameras in the order of time, and says when something is worth an event.
+///
+/// The built-in ones are [`TriggerConfig`](crate::TriggerConfig). One of the host's own is called on a thread of its own,
+/// with the scenes of every camera that names it: it may be slow, panic or hang without holding up a camera.
+pub trait Trigger: Send {
+    /// Looks at the next scene.
+    fn observe(&mut self, scene: &Scene<'_>) -> Option<Firing>;
+}
+
+/// Carries events to where they are wanted. It is called on a thread of its own, with one event at a time: it may block,
+/// fail or panic without holding up a camera or another sink.
+pub trait Sink: Send {
+    /// Delivers one event.
+    ///
+    /// # Errors
+    /// Where the error's advice is to retry later, the same event is delivered again after a while; otherwise it is given
+    /// up and counted.
+    fn deliver(&mut self, event: &Event) -> Result<()>;
+
+    /// Makes what was delivered last: called when there is nothing more to deliver for now, and at the end.
+    ///
+    /// # Errors
+    /// Why it does not last.
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
