@@ -4,7 +4,7 @@
 
 mod common;
 
-use common::{Random, picture};
+use common::{Random, mutate, picture};
 use guarita::{DecodeOptions, ErrorCode, Frame, PixelFormat, Result, Size};
 use std::panic::catch_unwind;
 
@@ -271,32 +271,6 @@ fn damage_in_a_png_is_found() {
             assert_eq!(frame.data(), decode(&whole).unwrap().data(), "byte {at} of {}: another picture", whole.len());
         }
     }
-}
-
-/// Flips, cuts, doubled and moved parts, and values that are likely to hurt.
-fn mutate(whole: &[u8], random: &mut Random) -> Vec<u8> {
-    let mut bytes = whole.to_vec();
-    for _ in 0..=random.below(4) {
-        let at = random.below(bytes.len());
-        let len = random.below(40).min(bytes.len() - at);
-        match random.below(8) {
-            0 | 1 => bytes[at] ^= 1 << random.below(8),
-            2 => bytes[at] = [0x00, 0x01, 0x7F, 0x80, 0xFE, 0xFF, 0xD9, 0xDA][random.below(8)],
-            3 => bytes[at] = random.below(256) as u8,
-            4 => bytes.truncate(at.max(8)),
-            5 => drop(bytes.drain(at..at + len)),
-            6 => {
-                let part = bytes[at..at + len].to_vec();
-                let to = random.below(bytes.len());
-                bytes.splice(to..to, part);
-            }
-            _ => bytes[at..at + len].fill([0x00, 0xFF][random.below(2)]),
-        }
-        if bytes.len() < 9 {
-            break;
-        }
-    }
-    bytes
 }
 
 /// Decodes `count` damaged copies: none may panic, and every error says what is wrong with the input.

@@ -52,14 +52,41 @@ pub struct DecodeOptions {
     pub keep_encoded: bool,
 }
 
-struct Decoded {
-    format: PixelFormat,
-    size: Size,
-    pixels: Vec<u8>,
-    orientation: Orientation,
+pub(super) struct Decoded {
+    pub(super) format: PixelFormat,
+    pub(super) size: Size,
+    pub(super) pixels: Vec<u8>,
+    pub(super) orientation: Orientation,
     /// How many of the encoded bytes make the picture; what lies behind them was not looked at. None where other decoders
     /// may see another picture in them.
-    encoded_len: Option<usize>,
+    pub(super) encoded_len: Option<usize>,
+}
+
+/// The pictures that are read.
+pub(super) enum Kind {
+    Jpeg,
+    Png,
+}
+
+impl Kind {
+    pub(super) fn of(encoded: &[u8], limits: &DecodeLimits) -> Result<Self> {
+        if encoded.is_empty() {
+            return Err(Error::data_corrupt("the picture is empty (0 bytes)"));
+        }
+        if encoded.len() as u64 > limits.max_input_bytes {
+            return Err(over_limit(format!(
+                "the encoded picture has over {} bytes (limit max_input_bytes)",
+                limits.max_input_bytes
+            )));
+        }
+        if encoded.starts_with(&[0xFF, 0xD8]) {
+            Ok(Self::Jpeg)
+        } else if encoded.starts_with(b"\x89PNG") {
+            Ok(Self::Png)
+        } else {
+            Err(Error::unsupported("the bytes are neither a JPEG nor a PNG picture"))
+        }
+    }
 }
 
 pub(super) fn open(path: &Path, options: &DecodeOptions) -> Result<Frame> {
@@ -78,22 +105,10 @@ pub(super) fn open(path: &Path, options: &DecodeOptions) -> Result<Frame> {
 }
 
 pub(super) fn decode(encoded: &[u8], options: &DecodeOptions) -> Result<Frame> {
-    if encoded.is_empty() {
-        return Err(Error::data_corrupt("the picture is empty (0 bytes)"));
-    }
     let limits = &options.limits;
-    if encoded.len() as u64 > limits.max_input_bytes {
-        return Err(over_limit(format!(
-            "the encoded picture has over {} bytes (limit max_input_bytes)",
-            limits.max_input_bytes
-        )));
-    }
-    let decoded = if encoded.starts_with(&[0xFF, 0xD8]) {
-        decode_jpeg(encoded, limits)?
-    } else if encoded.starts_with(b"\x89PNG") {
-        decode_png(encoded, limits)?
-    } else {
-        return Err(Error::unsupported("the bytes are neither a JPEG nor a PNG picture"));
+    let decoded = match Kind::of(encoded, limits)? {
+        Kind::Jpeg => decode_jpeg(encoded, &JpegHead::read(encoded, limits)?, limits, Want::Colors)?,
+        Kind::Png => decode_png(encoded, limits)?,
     };
     // A decoder that follows the orientation sees another picture than the one that stays unturned here, and the same
     // holds the other way round.
@@ -101,62 +116,121 @@ pub(super) fn decode(encoded: &[u8], options: &DecodeOptions) -> Result<Frame> {
         Some(len) if options.keep_encoded && decoded.orientation == Orientation::NoTransforms => encoded.get(..len),
         _ => None,
     };
-    let decoded = if options.apply_orientation { oriented(decoded)? } else { decoded };
-    let frame = Frame::from_owner(decoded.pixels, Layout::packed(decoded.format, decoded.size)?)?;
-    Ok(frame.with_encoded(kept))
+    Ok(frame(decoded, options)?.with_encoded(kept))
 }
 
-fn decode_jpeg(encoded: &[u8], limits: &DecodeLimits) -> Result<Decoded> {
+/// What was decoded as a frame, turned where that is asked for.
+pub(super) fn frame(decoded: Decoded, options: &DecodeOptions) -> Result<Frame> {
+    let decoded = if options.apply_orientation { oriented(decoded)? } else { decoded };
+    Frame::from_owner(decoded.pixels, Layout::packed(decoded.format, decoded.size)?)
+}
+
+/// What a JPEG says before its pixels, checked against the limits.
+pub(super) struct JpegHead {
+    pub(super) size: Size,
+    components: u8,
+    pub(super) colors: JpegColors,
+    pub(super) orientation: Orientation,
+    /// All components are in one scan, which holds every pixel once.
+    pub(super) in_one_scan: bool,
+    components_in_first_scan: u8,
+    /// Where the end marker is.
+    pub(super) end: usize,
+}
+
+/// What the components of a JPEG are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum JpegColors {
+    Gray,
+    YCbCr,
+    Other,
+}
+
+/// What is to be made of a JPEG.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Want {
+    Colors,
+    /// Without colours, where that spares work.
+    Luma,
+}
+
+fn strict(limits: &DecodeLimits) -> zune_core::options::DecoderOptions {
     // Strict: a scan that ends early is an error. The tolerant mode fills the rest with gray and says nothing.
-    let options = zune_core::options::DecoderOptions::default()
+    zune_core::options::DecoderOptions::default()
         .set_strict_mode(true)
         // Checked below, with the limit's name; the header alone takes no memory.
         .set_max_width(usize::MAX)
         .set_max_height(usize::MAX)
-        .jpeg_set_max_scans(limits.max_scans);
-    let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(encoded), options);
-    decoder.decode_headers().map_err(jpeg_error)?;
-    let info = decoder.info().ok_or_else(|| Error::data_corrupt("the JPEG has no frame header"))?;
-    let size = Size::new(u32::from(info.width), u32::from(info.height));
-    let (format, channels, colorspace) = match decoder.input_colorspace() {
-        Some(ColorSpace::Luma) => (PixelFormat::Gray8, 1, ColorSpace::Luma),
+        .jpeg_set_max_scans(limits.max_scans)
+}
+
+impl JpegHead {
+    pub(super) fn read(encoded: &[u8], limits: &DecodeLimits) -> Result<Self> {
+        let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(encoded), strict(limits));
+        decoder.decode_headers().map_err(jpeg_error)?;
+        let info = decoder.info().ok_or_else(|| Error::data_corrupt("the JPEG has no frame header"))?;
+        let size = Size::new(u32::from(info.width), u32::from(info.height));
+        let (colors, channels) = match decoder.input_colorspace() {
+            Some(ColorSpace::Luma) => (JpegColors::Gray, 1),
+            Some(ColorSpace::YCbCr) => (JpegColors::YCbCr, 3),
+            _ => (JpegColors::Other, 3),
+        };
+        let scans = Scans::find(encoded);
+        let in_one_scan = !info.sof.is_progressive() && scans.components_in_first == info.components;
+        // With several scans the decoder keeps a 16-bit coefficient for every sample until the last one.
+        let working = if in_one_scan { 0 } else { 2 * u64::from(info.components) };
+        check_limits(size, channels + working, limits)?;
+        if scans.count > limits.max_scans {
+            return Err(over_limit(format!(
+                "the JPEG has {} scans; it may have {} (limit max_scans)",
+                scans.count, limits.max_scans
+            )));
+        }
+        let Some(end) = scans.end else {
+            return Err(Error::data_corrupt("the JPEG is truncated: it ends before its end marker"));
+        };
+        if in_one_scan && scans.count > 1 {
+            return Err(Error::data_corrupt("the JPEG is damaged: a scan begins inside the only one"));
+        }
+        let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
+        Ok(Self {
+            size,
+            components: info.components,
+            colors,
+            orientation: orientation.unwrap_or(Orientation::NoTransforms),
+            in_one_scan,
+            components_in_first_scan: scans.components_in_first,
+            end,
+        })
+    }
+}
+
+pub(super) fn decode_jpeg(encoded: &[u8], head: &JpegHead, limits: &DecodeLimits, want: Want) -> Result<Decoded> {
+    let JpegHead { size, components, orientation, end, .. } = *head;
+    let (format, channels, colorspace) = match (head.colors, want) {
+        (JpegColors::Gray, _) | (JpegColors::YCbCr, Want::Luma) => (PixelFormat::Gray8, 1, ColorSpace::Luma),
         _ => (PixelFormat::Rgb8, 3, ColorSpace::RGB),
     };
-    let scans = Scans::find(encoded);
-    let in_one_scan = !info.sof.is_progressive() && scans.components_in_first == info.components;
-    // With several scans the decoder keeps a 16-bit coefficient for every sample until the last one.
-    let working = if in_one_scan { 0 } else { 2 * u64::from(info.components) };
-    check_limits(size, channels + working, limits)?;
-    if scans.count > limits.max_scans {
-        return Err(over_limit(format!(
-            "the JPEG has {} scans; it may have {} (limit max_scans)",
-            scans.count, limits.max_scans
-        )));
-    }
-    let Some(end) = scans.end else {
-        return Err(Error::data_corrupt("the JPEG is truncated: it ends before its end marker"));
-    };
-    if in_one_scan && scans.count > 1 {
-        return Err(Error::data_corrupt("the JPEG is damaged: a scan begins inside the only one"));
-    }
     // At a marker the decoder takes zeros for all that is missing, in strict mode too. Without the marker it says that
     // the bytes end. Only a JPEG of one scan can be decoded without.
-    let bytes =
-        if in_one_scan { Cow::Owned([&encoded[..end], &[0; READ_AHEAD]].concat()) } else { Cow::Borrowed(encoded) };
-    let options = options.jpeg_set_out_colorspace(colorspace);
+    let bytes = if head.in_one_scan {
+        Cow::Owned([&encoded[..end], &[0; READ_AHEAD]].concat())
+    } else {
+        Cow::Borrowed(encoded)
+    };
+    let options = strict(limits).jpeg_set_out_colorspace(colorspace);
     let mut decoder = zune_jpeg::JpegDecoder::new_with_options(ZCursor::new(&*bytes), options);
     decoder.decode_headers().map_err(jpeg_error)?;
     let len = decoder.output_buffer_size().ok_or_else(|| Error::internal("the JPEG decoder gave no output size"))?;
     if len as u64 != size.pixels() * channels {
-        return Err(Error::unsupported(format!("a JPEG with {} channels", info.components)));
+        return Err(Error::unsupported(format!("a JPEG with {components} channels")));
     }
     let mut pixels = vec![0; len];
     decoder.decode_into(&mut pixels).map_err(jpeg_error)?;
-    let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
     // Up to the end marker and with it. Of four inks, every decoder makes its own colours. Where the markers are no plain
     // chain, the end that was found may be that of a thumbnail.
-    let encoded_len = (info.components <= 3 && scans.components_in_first > 0).then_some(end + 2);
-    Ok(Decoded { format, size, pixels, orientation: orientation.unwrap_or(Orientation::NoTransforms), encoded_len })
+    let encoded_len = (components <= 3 && head.components_in_first_scan > 0).then_some(end + 2);
+    Ok(Decoded { format, size, pixels, orientation, encoded_len })
 }
 
 /// What zune-jpeg may read behind the last byte that it needs: its buffer of 64 bits, and one byte more, since it takes
@@ -200,7 +274,7 @@ impl Scans {
     }
 }
 
-fn decode_png(encoded: &[u8], limits: &DecodeLimits) -> Result<Decoded> {
+pub(super) fn decode_png(encoded: &[u8], limits: &DecodeLimits) -> Result<Decoded> {
     let mut cursor = Cursor::new(encoded);
     let mut decoder = png::Decoder::new_with_limits(
         &mut cursor,

@@ -1,0 +1,110 @@
+//! Pictures at a half, a quarter or an eighth of their size, in gray, for less than the price of the whole.
+//!
+//! Of a JPEG as cameras write it, only what a small gray picture needs is worked out ([`scan`]). Every other picture, and
+//! every damaged one, is left to the whole decoders, so that both ways refuse the same pictures with the same words.
+
+mod bits;
+mod fold;
+mod header;
+mod huffman;
+mod scan;
+mod whole;
+
+use super::decode::{Decoded, JpegColors, JpegHead, Kind, Want, decode_jpeg, decode_png, frame};
+use super::{DecodeOptions, Frame, PixelFormat};
+use crate::error::Result;
+use crate::geometry::Size;
+use header::Header;
+use image::metadata::Orientation;
+
+pub(super) fn decode(encoded: &[u8], options: &DecodeOptions, min_width: u32) -> Result<Frame> {
+    let limits = &options.limits;
+    let eighths = |size: Size, orientation| eighths(width(size, orientation, options), min_width);
+    let decoded = match Kind::of(encoded, limits)? {
+        Kind::Jpeg => {
+            let head = JpegHead::read(encoded, limits)?;
+            let n = eighths(head.size, head.orientation);
+            match straight(encoded, &head, n) {
+                Some((size, pixels)) => small(size, pixels, head.orientation),
+                // Without colours, zune-jpeg wants more bytes than there are where chroma is halved downwards only.
+                None => match decode_jpeg(encoded, &head, limits, Want::Luma) {
+                    Ok(decoded) => shrunk(decoded, n),
+                    Err(_) => shrunk(decode_jpeg(encoded, &head, limits, Want::Colors)?, n),
+                },
+            }
+        }
+        Kind::Png => {
+            let decoded = decode_png(encoded, limits)?;
+            let n = eighths(decoded.size, decoded.orientation);
+            shrunk(decoded, n)
+        }
+    };
+    frame(decoded, options)
+}
+
+/// The width that the picture will have.
+fn width(size: Size, orientation: Orientation, options: &DecodeOptions) -> u32 {
+    let on_its_side = matches!(
+        orientation,
+        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH
+    );
+    if options.apply_orientation && on_its_side { size.height } else { size.width }
+}
+
+/// The smallest of 1/8, 1/4, 1/2 and 1 that leaves so many pixels of a side, in eighths.
+fn eighths(side: u32, at_least: u32) -> usize {
+    [(1, 8), (2, 4), (4, 2)].into_iter().find(|&(_, by)| side.div_ceil(by) >= at_least).map_or(8, |(n, _)| n)
+}
+
+fn small(size: Size, pixels: Vec<u8>, orientation: Orientation) -> Decoded {
+    Decoded { format: PixelFormat::Gray8, size, pixels, orientation, encoded_len: None }
+}
+
+fn shrunk(whole: Decoded, n: usize) -> Decoded {
+    let (size, orientation) = (whole.size, whole.orientation);
+    let (size, pixels) = whole::mean(size, whole::gray(whole), 8 / n);
+    small(size, pixels, orientation)
+}
+
+/// `None` where the picture is damaged or of a rarer kind.
+fn straight(encoded: &[u8], head: &JpegHead, n: usize) -> Option<(Size, Vec<u8>)> {
+    if !head.in_one_scan || head.colors == JpegColors::Other {
+        return None;
+    }
+    let encoded = encoded.get(..head.end)?;
+    // Two readers of one header: what they see must be the same.
+    let header = Header::read(encoded).filter(|header| header.size == head.size)?;
+    match n {
+        1 => scan::read::<1>(&header, encoded),
+        2 => scan::read::<2>(&header, encoded),
+        4 => scan::read::<4>(&header, encoded),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smallest_scale_that_is_wide_enough() {
+        for (side, at_least, expected) in [
+            (1920, 320, 2),
+            (3840, 320, 1),
+            (1280, 320, 2),
+            (1276, 320, 4),
+            (2560, 320, 1),
+            (2552, 320, 2),
+            (2553, 320, 1),
+            (640, 320, 4),
+            (638, 320, 8),
+            (320, 320, 8),
+            (1, 320, 8),
+            (1920, 0, 1),
+            (1920, u32::MAX, 8),
+            (u32::MAX, u32::MAX, 8),
+        ] {
+            assert_eq!(eighths(side, at_least), expected, "{side} pixels, at least {at_least}");
+        }
+    }
+}
