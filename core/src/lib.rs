@@ -29,6 +29,7 @@ pub mod imaging;
 mod model;
 mod motion;
 mod onnx;
+mod pipeline;
 mod provider;
 mod resilience;
 #[cfg(feature = "video")]
@@ -56,6 +57,7 @@ pub use motion::{
     BackgroundModel, BackgroundModelConfig, Kernel, Motion, MotionGate, MotionGateConfig, MotionState, OpenReason,
 };
 pub use onnx::{ExecutionProvider, ProviderChoice, RuntimeInfo, runtime};
+pub use pipeline::ResultCacheConfig;
 pub use provider::{
     Answer, AnswerReason, Cancellation, Capability, Escalation, Health, HybridConfig, HybridMode, HybridProvider,
     LabelMap, LastError, Latency, LatencyPercentiles, LocalProvider, LocalProviderConfig, PendingAnswer, Priority,

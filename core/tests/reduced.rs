@@ -77,7 +77,7 @@ fn small_pictures_have_the_pixels_of_libjpeg() {
             println!("{name} at 1/{by}: mean difference {mean:.3}, most {most}");
             // A block at the edge goes on behind it, and libjpeg takes the mean of all of it; of a picture that was decoded
             // whole there is only what is inside.
-            let (mean_limit, most_limit) = if WHOLE.contains(&name) { (4.0, 60) } else { (0.1, 1) };
+            let (mean_limit, most_limit) = if WHOLE.contains(&name) { (2.0, 16) } else { (0.1, 1) };
             let (mean_limit, most_limit) = match (name, by) {
                 // Decoded with its colours, of which some are cut at 0 and 255.
                 ("tall_chroma.jpg", 1) => (0.5, 30),

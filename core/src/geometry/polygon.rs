@@ -114,6 +114,19 @@ impl Polygon {
         }
     }
 
+    /// Sets those of a row of equal cells whose centres lie inside; `edges` is room to work in.
+    pub(crate) fn fill_row(&self, y: f64, value: u8, row: &mut [u8], edges: &mut Vec<f64>) {
+        edges.clear();
+        self.crossings(y, |x| edges.push(x));
+        edges.sort_by(f64::total_cmp);
+        let width = row.len() as f64;
+        for pair in edges.chunks_exact(2) {
+            // The first cell whose centre is not left of the edge.
+            let [from, to] = [pair[0], pair[1]].map(|x| (x * width - 0.5).ceil().clamp(0.0, width) as usize);
+            row[from..to].fill(value);
+        }
+    }
+
     fn edges(&self) -> impl Iterator<Item = ((f64, f64), (f64, f64))> {
         let corner = |k: usize| (f64::from(self.0[k].x), f64::from(self.0[k].y));
         (0..self.0.len()).map(move |k| (corner(k), corner((k + 1) % self.0.len())))

@@ -2,6 +2,7 @@
 
 mod cpu;
 mod draw;
+mod luma;
 mod placement;
 mod preprocess;
 mod rows;
@@ -13,5 +14,8 @@ pub use preprocess::{ChannelOrder, InputTransform, Preprocessor, TensorElement, 
 
 pub(crate) use cpu::features as cpu_features;
 pub(crate) use cpu::vectorized;
+pub(crate) use luma::luma_of;
+#[allow(unused_imports, reason = "its user, the pipeline, is not here yet")]
+pub(crate) use luma::mean_luma;
 #[cfg(feature = "rekognition")]
 pub(crate) use rows::rgb_region;

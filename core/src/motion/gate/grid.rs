@@ -2,9 +2,9 @@
 
 use super::MotionGateConfig;
 use crate::error::{Error, Result};
-use crate::frame::{Frame, PixelFormat};
-use crate::geometry::{BoundingBox, Polygon, Size};
-use crate::imaging::vectorized;
+use crate::frame::Frame;
+use crate::geometry::{BoundingBox, Size};
+use crate::imaging::{luma_of, vectorized};
 use std::ops::Range;
 
 /// Pixels of a working picture: more would take gigabytes of state.
@@ -80,7 +80,7 @@ impl Grid {
             }
             for (polygons, value) in [(&config.include, 1), (&config.exclude, 0)] {
                 for polygon in polygons {
-                    fill(polygon, (y as f64 + 0.5) / self.height as f64, value, row, &mut edges);
+                    polygon.fill_row((y as f64 + 0.5) / self.height as f64, value, row, &mut edges);
                 }
             }
             let mut x = 0;
@@ -181,19 +181,6 @@ impl Grid {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sums(Vec<u16>);
 
-/// Bytes from one pixel to the next in the first plane, and the weights of its bytes where it is not luma: those of BT.601.
-fn luma_of(format: PixelFormat) -> (usize, Option<[f32; 3]>) {
-    const RGB: [f32; 3] = [0.299, 0.587, 0.114];
-    const BGR: [f32; 3] = [0.114, 0.587, 0.299];
-    match format {
-        PixelFormat::Gray8 | PixelFormat::Nv12 | PixelFormat::I420 => (1, None),
-        PixelFormat::Rgb8 => (3, Some(RGB)),
-        PixelFormat::Bgr8 => (3, Some(BGR)),
-        PixelFormat::Rgba8 => (4, Some(RGB)),
-        PixelFormat::Bgra8 => (4, Some(BGR)),
-    }
-}
-
 vectorized! {
     fn add_row(row: &[u8], sums: &mut [u16]) {
         for (sum, &value) in sums.iter_mut().zip(row) {
@@ -267,18 +254,5 @@ vectorized! {
             let luma: f32 = total.iter().zip(weights).map(|(&total, weight)| total as f32 * weight).sum();
             *out = (luma * share + 0.5) as i32 as u8;
         }
-    }
-}
-
-/// Sets the pixels of one row whose centres lie inside.
-fn fill(polygon: &Polygon, y: f64, value: u8, row: &mut [u8], edges: &mut Vec<f64>) {
-    edges.clear();
-    polygon.crossings(y, |x| edges.push(x));
-    edges.sort_by(f64::total_cmp);
-    let width = row.len() as f64;
-    for pair in edges.chunks_exact(2) {
-        // The first pixel whose centre is not left of the edge.
-        let [from, to] = [pair[0], pair[1]].map(|x| (x * width - 0.5).ceil().clamp(0.0, width) as usize);
-        row[from..to].fill(value);
     }
 }

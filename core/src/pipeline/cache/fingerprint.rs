@@ -1,0 +1,40 @@
+use crate::frame::Frame;
+use serde::{Deserialize, Serialize};
+use std::fmt::Write;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
+
+/// 128 bits of all that a picture holds: two pictures with the same ones are the same.
+///
+/// Always of the whole picture. The first bytes of a JPEG are tables, which are the same for every frame of a camera.
+/// Nobody can find two pictures with the same fingerprint by chance, though one who wants to can make them; caches are one
+/// a camera, so a camera deceives nobody but itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Fingerprint([u64; 2]);
+
+impl Fingerprint {
+    /// Of encoded bytes, all of them.
+    pub(crate) fn of_bytes(encoded: &[u8]) -> Self {
+        Self::of(xxh3_128(encoded))
+    }
+
+    /// Of a frame's format, size and visible pixels, whatever its strides and whatever lies between its rows.
+    pub(crate) fn of_frame(frame: &Frame) -> Self {
+        let mut hash = Xxh3::new();
+        let mut kind = String::new();
+        // Into memory: cannot fail.
+        let _ = write!(kind, "{} {};", frame.format(), frame.size());
+        hash.update(kind.as_bytes());
+        for plane in 0..frame.format().planes() {
+            for y in 0..frame.size().height {
+                // Planes of half the height have no more rows: empty ones.
+                hash.update(frame.row(plane, y));
+            }
+        }
+        Self::of(hash.digest128())
+    }
+
+    const fn of(bits: u128) -> Self {
+        Self([(bits >> 64) as u64, bits as u64])
+    }
+}

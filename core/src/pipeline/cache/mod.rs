@@ -1,0 +1,112 @@
+//! Results of pictures that were looked at a moment ago, for the same picture and for one that nobody could tell from it.
+
+mod config;
+mod fingerprint;
+mod thumbnail;
+
+pub use config::ResultCacheConfig;
+pub(crate) use fingerprint::Fingerprint;
+pub(crate) use thumbnail::Thumbnail;
+
+use crate::clock::Timestamp;
+use crate::error::Result;
+use crate::resilience::check::nanos;
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// The last results of one camera by what their pictures hold.
+///
+/// A machine: time comes in, and all that it knows is data. A result lives for the time to live after it was put in,
+/// however often it is asked for; the oldest one makes room. Time that goes back makes ages meaningless, and empties it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ResultCache<V> {
+    config: ResultCacheConfig,
+    /// The oldest first.
+    entries: VecDeque<Entry<V>>,
+    latest: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Entry<V> {
+    exact: Fingerprint,
+    near: Option<Thumbnail>,
+    since: Timestamp,
+    value: V,
+}
+
+/// A result that was found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Hit<'a, V> {
+    pub(crate) value: &'a V,
+    /// The very same picture, not only one that is near.
+    pub(crate) exact: bool,
+    /// The time since the result was put in.
+    pub(crate) age: Duration,
+}
+
+impl<V> ResultCache<V> {
+    /// An empty cache.
+    ///
+    /// # Errors
+    /// `InvalidConfig` naming the field and its range.
+    pub(crate) fn new(config: ResultCacheConfig) -> Result<Self> {
+        config.validate()?;
+        Ok(Self { config, entries: VecDeque::new(), latest: None })
+    }
+
+    /// Whether a [`Thumbnail`] is of any use; making one costs a pass over the picture.
+    pub(crate) fn wants_thumbnail(&self) -> bool {
+        self.config.capacity > 0 && self.config.near.is_some()
+    }
+
+    /// The result of this picture, or else the newest one of a picture that is near.
+    pub(crate) fn get(&mut self, exact: &Fingerprint, near: Option<&Thumbnail>, now: Timestamp) -> Option<Hit<'_, V>> {
+        self.on_time(now);
+        let found = |entry: &&Entry<V>| entry.exact == *exact;
+        if let Some(entry) = self.entries.iter().rev().find(found) {
+            return Some(Hit { value: &entry.value, exact: true, age: now - entry.since });
+        }
+        let (most, near) = (self.config.near?, near?);
+        let entry =
+            self.entries.iter().rev().find(|e| e.near.as_ref().is_some_and(|other| other.is_near(near, most)))?;
+        Some(Hit { value: &entry.value, exact: false, age: now - entry.since })
+    }
+
+    /// Keeps a result that was worked out for this very picture. Results that came from here stay out: each would be near
+    /// the one before it, and so the last one far from the first.
+    pub(crate) fn put(&mut self, exact: Fingerprint, near: Option<Thumbnail>, value: V, now: Timestamp) {
+        self.on_time(now);
+        self.entries.retain(|entry| entry.exact != exact);
+        while self.entries.len() >= self.config.capacity.max(1) {
+            self.entries.pop_front();
+        }
+        if self.config.capacity > 0 {
+            self.entries.push_back(Entry { exact, near, since: now, value });
+        }
+    }
+
+    /// Forgets all results: for a change of what they depend on, such as classes, thresholds or the region of interest.
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+    }
+
+    /// How many results there are, those included whose time is over but who were not asked for since.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    fn on_time(&mut self, now: Timestamp) {
+        if self.latest.is_some_and(|latest| now < latest) {
+            self.entries.clear();
+        }
+        self.latest = Some(now);
+        let life = Duration::from_nanos(nanos(self.config.ttl_s));
+        while self.entries.front().is_some_and(|entry| now - entry.since >= life) {
+            self.entries.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
