@@ -2,6 +2,7 @@
 
 mod cpu;
 mod draw;
+mod picture;
 mod placement;
 mod preprocess;
 mod rows;
@@ -13,5 +14,4 @@ pub use preprocess::{ChannelOrder, InputTransform, Preprocessor, TensorElement, 
 
 pub(crate) use cpu::features as cpu_features;
 pub(crate) use cpu::vectorized;
-#[cfg(feature = "rekognition")]
-pub(crate) use rows::rgb_region;
+pub(crate) use picture::{Picture, Window};

@@ -6,7 +6,7 @@
 mod breaker;
 mod budget;
 mod bulkhead;
-mod check;
+pub(crate) mod check;
 mod failure;
 mod money;
 mod random;
