@@ -46,7 +46,11 @@ pub use detector::{BatchMode, Detector, DetectorConfig, DetectorReport};
 #[doc(hidden)]
 pub use detector::{BenchScratch, bench_postprocess};
 pub use error::{Advice, Error, ErrorCode, Result};
-pub use event::{Event, EventId, EventPicture, Firing, Object, ObjectId, Scene, Sink, Trigger};
+pub use event::{
+    Condition, Confirm, ConfirmState, Confirmation, Event, EventId, EventPicture, Firing, Object, ObjectId,
+    PictureWanted, Scene, Schedule, ScheduleWindow, Sink, TimeOfDay, Trigger, TriggerConfig, TriggerMachine,
+    TriggerState, Weekday,
+};
 pub use frame::{CameraId, DecodeLimits, DecodeOptions, Frame, FrameMeta, Layout, PixelFormat, Plane};
 pub use geometry::{BoundingBox, Point, Polygon, Size};
 pub use model::{

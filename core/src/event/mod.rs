@@ -1,9 +1,20 @@
 //! What happened: triggers look at scenes and say when something is worth telling, sinks carry events to where they are
 //! wanted.
 
+mod confirm;
+mod picture;
 mod scene;
+mod schedule;
+mod trigger;
 
+pub use confirm::{Confirm, ConfirmState, Confirmation};
+pub use picture::PictureWanted;
 pub use scene::{Object, ObjectId, Scene};
+pub use schedule::{Schedule, ScheduleWindow, TimeOfDay, Weekday};
+pub use trigger::{Condition, TriggerConfig, TriggerMachine, TriggerState};
+
+#[allow(unused_imports, reason = "the pipeline's step from a firing to an event calls it")]
+pub(crate) use picture::picture;
 
 use crate::clock::{Timestamp, UnixTime};
 use crate::error::Result;

@@ -3,6 +3,7 @@
 mod cpu;
 mod draw;
 mod luma;
+mod picture;
 mod placement;
 mod preprocess;
 mod rows;
@@ -17,5 +18,4 @@ pub(crate) use cpu::vectorized;
 pub(crate) use luma::luma_of;
 #[allow(unused_imports, reason = "its user, the pipeline, is not here yet")]
 pub(crate) use luma::mean_luma;
-#[cfg(feature = "rekognition")]
-pub(crate) use rows::rgb_region;
+pub(crate) use picture::{Picture, Window};

@@ -83,7 +83,6 @@ pub(super) fn append_rgb(
 }
 
 /// A part of a frame of any format as interleaved red, green and blue; it must lie inside the frame.
-#[cfg(feature = "rekognition")]
 pub(crate) fn rgb_region(frame: &Frame, left: u32, top: u32, size: crate::geometry::Size) -> Vec<u8> {
     let mut rgb = Vec::with_capacity(size.pixels() as usize * 3);
     let mut scratch = Converted::default();

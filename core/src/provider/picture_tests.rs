@@ -1,6 +1,6 @@
 use super::*;
 use crate::error::ErrorCode;
-use crate::frame::{DecodeOptions, Layout};
+use crate::frame::{DecodeOptions, Layout, PixelFormat};
 use crate::geometry::Polygon;
 
 const LIMITS: PictureLimits = PictureLimits { max_bytes: 5_242_880, min_side: 80, max_side: 10_000 };

@@ -3,7 +3,7 @@
 use super::config::{RekognitionConfig, TextUnit};
 use crate::detection::{Detection, Detections, ImageLabel, Label, Timing};
 use crate::geometry::{BoundingBox, Size};
-use crate::provider::picture::Window;
+use crate::imaging::Window;
 use aws_sdk_rekognition::types as aws;
 use std::sync::Arc;
 

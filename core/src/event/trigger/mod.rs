@@ -1,0 +1,157 @@
+//! The built-in triggers: conditions on the objects of a scene, with patience, cooldown and hours.
+
+mod condition;
+mod config;
+mod crossing;
+mod node;
+mod pace;
+mod why;
+
+pub use condition::Condition;
+pub use config::TriggerConfig;
+
+use super::schedule::Timetable;
+use super::{Firing, Scene, Trigger};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::resilience::check::nanos;
+use crate::zone::Zone;
+use node::{Finding, Leaf, Memory, Node};
+use pace::{Pace, Rules, Step};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// A built-in trigger at work, for one camera: [`TriggerConfig`] says what it does.
+///
+/// A machine without clock: the same scenes give the same firings. Where the time of the frames goes backwards, it starts
+/// to watch anew, but what is left of the cooldown is kept, and no frame's time fires twice.
+///
+/// ```
+/// use guarita::{BoundingBox, CameraId, Condition, Detection, Label, Object, ObjectId, Scene, Size, Timestamp};
+/// use guarita::{Polygon, Trigger, TriggerConfig, TriggerMachine, Zone};
+/// let door = Zone::new("door", Polygon::new([[0.5, 0.0], [1.0, 0.0], [1.0, 1.0], [0.5, 1.0]])?);
+/// let when = Condition::Present { classes: vec!["person".into()], zone: Some("door".into()), min_confidence: None };
+/// let mut trigger = TriggerMachine::new(TriggerConfig::new("visitor", when), &[door])?;
+///
+/// let person = Detection::new(BoundingBox::from_xyxy(60.0, 20.0, 80.0, 90.0), Label { id: 0, name: "person".into() }, 0.83);
+/// let objects = [Object::new(ObjectId(1), person, Timestamp::default())];
+/// let (camera, size) = (CameraId::new("gate"), Size::new(100, 100));
+/// let fired = trigger.observe(&Scene::new(&camera, Timestamp::from_millis(40), size, &objects));
+/// assert_eq!(fired.map(|fired| fired.why).as_deref(), Some("person 0.83 in door"));
+/// assert!(trigger.observe(&Scene::new(&camera, Timestamp::from_millis(80), size, &objects)).is_none());
+/// # Ok::<(), guarita::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct TriggerMachine {
+    config: TriggerConfig,
+    rules: Rules,
+    longest_gap: Duration,
+    timetable: Option<Timetable>,
+    root: Node,
+    leaves: Vec<Leaf>,
+    state: TriggerState,
+    /// Of the last scene; kept so that it need not be made anew.
+    findings: Vec<Finding>,
+}
+
+/// All that a [`TriggerMachine`] knows, to be kept and given back with [`TriggerMachine::with_state`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TriggerState {
+    /// When watching began.
+    first: Timestamp,
+    last: Option<Timestamp>,
+    pace: Pace,
+    leaves: Vec<Memory>,
+}
+
+impl TriggerMachine {
+    /// Makes a trigger for a camera with these zones. The time zone of its schedule is looked up here, and never again.
+    ///
+    /// # Errors
+    /// As [`TriggerConfig::validate`]; `InvalidConfig` for a zone that the camera does not have, naming those it has, and
+    /// for a schedule without a time zone where the machine does not say its own.
+    pub fn new(config: TriggerConfig, zones: &[Zone]) -> Result<Self> {
+        config.validate()?;
+        let mut leaves = Vec::new();
+        let root = Node::new(&config.when, "when", zones, &mut leaves).map_err(|error| config.named(error))?;
+        let timetable =
+            config.schedule.as_ref().map(Timetable::new).transpose().map_err(|error| config.named(error))?;
+        let state = TriggerState {
+            first: Timestamp::default(),
+            last: None,
+            pace: Pace::default(),
+            leaves: leaves.iter().map(Leaf::memory).collect(),
+        };
+        Ok(Self {
+            rules: Rules::new(&config),
+            longest_gap: Duration::from_nanos(nanos(config.max_gap_s)),
+            timetable,
+            root,
+            findings: vec![Finding::default(); leaves.len()],
+            leaves,
+            state,
+            config,
+        })
+    }
+
+    /// Goes on where another one with this state was.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for the state of a trigger with another condition.
+    pub fn with_state(mut self, state: TriggerState) -> Result<Self> {
+        let kinds = |memories: &[Memory]| memories.iter().map(std::mem::discriminant).collect::<Vec<_>>();
+        if kinds(&state.leaves) != kinds(&self.state.leaves) {
+            let error = Error::invalid_argument("the state is that of a trigger with another condition");
+            return Err(self.config.named(error));
+        }
+        self.state = state;
+        Ok(self)
+    }
+
+    /// All that it knows.
+    pub fn state(&self) -> &TriggerState {
+        &self.state
+    }
+
+    /// What it was made from.
+    pub fn config(&self) -> &TriggerConfig {
+        &self.config
+    }
+
+    /// How often its condition began to hold and was over again before the cooldown was.
+    pub fn suppressed(&self) -> u64 {
+        self.state.pace.suppressed
+    }
+
+    fn step(&mut self, pts: Timestamp) -> Step {
+        let step = match self.state.last {
+            Some(last) if pts >= last => {
+                let passed = pts - last;
+                let passed_ns = u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX);
+                let watched_ns = if passed <= self.longest_gap { passed_ns } else { 0 };
+                Step { pts, passed_ns, watched_ns, anew: false }
+            }
+            _ => {
+                self.state.first = pts;
+                Step { pts, anew: true, ..Step::default() }
+            }
+        };
+        self.state.last = Some(pts);
+        step
+    }
+}
+
+impl Trigger for TriggerMachine {
+    fn observe(&mut self, scene: &Scene<'_>) -> Option<Firing> {
+        let step = self.step(scene.pts);
+        let first = self.state.first;
+        for ((leaf, memory), finding) in self.leaves.iter().zip(&mut self.state.leaves).zip(&mut self.findings) {
+            leaf.look(scene, &step, first, self.longest_gap, memory, finding);
+        }
+        let holds = self.root.holds(&self.findings);
+        let timetable = &self.timetable;
+        let on_duty = || timetable.as_ref().is_none_or(|timetable| timetable.holds(scene.time));
+        let fires = self.state.pace.on(holds, &step, &self.rules, on_duty);
+        fires.then(|| why::firing(&self.root, &self.leaves, &self.findings, scene))
+    }
+}
