@@ -17,6 +17,8 @@ ASSETS := $(or $(GUARITA_ASSETS),../shared/assets)
 # Everything below runs with the ONNX Runtime and the ffmpeg of the checkout, unless the caller names others.
 export GUARITA_ONNXRUNTIME ?= $(CURDIR)/.runtime
 export GUARITA_FFMPEG ?= $(CURDIR)/.ffmpeg
+# Nothing of what is run here sends anything to the makers of ONNX Runtime.
+export ORT_DISABLE_TELEMETRY ?= 1
 export GUARITA_MOTO ?= $(CURDIR)/$(VENV)/bin/moto_server
 
 .PHONY: help setup stand-in models pictures clips demo doctor test lint fixtures-check bench compare-detect compare-motion compare-gate compare-resilience docs-pictures clean

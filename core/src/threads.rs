@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// Threads that the host lends to guarita, shared by all who get a clone: one number for all of them.
@@ -32,6 +33,26 @@ impl Threads {
         self.0.current_num_threads()
     }
 
+    /// Runs `work` on one of the threads, some time after what was spawned before it, and returns at once.
+    ///
+    /// From one of these threads it goes before what others spawned. A panic in it is caught and lost: rayon would end
+    /// the process. Everything spawned is run, also after the last clone is gone.
+    pub(crate) fn spawn(&self, work: impl FnOnce() + Send + 'static) {
+        self.0.spawn_fifo(move || {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(work)) {
+                // What a panic carries is the host's, and its drop may panic too; then it is left where it lies.
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+                    std::mem::forget(payload);
+                }
+            }
+        });
+    }
+
+    /// Whether the caller runs on one of these threads, which must not wait for work that needs another one.
+    pub(crate) fn is_current(&self) -> bool {
+        self.0.current_thread_index().is_some()
+    }
+
     /// Runs `work`, and returns when everything that it spawned has ended.
     pub(crate) fn scope<'scope, R: Send>(&self, work: impl FnOnce(&rayon::Scope<'scope>) -> R + Send) -> R {
         self.0.scope(work)
@@ -41,5 +62,64 @@ impl Threads {
 impl fmt::Debug for Threads {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Threads({})", self.count())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    const LONG: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn work_runs_in_turn_and_a_panic_takes_nobody_with_it() {
+        /// A payload whose drop panics as well.
+        struct Spiteful;
+        impl Drop for Spiteful {
+            fn drop(&mut self) {
+                panic!("a fault in a fault, on purpose");
+            }
+        }
+        let threads = Threads::new(1).unwrap();
+        let (sender, done) = mpsc::channel();
+        threads.spawn(|| panic!("a fault, on purpose"));
+        threads.spawn(|| std::panic::panic_any(Spiteful));
+        for k in 0..100 {
+            let sender = sender.clone();
+            threads.spawn(move || sender.send(k).unwrap());
+        }
+        let order: Vec<_> = (0..100).map(|_| done.recv_timeout(LONG).unwrap()).collect();
+        assert!(order.is_sorted(), "{order:?}");
+    }
+
+    #[test]
+    fn what_was_spawned_runs_though_the_last_clone_is_gone() {
+        let threads = Threads::new(2).unwrap();
+        let (sender, done) = mpsc::channel();
+        let (open, gate) = mpsc::channel::<()>();
+        let own = threads.clone();
+        threads.spawn(move || {
+            gate.recv().unwrap();
+            for k in 0..10 {
+                let sender = sender.clone();
+                own.spawn(move || sender.send(k).unwrap());
+            }
+        });
+        drop(threads);
+        open.send(()).unwrap();
+        let order: Vec<_> = (0..10).map(|_| done.recv_timeout(LONG).unwrap()).collect();
+        assert_eq!(order.len(), 10);
+    }
+
+    #[test]
+    fn a_thread_knows_whose_it_is() {
+        let [ours, theirs] = [1, 1].map(|count| Threads::new(count).unwrap());
+        assert!(!ours.is_current());
+        let (sender, done) = mpsc::channel();
+        let both = [ours.clone(), theirs];
+        ours.spawn(move || sender.send(both.map(|threads| threads.is_current())).unwrap());
+        assert_eq!(done.recv_timeout(LONG).unwrap(), [true, false]);
     }
 }

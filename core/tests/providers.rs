@@ -5,7 +5,7 @@ mod common;
 
 use guarita::{
     BoundingBox, Detector, ErrorCode, Frame, LocalProvider, LocalProviderConfig, PixelFormat, Provider, Reply, Request,
-    Size, Want,
+    Size, Threads, Want,
 };
 use std::sync::{Arc, mpsc};
 
@@ -98,6 +98,21 @@ fn a_config_out_of_range_is_refused() {
     assert!(error.to_string().contains("recover_after_s"), "{error}");
 }
 
+#[test]
+fn threads_that_nobody_counts_are_refused() {
+    let threads = Threads::new(2).unwrap();
+    let config = guarita::DetectorConfig { intra_op_threads: 2, ..common::config() };
+    let spec = guarita::ModelSpec::read_with(common::fixture("v8_nc80.onnx"), &guarita::ModelHints::default()).unwrap();
+    let two = Arc::new(Detector::open(spec, config).unwrap());
+    let one = Arc::new(common::open("v8_nc80.onnx").unwrap());
+    for (field, detector, workers) in [("intra_op_threads", two, 0), ("workers", one, 3)] {
+        let config = LocalProviderConfig { workers, ..LocalProviderConfig::default() };
+        let error = LocalProvider::on_threads(detector, config, &threads).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::InvalidConfig);
+        assert!(error.to_string().contains(field), "{error}");
+    }
+}
+
 #[cfg(feature = "testkit")]
 #[test]
 fn the_local_provider_keeps_the_rules() {
@@ -105,12 +120,21 @@ fn the_local_provider_keeps_the_rules() {
     let config = guarita::DetectorConfig { confidence: 0.05, ..common::config() };
     let spec = guarita::ModelSpec::read_with(common::fixture("v8_nc80.onnx"), &guarita::ModelHints::default()).unwrap();
     let detector = Arc::new(Detector::open(spec, config).unwrap());
-    let make = || -> Arc<dyn Provider> {
+    let own = || -> Arc<dyn Provider> {
         Arc::new(LocalProvider::new(Arc::clone(&detector), LocalProviderConfig::default()).unwrap())
     };
-    let report = check_provider(&make, &frame());
-    println!("{report}");
-    let skipped = report.checks.iter().filter(|check| matches!(check.outcome, Outcome::NotApplicable(_))).count();
-    assert_eq!(skipped, 2, "only the two about money");
-    report.into_result().unwrap();
+    let on = |count| {
+        let (threads, detector) = (Threads::new(count).unwrap(), Arc::clone(&detector));
+        move || -> Arc<dyn Provider> {
+            let config = LocalProviderConfig::default();
+            Arc::new(LocalProvider::on_threads(Arc::clone(&detector), config, &threads).unwrap())
+        }
+    };
+    for (whose, make) in [("own", &own as &dyn Fn() -> _), ("one lent", &on(1)), ("three lent", &on(3))] {
+        let report = check_provider(make, &frame());
+        println!("{whose}: {report}");
+        let skipped = report.checks.iter().filter(|check| matches!(check.outcome, Outcome::NotApplicable(_))).count();
+        assert_eq!(skipped, 2, "only the two about money");
+        report.into_result().unwrap();
+    }
 }

@@ -11,6 +11,9 @@ pub struct LocalProviderConfig {
     /// A call uses one processor (`intra_op_threads` of the detector is 1) and has buffers of its own, so that the number
     /// of processors is the most that is of use; past 4, memory counts and the host wants some for decoding. A device
     /// takes one call at a time: the second thread prepares the next one.
+    ///
+    /// On lent threads ([`LocalProvider::on_threads`](crate::LocalProvider::on_threads)) this is how many of them look at
+    /// requests at once, at most as many as there are; 0 is all of them, and 2 where a device computes.
     pub workers: usize,
     /// Requests that may wait beside those that are looked at, 0..100000; default 64. One more is `Overloaded`.
     pub queue: usize,
@@ -58,6 +61,16 @@ impl LocalProviderConfig {
             (workers, _) => workers,
         }
     }
+
+    /// How many of so many lent threads look at requests at once.
+    pub(super) fn lent_threads(&self, count: usize, has_device: bool) -> Result<usize> {
+        match (self.workers, has_device) {
+            (0, true) => Ok(count.min(2)),
+            (0, false) => Ok(count),
+            (workers, _) if workers <= count => Ok(workers),
+            (workers, _) => Err(Error::invalid_config(format!("workers is {workers}; the lent threads are {count}"))),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -91,5 +104,10 @@ mod tests {
         };
         assert_eq!((threads(0, 0, false), threads(0, 2, false), threads(0, 64, false)), (1, 2, 4));
         assert_eq!((threads(0, 64, true), threads(7, 2, true), threads(7, 2, false)), (2, 7, 7));
+        let lent = |workers, count, device| {
+            LocalProviderConfig { workers, ..Default::default() }.lent_threads(count, device).ok()
+        };
+        assert_eq!((lent(0, 9, false), lent(0, 9, true), lent(0, 1, true)), (Some(9), Some(2), Some(1)));
+        assert_eq!((lent(3, 3, true), lent(3, 2, false)), (Some(3), None), "refused, and not made smaller in secret");
     }
 }

@@ -24,6 +24,8 @@ pub(super) struct About {
     /// Whether a smaller batch takes less memory.
     pub(super) shrinks: bool,
     pub(super) device: ExecutionProvider,
+    /// Threads of one call: the one that makes it, and others of the engine's.
+    pub(super) intra_op_threads: usize,
     pub(super) finds_faces: bool,
     pub(super) version: Arc<str>,
 }
@@ -44,6 +46,7 @@ impl Look for Detector {
             // A batch of a fixed size is filled up, whatever comes.
             shrinks: report.batch == BatchMode::Together,
             device: report.provider,
+            intra_op_threads: report.intra_op_threads,
             finds_faces: spec.labels.iter().any(|(_, name)| is_face(name)),
             version: format!("{file}@{sha256}").into(),
         }

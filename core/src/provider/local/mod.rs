@@ -2,25 +2,31 @@
 
 mod config;
 mod ladder;
+mod lent;
 mod look;
 mod queue;
+mod shared;
 mod worker;
 
+#[cfg(test)]
+mod lent_tests;
 #[cfg(test)]
 mod tests;
 
 pub use config::LocalProviderConfig;
 
 use super::{Capability, Health, HealthLog, Provider, Reply, Request, Response, Want};
-use crate::clock::{Clock, SystemClock, Timestamp};
+use crate::clock::{Clock, SystemClock};
 use crate::detector::Detector;
-use crate::error::{Advice, Error, ErrorCode, Result};
+use crate::error::{Error, Result};
 use crate::onnx::ExecutionProvider;
+use crate::threads::Threads;
 use ladder::Ladder;
-use look::{About, Look};
-use queue::{Entry, Queue};
+use look::Look;
+use queue::Queue;
+use shared::{Shared, State};
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use worker::CpuLook;
@@ -39,8 +45,10 @@ use worker::CpuLook;
 ///   processor; only then is the answer `ResourceExhausted`. [`Health::degraded`] says so, and after `recover_after_s` one
 ///   step up is tried; when that fails, the next try waits twice as long, up to an hour. Both models stay open.
 /// - **The end.** [`close`](LocalProvider::close), or dropping the provider, answers what waits with `Cancelled`, and
-///   returns when the running calls are answered; on one of the provider's own threads (inside a [`Reply`]) it does not
-///   wait.
+///   returns when the running calls are answered; on one of the provider's threads (inside a [`Reply`]), and on every
+///   lent one, it does not wait.
+/// - **Whose threads.** Its own ([`new`](LocalProvider::new)), or those that the host lends
+///   ([`on_threads`](LocalProvider::on_threads)), so that one number counts all threads of a program.
 ///
 /// Labels come always; faces where the model has a class `face`; text never.
 ///
@@ -58,39 +66,6 @@ pub struct LocalProvider {
     shared: Arc<Shared>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
-
-/// What the threads and the provider have in common.
-struct Shared {
-    name: Arc<str>,
-    look: Arc<dyn Look>,
-    about: About,
-    cpu: CpuLook,
-    capability: Capability,
-    workers: usize,
-    clock: Arc<dyn Clock>,
-    state: Mutex<State>,
-    wake: Condvar,
-}
-
-struct State {
-    queue: Queue<Job>,
-    running: usize,
-    closed: bool,
-    ladder: Ladder,
-    log: HealthLog,
-    /// The time of a request on a thread: a mean that forgets.
-    service: Option<Duration>,
-}
-
-/// A request that waits.
-struct Job {
-    request: Request,
-    reply: Reply,
-    came: Timestamp,
-}
-
-/// An answer on its way, to be given without the lock: replies are somebody else's code.
-type Given = (Reply, Result<Response>);
 
 impl LocalProvider {
     /// Starts the threads, on the machine's clock.
@@ -110,20 +85,83 @@ impl LocalProvider {
         config: LocalProviderConfig,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
-        Self::over(detector.into(), config, clock)
+        Self::over(detector.into(), config, clock, None)
     }
 
-    fn over(look: Arc<dyn Look>, config: LocalProviderConfig, clock: Arc<dyn Clock>) -> Result<Self> {
+    /// Starts no threads, and works on those that the host lends, which others may use beside it.
+    ///
+    /// At most `config.workers` of them look at requests at once; 0 stands for all, and for 2 of them where a device
+    /// computes. The model runs on the thread that looks, so that `threads` is the number of threads of a program, but
+    /// for those that a device's driver starts. The others' work on `threads` waits while requests are looked at; work
+    /// that never ends there stops the provider.
+    ///
+    /// On one of these threads, [`detect`](Provider::detect) does not wait for another one, which may never be free: it
+    /// looks at the request right there, past the queue and past `workers`.
+    ///
+    /// ```no_run
+    /// use guarita::{Detector, DetectorConfig, LocalProvider, LocalProviderConfig, Threads};
+    ///
+    /// let threads = Threads::new(2)?;
+    /// let detector = Detector::open_file("coco_ssd_mobilenet_v2.onnx", DetectorConfig::default())?;
+    /// let local = LocalProvider::on_threads(detector, LocalProviderConfig::default(), &threads)?;
+    /// # Ok::<(), guarita::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `InvalidConfig` naming the field: `workers` above the number of threads; `intra_op_threads` of the detector other
+    /// than 1, which would be threads that nobody counts.
+    pub fn on_threads(
+        detector: impl Into<Arc<Detector>>,
+        config: LocalProviderConfig,
+        threads: &Threads,
+    ) -> Result<Self> {
+        Self::on_threads_with_clock(detector, config, threads, Arc::new(SystemClock))
+    }
+
+    /// The same with a clock of the host's, which deadlines of requests are then read on.
+    ///
+    /// # Errors
+    /// As [`LocalProvider::on_threads`].
+    pub fn on_threads_with_clock(
+        detector: impl Into<Arc<Detector>>,
+        config: LocalProviderConfig,
+        threads: &Threads,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self> {
+        Self::over(detector.into(), config, clock, Some(threads.clone()))
+    }
+
+    fn over(
+        look: Arc<dyn Look>,
+        config: LocalProviderConfig,
+        clock: Arc<dyn Clock>,
+        lent: Option<Threads>,
+    ) -> Result<Self> {
         config.validate()?;
         let about = look.about();
         let has_device = about.device != ExecutionProvider::Cpu;
-        let processors = std::thread::available_parallelism().map_or(1, |count| count.get());
-        let workers = config.threads(processors, has_device);
+        let workers = match &lent {
+            None => {
+                let processors = std::thread::available_parallelism().map_or(1, |count| count.get());
+                config.threads(processors, has_device)
+            }
+            Some(_) if about.intra_op_threads != 1 => {
+                return Err(Error::invalid_config(format!(
+                    "intra_op_threads of the detector is {}; on lent threads it must be 1",
+                    about.intra_op_threads
+                )));
+            }
+            Some(threads) => config.lent_threads(threads.count(), has_device)?,
+        };
+        // Lent ones have been started already.
+        let to_start = if lent.is_none() { workers } else { 0 };
         let wants: &[Want] = if about.finds_faces { &[Want::Labels, Want::Faces] } else { &[Want::Labels] };
         let recover = Duration::from_secs_f64(config.recover_after_s);
         let state = State {
             queue: Queue::new(),
             running: 0,
+            tickets: 0,
+            answering: 0,
             closed: false,
             ladder: Ladder::new(about.max_batch, about.shrinks, has_device && config.cpu_fallback, recover),
             log: HealthLog::default(),
@@ -136,13 +174,14 @@ impl LocalProvider {
             about,
             cpu: CpuLook::new(recover),
             workers,
+            lent,
             clock,
             state: Mutex::new(state),
             wake: Condvar::new(),
         });
         // From here on a failure drops `local`, which ends the threads that were started.
         let local = Self { shared, threads: Mutex::default() };
-        for k in 0..workers {
+        for k in 0..to_start {
             let shared = Arc::clone(&local.shared);
             let thread = std::thread::Builder::new()
                 .name(format!("guarita-local-{k}"))
@@ -156,7 +195,7 @@ impl LocalProvider {
     }
 
     /// Ends the provider: what waits, and what comes, is answered `Cancelled`. Returns when the running calls are
-    /// answered, except on one of the provider's own threads.
+    /// answered, except on one of the provider's threads, its own or lent.
     pub fn close(&self) {
         let mut state = self.shared.lock();
         state.closed = true;
@@ -175,6 +214,7 @@ impl LocalProvider {
                 drop(thread.join());
             }
         }
+        self.shared.wait_for_answers();
     }
 }
 
@@ -204,96 +244,19 @@ impl Provider for LocalProvider {
     fn clock(&self) -> &dyn Clock {
         &*self.shared.clock
     }
+
+    fn detect(&self, request: Request) -> Result<Response> {
+        let (reply, answer) = Reply::channel();
+        match self.shared.is_on_lent_thread() {
+            true => self.shared.answer_here(request, reply),
+            false => self.shared.submit(request, reply),
+        }
+        answer.wait()
+    }
 }
 
 impl fmt::Debug for LocalProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalProvider").field("look", &self.shared.look).finish_non_exhaustive()
-    }
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn closed(&self) -> Error {
-        Error::cancelled(format!("the provider {} is closed", self.name))
-    }
-
-    fn submit(&self, request: Request, reply: Reply) {
-        let now = self.clock.now();
-        if let Err(error) = self.capability.admit(&self.name, &request, now) {
-            return reply.send(Err(error));
-        }
-        let mut given: Vec<Given> = Vec::new();
-        let mut state = self.lock();
-        if state.closed {
-            drop(state);
-            return reply.send(Err(self.closed()));
-        }
-        // Threads that are free have room of their own, whether they have woken yet or not.
-        let room = self.capability.max_in_flight.saturating_sub(state.running);
-        if state.queue.len() >= room {
-            let of_use = |request: &Request| match request.cancellation.is_cancelled() {
-                true => Err(Error::cancelled("the request was taken back before its turn came")),
-                false => request.time_left(now).map(|_| ()),
-            };
-            let dead = state.queue.take_if(|job| of_use(&job.request).is_err());
-            given.extend(dead.into_iter().filter_map(|job| {
-                let why = of_use(&job.request).err()?;
-                Some((job.reply, Err(why)))
-            }));
-        }
-        let priority = request.priority;
-        let turned_away = match state.queue.push(priority, Job { request, reply, came: now }, room) {
-            Entry::Taken => None,
-            Entry::Instead(job) => Some((job, "and more important ones came")),
-            Entry::Refused(job) => Some((job, "and none is less important than this one")),
-        };
-        if let Some((job, why)) = turned_away {
-            let most = self.capability.max_in_flight;
-            let error = Error::overloaded(format!("{} has {most} requests in flight already, {why}", self.name));
-            state.log.failed(&error, now);
-            given.push((job.reply, Err(error)));
-        }
-        drop(state);
-        self.wake.notify_one();
-        for (reply, answer) in given {
-            reply.send(answer);
-        }
-    }
-
-    fn health(&self) -> Health {
-        let now = self.clock.now();
-        let state = self.lock();
-        let waiting = state.queue.len();
-        let in_flight = waiting + state.running;
-        // While all are busy, one becomes free every `service ÷ workers`.
-        let before = if in_flight >= self.workers { (in_flight - self.workers).saturating_add(1) } else { 0 };
-        let before = u32::try_from(before).unwrap_or(u32::MAX);
-        let workers = u32::try_from(self.workers).unwrap_or(u32::MAX).max(1);
-        Health {
-            live: !state.closed,
-            ready: !state.closed && in_flight < self.capability.max_in_flight && state.ladder.ready(now),
-            degraded: state.ladder.degraded(self.about.device.name()),
-            in_flight,
-            expected_wait: state.service.unwrap_or_default().saturating_mul(before) / workers,
-            ..state.log.health()
-        }
-    }
-}
-
-impl State {
-    fn note_service(&mut self, took: Duration) {
-        // A fifth of the way: a change of the ladder's level shows after a few requests.
-        self.service = Some(self.service.map_or(took, |mean| mean.saturating_mul(4).saturating_add(took) / 5));
-    }
-
-    /// An error that is the request's, or the asker's, says nothing about the provider.
-    fn note_error(&mut self, error: &Error, now: Timestamp) {
-        if error.advice() != Advice::ChangeInput && error.code() != ErrorCode::Cancelled {
-            self.log.failed(error, now);
-        }
     }
 }

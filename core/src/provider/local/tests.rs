@@ -1,20 +1,21 @@
 //! The provider over a stand-in for the detector that runs out of memory, waits and panics as it is told.
 
+use super::look::About;
 use super::*;
-use crate::clock::ManualClock;
+use crate::clock::{ManualClock, Timestamp};
 use crate::detection::{Detection, Detections, Label, Timing};
-use crate::error::ErrorCode;
+use crate::error::{Advice, ErrorCode};
 use crate::frame::{Frame, Layout, PixelFormat};
 use crate::geometry::{BoundingBox, Size};
 use crate::provider::{PendingAnswer, Priority};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc;
 
-const SECOND: Duration = Duration::from_secs(1);
+pub(super) const SECOND: Duration = Duration::from_secs(1);
 
 /// Steered and watched from the test.
 #[derive(Debug, Default)]
-struct Control {
+pub(super) struct Control {
     /// Frames that fit into the device's memory, and into the processor's.
     device: AtomicUsize,
     cpu: AtomicUsize,
@@ -26,7 +27,7 @@ struct Control {
     held: Mutex<bool>,
     released: Condvar,
     /// Moved on by every call.
-    clock: ManualClock,
+    pub(super) clock: ManualClock,
     call_takes: Mutex<Duration>,
 }
 
@@ -38,13 +39,13 @@ struct Fake {
 }
 
 /// Frames of these widths are trouble.
-const PANICS: u32 = 13;
+pub(super) const PANICS: u32 = 13;
 const DAMAGED: u32 = 14;
 
 impl Look for Fake {
     fn about(&self) -> About {
         let (max_batch, device) = (self.max_batch, self.device);
-        About { max_batch, shrinks: true, device, finds_faces: true, version: "fake@1".into() }
+        About { max_batch, shrinks: true, device, intra_op_threads: 1, finds_faces: true, version: "fake@1".into() }
     }
 
     fn detect_batch(&self, frames: &[Frame]) -> Result<Vec<Detections>> {
@@ -90,17 +91,17 @@ impl Look for Fake {
 }
 
 impl Control {
-    fn calls(&self) -> Vec<(&'static str, usize)> {
+    pub(super) fn calls(&self) -> Vec<(&'static str, usize)> {
         std::mem::take(&mut self.calls.lock().unwrap())
     }
 
-    fn hold(&self, hold: bool) {
+    pub(super) fn hold(&self, hold: bool) {
         *self.held.lock().unwrap() = hold;
         self.released.notify_all();
     }
 
     /// Until so many calls have begun.
-    fn wait_for_calls(&self, count: usize) {
+    pub(super) fn wait_for_calls(&self, count: usize) {
         let calls = self.calls.lock().unwrap();
         drop(self.released.wait_while(calls, |calls| calls.len() < count).unwrap());
     }
@@ -120,42 +121,92 @@ impl Clock for ControlClock {
     }
 }
 
-fn provider_with(device: ExecutionProvider, config: LocalProviderConfig) -> (Arc<Control>, LocalProvider) {
+/// Whose threads the provider works on.
+#[derive(Clone, Copy, Debug)]
+enum Host {
+    Own,
+    /// As many as it wants, and so many more.
+    Lent(usize),
+}
+
+impl Host {
+    fn provider_with(self, device: ExecutionProvider, config: LocalProviderConfig) -> (Arc<Control>, LocalProvider) {
+        let lent = match self {
+            Self::Own => None,
+            Self::Lent(more) => Some(Threads::new(config.workers.max(1) + more).unwrap()),
+        };
+        on(device, config, lent)
+    }
+
+    fn provider(self, workers: usize, queue: usize) -> (Arc<Control>, LocalProvider) {
+        let config = LocalProviderConfig { workers, queue, ..Default::default() };
+        self.provider_with(ExecutionProvider::Cuda, config)
+    }
+}
+
+pub(super) fn on(
+    device: ExecutionProvider,
+    config: LocalProviderConfig,
+    lent: Option<Threads>,
+) -> (Arc<Control>, LocalProvider) {
     let control = Arc::new(Control::default());
     control.device.store(8, SeqCst);
     control.cpu.store(8, SeqCst);
     control.cpu_opens.store(true, SeqCst);
     let look = Arc::new(Fake { control: Arc::clone(&control), device, max_batch: 8 });
     let clock = Arc::new(ControlClock(Arc::clone(&control)));
-    (control, LocalProvider::over(look, config, clock).unwrap())
+    (control, LocalProvider::over(look, config, clock, lent).unwrap())
 }
 
-fn provider(workers: usize, queue: usize) -> (Arc<Control>, LocalProvider) {
-    provider_with(ExecutionProvider::Cuda, LocalProviderConfig { workers, queue, ..Default::default() })
-}
-
-fn frame(width: u32) -> Frame {
+pub(super) fn frame(width: u32) -> Frame {
     let layout = Layout::packed(PixelFormat::Gray8, Size::new(width, 10)).unwrap();
     Frame::from_owner(vec![0; layout.byte_len()], layout).unwrap()
 }
 
-fn frames(count: usize) -> Request {
+pub(super) fn frames(count: usize) -> Request {
     Request::new(vec![frame(20); count])
 }
 
-fn submit(provider: &LocalProvider, request: Request) -> PendingAnswer {
+pub(super) fn submit(provider: &LocalProvider, request: Request) -> PendingAnswer {
     let (reply, answer) = Reply::channel();
     provider.submit(request, reply);
     answer
 }
 
-fn code(answer: PendingAnswer) -> ErrorCode {
+pub(super) fn code(answer: PendingAnswer) -> ErrorCode {
     answer.wait().unwrap_err().code()
 }
 
-#[test]
-fn smaller_batches_when_memory_runs_out_and_larger_ones_again() {
-    let (control, local) = provider(1, 4);
+/// Every one of them on own threads, on lent ones, and on lent ones of which some are left over.
+macro_rules! on_all_threads {
+    ($($name:ident),* $(,)?) => {
+        mod own {
+            $(#[test] fn $name() { super::$name(super::Host::Own); })*
+        }
+        mod lent {
+            $(#[test] fn $name() { super::$name(super::Host::Lent(0)); })*
+        }
+        mod lent_and_more {
+            $(#[test] fn $name() { super::$name(super::Host::Lent(2)); })*
+        }
+    };
+}
+
+on_all_threads! {
+    smaller_batches_when_memory_runs_out_and_larger_ones_again,
+    the_processor_when_not_even_one_frame_fits,
+    a_processor_that_cannot_be_had_is_asked_for_once_in_a_while,
+    the_queue_is_bounded_and_knows_who_is_next,
+    deadlines_before_during_and_after,
+    faults_stay_with_their_request,
+    what_is_wanted_and_where,
+    dropping_answers_what_waits_and_waits_for_what_runs,
+    replies_may_drop_and_close_the_provider,
+    a_thousand_requests_from_many_threads_are_each_answered_once,
+}
+
+fn smaller_batches_when_memory_runs_out_and_larger_ones_again(host: Host) {
+    let (control, local) = host.provider(1, 4);
     control.device.store(2, SeqCst);
     let response = local.detect(frames(8)).unwrap();
     assert_eq!(response.detections.len(), 8, "nothing is lost");
@@ -180,9 +231,8 @@ fn smaller_batches_when_memory_runs_out_and_larger_ones_again() {
     assert_eq!(local.health().degraded, None);
 }
 
-#[test]
-fn the_processor_when_not_even_one_frame_fits() {
-    let (control, local) = provider(1, 4);
+fn the_processor_when_not_even_one_frame_fits(host: Host) {
+    let (control, local) = host.provider(1, 4);
     control.device.store(0, SeqCst);
     assert_eq!(local.detect(frames(2)).unwrap().detections.len(), 2);
     assert_eq!(control.calls(), [("cuda", 2), ("cuda", 1), ("cpu", 1), ("cpu", 1)]);
@@ -200,9 +250,8 @@ fn the_processor_when_not_even_one_frame_fits() {
     assert!(local.health().ready);
 }
 
-#[test]
-fn a_processor_that_cannot_be_had_is_asked_for_once_in_a_while() {
-    let (control, local) = provider(1, 4);
+fn a_processor_that_cannot_be_had_is_asked_for_once_in_a_while(host: Host) {
+    let (control, local) = host.provider(1, 4);
     control.device.store(0, SeqCst);
     control.cpu_opens.store(false, SeqCst);
     for _ in 0..3 {
@@ -216,7 +265,7 @@ fn a_processor_that_cannot_be_had_is_asked_for_once_in_a_while() {
     assert_eq!(control.opened.load(SeqCst), 2);
 
     for (device, cpu_fallback) in [(ExecutionProvider::Cuda, false), (ExecutionProvider::Cpu, true)] {
-        let (control, local) = provider_with(device, LocalProviderConfig { cpu_fallback, ..Default::default() });
+        let (control, local) = host.provider_with(device, LocalProviderConfig { cpu_fallback, ..Default::default() });
         control.device.store(0, SeqCst);
         control.cpu.store(0, SeqCst);
         assert_eq!(local.detect(frames(1)).unwrap_err().code(), ErrorCode::ResourceExhausted);
@@ -224,9 +273,8 @@ fn a_processor_that_cannot_be_had_is_asked_for_once_in_a_while() {
     }
 }
 
-#[test]
-fn the_queue_is_bounded_and_knows_who_is_next() {
-    let (control, local) = provider(1, 2);
+fn the_queue_is_bounded_and_knows_who_is_next(host: Host) {
+    let (control, local) = host.provider(1, 2);
     control.hold(true);
     *control.call_takes.lock().unwrap() = SECOND;
     let running = submit(&local, frames(1));
@@ -254,9 +302,8 @@ fn the_queue_is_bounded_and_knows_who_is_next() {
     assert_eq!(local.health().latency.unwrap().p50, 2 * SECOND);
 }
 
-#[test]
-fn deadlines_before_during_and_after() {
-    let (control, local) = provider(1, 2);
+fn deadlines_before_during_and_after(host: Host) {
+    let (control, local) = host.provider(1, 2);
     let now = || control.clock.now();
     assert_eq!(code(submit(&local, frames(1).with_deadline(now()))), ErrorCode::DeadlineExceeded);
     control.hold(true);
@@ -301,9 +348,8 @@ fn deadlines_before_during_and_after() {
     assert!(running.wait().is_ok() && alive.wait().is_ok());
 }
 
-#[test]
-fn faults_stay_with_their_request() {
-    let (_, local) = provider(1, 2);
+fn faults_stay_with_their_request(host: Host) {
+    let (_, local) = host.provider(1, 2);
     let damaged = local.detect(Request::new([frame(20), frame(DAMAGED)])).unwrap_err();
     assert_eq!(damaged.code(), ErrorCode::DataCorrupt);
     assert_eq!((local.health().degraded, local.health().last_error), (None, None), "no fault of the provider's");
@@ -315,9 +361,8 @@ fn faults_stay_with_their_request() {
     assert_eq!(local.health().in_flight, 0);
 }
 
-#[test]
-fn what_is_wanted_and_where() {
-    let (_, local) = provider(2, 2);
+fn what_is_wanted_and_where(host: Host) {
+    let (_, local) = host.provider(2, 2);
     let names = |request: Request| -> Vec<String> {
         let response = local.detect(request).unwrap();
         response.detections[0].iter().map(|item| item.label.to_string()).collect()
@@ -341,9 +386,8 @@ fn what_is_wanted_and_where() {
     assert_eq!((&*response.answer.provider, response.calls), ("local", 0));
 }
 
-#[test]
-fn dropping_answers_what_waits_and_waits_for_what_runs() {
-    let (control, local) = provider(1, 8);
+fn dropping_answers_what_waits_and_waits_for_what_runs(host: Host) {
+    let (control, local) = host.provider(1, 8);
     control.hold(true);
     let running = submit(&local, frames(1));
     control.wait_for_calls(1);
@@ -363,9 +407,8 @@ fn dropping_answers_what_waits_and_waits_for_what_runs() {
     assert_eq!(control.calls().len(), 1);
 }
 
-#[test]
-fn replies_may_drop_and_close_the_provider() {
-    let (_, local) = provider(2, 8);
+fn replies_may_drop_and_close_the_provider(host: Host) {
+    let (_, local) = host.provider(2, 8);
     let local = Arc::new(local);
     let (sender, done) = mpsc::channel();
     for _ in 0..4 {
@@ -387,9 +430,8 @@ fn replies_may_drop_and_close_the_provider() {
     }
 }
 
-#[test]
-fn a_thousand_requests_from_many_threads_are_each_answered_once() {
-    let (_, local) = provider(3, 10);
+fn a_thousand_requests_from_many_threads_are_each_answered_once(host: Host) {
+    let (_, local) = host.provider(3, 10);
     let (local, sent) = (&local, &AtomicUsize::new(0));
     let answered = &AtomicUsize::new(0);
     let (sender, done) = mpsc::channel();

@@ -1,6 +1,6 @@
 use super::ladder::{Event, Level, Rung};
 use super::look::{Look, is_face};
-use super::{Job, Shared};
+use super::shared::{Job, Shared};
 use crate::clock::Timestamp;
 use crate::detection::Detections;
 use crate::error::{Advice, Error, ErrorCode, Result};
@@ -53,7 +53,7 @@ impl CpuLook {
 
 impl Shared {
     /// What a thread does until the provider is closed.
-    pub(super) fn work(&self) {
+    pub(super) fn work(self: &Arc<Self>) {
         let mut state = self.lock();
         loop {
             if let Some(job) = state.queue.pop() {
@@ -69,7 +69,8 @@ impl Shared {
         }
     }
 
-    fn answer(&self, job: Job) {
+    /// Looks at a request that is counted in `running`, and answers it.
+    pub(super) fn answer(self: &Arc<Self>, job: Job) {
         let Job { request, reply, came } = job;
         let begun = self.clock.now();
         let in_time = request.time_left(begun).and_then(|_| begin(&request));
@@ -89,7 +90,7 @@ impl Shared {
             Ok(_) => state.log.answered(now - came),
             Err(error) => state.note_error(error, now),
         }
-        drop(state);
+        self.wake_one(state);
         // Its pixels are not held while the host looks at the answer.
         // They may belong to the host, whose own code runs then.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(request)));
