@@ -45,7 +45,12 @@ pub use detector::{BatchMode, Detector, DetectorConfig, DetectorReport};
 #[doc(hidden)]
 pub use detector::{BenchScratch, bench_postprocess};
 pub use error::{Advice, Error, ErrorCode, Result};
-pub use event::{Event, EventId, EventPicture, Firing, Object, ObjectId, Scene, Sink, Trigger};
+pub use event::{
+    CallbackSink, ChannelSink, Event, EventId, EventPicture, EventReceiver, Firing, JsonLinesConfig, JsonLinesSink,
+    Object, ObjectId, OutletConfig, OutletStats, RetryAfter, Scene, Sink, SinkConfig, Trigger,
+};
+#[cfg(feature = "webhook")]
+pub use event::{WebhookConfig, WebhookSink};
 pub use frame::{CameraId, DecodeLimits, DecodeOptions, Frame, FrameMeta, Layout, PixelFormat, Plane};
 pub use geometry::{BoundingBox, Point, Polygon, Size};
 pub use model::{

@@ -1,9 +1,17 @@
 //! What happened: triggers look at scenes and say when something is worth telling, sinks carry events to where they are
 //! wanted.
 
+// The pipeline's shell uses it.
+#[allow(dead_code, reason = "nobody on this floor starts one")]
+pub(crate) mod outlet;
 mod scene;
+mod sink;
 
+pub use outlet::{OutletConfig, OutletStats};
 pub use scene::{Object, ObjectId, Scene};
+pub use sink::{CallbackSink, ChannelSink, EventReceiver, JsonLinesConfig, JsonLinesSink, RetryAfter, SinkConfig};
+#[cfg(feature = "webhook")]
+pub use sink::{WebhookConfig, WebhookSink};
 
 use crate::clock::{Timestamp, UnixTime};
 use crate::error::Result;
@@ -144,8 +152,8 @@ pub trait Sink: Send {
     /// Delivers one event.
     ///
     /// # Errors
-    /// Where the error's advice is to retry later, the same event is delivered again after a while; otherwise it is given
-    /// up and counted.
+    /// Where the error's advice is to retry later, the same event is delivered again after a while, not before the time in
+    /// its cause where that is a [`RetryAfter`]; otherwise it is given up and counted.
     fn deliver(&mut self, event: &Event) -> Result<()>;
 
     /// Makes what was delivered last: called when there is nothing more to deliver for now, and at the end.
