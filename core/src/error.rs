@@ -52,6 +52,27 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 17] = [
+        Self::InvalidArgument,
+        Self::InvalidConfig,
+        Self::InvalidState,
+        Self::NotFound,
+        Self::Unsupported,
+        Self::ModelInvalid,
+        Self::RuntimeUnavailable,
+        Self::ResourceExhausted,
+        Self::Overloaded,
+        Self::DeadlineExceeded,
+        Self::Unavailable,
+        Self::RateLimited,
+        Self::BudgetExhausted,
+        Self::PermissionDenied,
+        Self::DataCorrupt,
+        Self::Cancelled,
+        Self::Internal,
+    ];
+
     /// The fixed number of this code.
     pub const fn number(self) -> u16 {
         self as u16
@@ -201,25 +222,7 @@ mod tests {
 
     #[test]
     fn numbers_are_fixed() {
-        let codes = [
-            ErrorCode::InvalidArgument,
-            ErrorCode::InvalidConfig,
-            ErrorCode::InvalidState,
-            ErrorCode::NotFound,
-            ErrorCode::Unsupported,
-            ErrorCode::ModelInvalid,
-            ErrorCode::RuntimeUnavailable,
-            ErrorCode::ResourceExhausted,
-            ErrorCode::Overloaded,
-            ErrorCode::DeadlineExceeded,
-            ErrorCode::Unavailable,
-            ErrorCode::RateLimited,
-            ErrorCode::BudgetExhausted,
-            ErrorCode::PermissionDenied,
-            ErrorCode::DataCorrupt,
-            ErrorCode::Cancelled,
-            ErrorCode::Internal,
-        ];
+        let codes = ErrorCode::ALL;
         for (k, code) in codes.into_iter().enumerate() {
             assert_eq!(usize::from(code.number()), k + 1, "{code}");
         }

@@ -47,10 +47,13 @@ pub use detector::{BatchMode, Detector, DetectorConfig, DetectorReport};
 pub use detector::{BenchScratch, bench_postprocess};
 pub use error::{Advice, Error, ErrorCode, Result};
 pub use event::{
-    Condition, Confirm, ConfirmState, Confirmation, Event, EventId, EventPicture, Firing, Object, ObjectId,
-    PictureWanted, Scene, Schedule, ScheduleWindow, Sink, TimeOfDay, Trigger, TriggerConfig, TriggerMachine,
+    CallbackSink, ChannelSink, Condition, Confirm, ConfirmState, Confirmation, Event, EventId, EventPicture,
+    EventReceiver, Firing, JsonLinesConfig, JsonLinesSink, Object, ObjectId, OutletConfig, OutletStats, PictureWanted,
+    RetryAfter, Scene, Schedule, ScheduleWindow, Sink, SinkConfig, TimeOfDay, Trigger, TriggerConfig, TriggerMachine,
     TriggerState, Weekday,
 };
+#[cfg(feature = "webhook")]
+pub use event::{WebhookConfig, WebhookSink};
 pub use frame::{CameraId, DecodeLimits, DecodeOptions, Frame, FrameMeta, Layout, PixelFormat, Plane};
 pub use geometry::{BoundingBox, Point, Polygon, Size};
 pub use model::{
@@ -61,7 +64,11 @@ pub use motion::{
     BackgroundModel, BackgroundModelConfig, Kernel, Motion, MotionGate, MotionGateConfig, MotionState, OpenReason,
 };
 pub use onnx::{ExecutionProvider, ProviderChoice, RuntimeInfo, runtime};
-pub use pipeline::ResultCacheConfig;
+pub use pipeline::{
+    Account, Admission, Camera, CameraConfig, CameraStats, Decision, DropReason, EncodedFrame, FrameResult, Histogram,
+    Input, LowLight, Outcome, OutcomeCounts, Pipeline, PipelineBuilder, PipelineConfig, PipelineHealth, PipelineStats,
+    QueuePolicy, ResultCacheConfig, ShutdownReport, SkipReason, Stage,
+};
 pub use provider::{
     Answer, AnswerReason, Cancellation, Capability, Escalation, Health, HybridConfig, HybridMode, HybridProvider,
     LabelMap, LastError, Latency, LatencyPercentiles, LocalProvider, LocalProviderConfig, PendingAnswer, Priority,

@@ -22,7 +22,11 @@ const KNOWS_ORT: &str = "onnx";
 
 /// The only folder that may know the crates of the cloud, and anything asynchronous; how their names begin.
 const KNOWS_AWS: [&str; 2] = ["provider", "rekognition"];
-const OF_AWS: [&str; 3] = ["aws_", "rustls_", "tokio"];
+const OF_AWS: [&str; 2] = ["aws_", "tokio"];
+
+/// The only folders that may speak over a network, and know the crates for it; how their names begin.
+const KNOWS_TLS: [&[&str]; 2] = [&["provider", "rekognition"], &["event", "sink", "webhook"]];
+const OF_TLS: [&str; 2] = ["rustls", "ureq"];
 
 /// Floor and place in the order of all modules.
 fn place(module: &str) -> Option<(u8, usize)> {
@@ -257,21 +261,28 @@ fn check(file: &str, module: &[&str], source: &str, reexports: &Reexports) -> Ve
     }
     wrong.extend(check_ort(file, user, &tokens));
     if !module.starts_with(&KNOWS_AWS) {
-        wrong.extend(check_aws(file, user, &tokens));
+        let only = KNOWS_AWS.join("::");
+        wrong.extend(check_crates(file, user, &tokens, &OF_AWS, &only));
+        let asynchronous = tokens.iter().filter(|token| matches!(token.text, "async" | "await"));
+        wrong.extend(
+            asynchronous.map(|token| format!("{file}:{}: {user} uses {}; only {only} may", token.line, token.text)),
+        );
+    }
+    if !KNOWS_TLS.iter().any(|folder| module.starts_with(folder)) {
+        let only = KNOWS_TLS.map(|folder| folder.join("::")).join(" and ");
+        wrong.extend(check_crates(file, user, &tokens, &OF_TLS, &only));
     }
     wrong
 }
 
-/// A path that begins with one of those crates, a `use` of it, or something asynchronous.
-fn check_aws(file: &str, module: &str, tokens: &[Token<'_>]) -> Vec<String> {
+/// Paths that begin with one of those crates, and `use`s of them.
+fn check_crates(file: &str, module: &str, tokens: &[Token<'_>], crates: &[&str], only: &str) -> Vec<String> {
     let text = |at: usize| tokens.get(at).map_or("", |token| token.text);
     let begins_path =
         |at: usize| (at == 0 || text(at - 1) != "::") && (text(at + 1) == "::" || text(at.wrapping_sub(1)) == "use");
-    let of_aws = |at: usize| OF_AWS.iter().any(|name| text(at).starts_with(name)) && begins_path(at);
-    let asynchronous = |at: usize| matches!(text(at), "async" | "await");
     (0..tokens.len())
-        .filter(|&at| of_aws(at) || asynchronous(at))
-        .map(|at| format!("{file}:{}: {module} uses {}; only {} may", tokens[at].line, text(at), KNOWS_AWS.join("::")))
+        .filter(|&at| crates.iter().any(|name| text(at).starts_with(name)) && begins_path(at))
+        .map(|at| format!("{file}:{}: {module} uses {}; only {only} may", tokens[at].line, text(at)))
         .collect()
 }
 
@@ -384,6 +395,14 @@ fn the_checker_sees_every_way_up() {
         (&["provider", "local"], "fn f() { tokio::spawn(1); }", "only provider::rekognition may"),
         (&["resilience"], "use {tokio::time, std::fmt};", "only provider::rekognition may"),
         (&["provider"], "async fn f() {}", "provider uses async"),
+        (&["event", "sink", "webhook"], "fn f() { tokio::spawn(1); }", "only provider::rekognition may"),
+        (&["event", "sink", "channel"], "use ureq::Agent;", "only provider::rekognition and event::sink::webhook may"),
+        (
+            &["pipeline"],
+            "fn f() { rustls_native_certs::load(); }",
+            "only provider::rekognition and event::sink::webhook",
+        ),
+        (&["event"], "fn f() { rustls::f(); }", "only provider::rekognition and event::sink::webhook"),
         (
             &["onnx"],
             "pub fn f(\n  session: &ort::session::Session,\n) {}",
@@ -429,6 +448,7 @@ fn the_checker_does_not_trip() {
             &["provider", "rekognition", "job"],
             "use aws_sdk_rekognition::Client; async fn f() { tokio::time::sleep(x).await; }",
         ),
+        (&["event", "sink", "webhook", "answer"], "use ureq::Error; fn f() { rustls::crypto::ring::g(); }"),
         (&["provider"], "// tokio::spawn\nfn aws_like(tokio: u8) { my::tokio::f(); }"),
         (&["frame"], "fn sort(port: u8) { port::x(); my::ort::y(); }"),
     ] {

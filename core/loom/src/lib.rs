@@ -8,11 +8,14 @@
 mod clock;
 #[path = "../../src/error.rs"]
 mod error;
+mod event;
+mod provider;
 mod resilience;
 mod sync;
 
-pub use clock::{Moment, Timestamp};
+pub use clock::{Clock, ManualClock, Moment, Timestamp};
 pub use error::{Error, ErrorCode};
+pub use event::{Fate, OutletStats, Queue};
 pub use resilience::{
     BreakerState, BreakerTransition, BreakerWindow, Budget, BudgetConfig, BudgetEvent, Bulkhead, Caps, CircuitBreaker,
     CircuitBreakerConfig, FailurePolicy, MicroDollars, Reservation, RetryConfig, RetryDecision, RetryPolicy, Spend,

@@ -2,18 +2,24 @@
 //! wanted.
 
 mod confirm;
+mod outlet;
 mod picture;
 mod scene;
 mod schedule;
+mod sink;
 mod trigger;
 
 pub use confirm::{Confirm, ConfirmState, Confirmation};
+pub(crate) use outlet::{Outlet, ToSink};
+pub use outlet::{OutletConfig, OutletStats};
 pub use picture::PictureWanted;
 pub use scene::{Object, ObjectId, Scene};
 pub use schedule::{Schedule, ScheduleWindow, TimeOfDay, Weekday};
+pub use sink::{CallbackSink, ChannelSink, EventReceiver, JsonLinesConfig, JsonLinesSink, RetryAfter, SinkConfig};
+#[cfg(feature = "webhook")]
+pub use sink::{WebhookConfig, WebhookSink};
 pub use trigger::{Condition, TriggerConfig, TriggerMachine, TriggerState};
 
-#[allow(unused_imports, reason = "the pipeline's step from a firing to an event calls it")]
 pub(crate) use picture::picture;
 
 use crate::clock::{Timestamp, UnixTime};
@@ -155,8 +161,8 @@ pub trait Sink: Send {
     /// Delivers one event.
     ///
     /// # Errors
-    /// Where the error's advice is to retry later, the same event is delivered again after a while; otherwise it is given
-    /// up and counted.
+    /// Where the error's advice is to retry later, the same event is delivered again after a while, not before the time in
+    /// its cause where that is a [`RetryAfter`]; otherwise it is given up and counted.
     fn deliver(&mut self, event: &Event) -> Result<()>;
 
     /// Makes what was delivered last: called when there is nothing more to deliver for now, and at the end.

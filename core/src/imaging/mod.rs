@@ -15,7 +15,5 @@ pub use preprocess::{ChannelOrder, InputTransform, Preprocessor, TensorElement, 
 
 pub(crate) use cpu::features as cpu_features;
 pub(crate) use cpu::vectorized;
-pub(crate) use luma::luma_of;
-#[allow(unused_imports, reason = "its user, the pipeline, is not here yet")]
-pub(crate) use luma::mean_luma;
+pub(crate) use luma::{luma_of, mean_luma};
 pub(crate) use picture::{Picture, Window};

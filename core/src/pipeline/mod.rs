@@ -1,6 +1,263 @@
-//! From frames to events: what becomes of every frame of every camera.
+//! Many cameras through one fair, bounded pipeline: every frame that is pushed ends in exactly one [`Outcome`].
+//!
+//! ```text
+//! push ─ sample ─ gate ─ cache ─ queue ─ prepare ─ batch ─ provider ─ filter ─ confirm ─ triggers ─ sinks
+//! ```
+//!
+//! Decisions are those of machines that take the time as an argument ([`scheduler`], [`batcher`], [`fair`], [`sampler`],
+//! the gate, the cache, the triggers); [`shell`] runs them on the threads that the host lent.
 
-#[allow(dead_code, reason = "its user, the scheduler, is not here yet")]
+mod account;
+mod batcher;
+mod builder;
 mod cache;
+mod camera;
+mod config;
+mod explain;
+mod fair;
+mod histogram;
+mod input;
+mod job;
+mod outcome;
+mod outlets;
+mod sampler;
+mod scheduler;
+mod shell;
+mod stats;
+mod work;
 
+pub use account::Account;
+pub use builder::{PipelineBuilder, PipelineConfig};
 pub use cache::ResultCacheConfig;
+pub use camera::Camera;
+pub use config::{CameraConfig, LowLight, QueuePolicy};
+pub use explain::Decision;
+pub use histogram::Histogram;
+pub use input::{Admission, EncodedFrame, Input};
+pub use job::Stage;
+pub use outcome::{DropReason, Outcome, OutcomeCounts, SkipReason};
+pub use stats::{CameraStats, PipelineHealth, PipelineStats, ShutdownReport};
+pub use work::FrameResult;
+
+use crate::error::{Error, Result};
+use crate::provider::Provider;
+use account::Books;
+use fair::Key;
+use shell::{CameraWork, Shared, lock};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Carries the frames of many cameras through one provider: samples them, shows them to motion gates, queues them fairly,
+/// batches them across cameras, filters what is found, fires triggers, delivers events, and can say at any time what
+/// became of every frame.
+///
+/// - **Threads.** One number: the host lends [`Threads`](crate::Threads), and gives the same ones to
+///   `LocalProvider::on_threads`. Beside them there is one thread that waits for time, and one for each sink, trigger and
+///   callback of the host's.
+/// - **Bounds.** Each camera's queues, the memory of all frames, the provider's requests, and the queue of each sink are
+///   bounded. Nothing that is too old reaches the provider.
+/// - **Fairness.** Critical cameras first; among the others, deficit round-robin: a camera that pushes thirty frames a
+///   second gets no more looks than its neighbour while the neighbour has some waiting.
+/// - **The account.** `pushed = Σ outcomes + in flight`, for each camera and for all of them, at every instant.
+/// - **The end.** [`shutdown`](Pipeline::shutdown), or dropping the pipeline, which waits for nothing. Nothing hangs: code of
+///   the host's that does is left alone and named.
+///
+/// ```
+/// # fn main() -> guarita::Result<()> { guarita_example() }
+/// # #[cfg(not(feature = "testkit"))] fn guarita_example() -> guarita::Result<()> { Ok(()) }
+/// # #[cfg(feature = "testkit")]
+/// # fn guarita_example() -> guarita::Result<()> {
+/// use guarita::{CameraConfig, EncodedFrame, FrameMeta, Pipeline, Timestamp, testkit::FakeProvider};
+/// use std::{sync::Arc, time::Duration};
+///
+/// let pipeline = Pipeline::builder(Arc::new(FakeProvider::new("fake"))).build()?;
+/// let gate_7 = pipeline.add_camera(CameraConfig::new("gate-7"))?;
+/// let meta = FrameMeta { pts: Timestamp::from_millis(40), ..FrameMeta::default() };
+/// let admission = gate_7.push(EncodedFrame::from_owner(vec![0xFF, 0xD8], meta)); // no whole JPEG
+/// assert!(admission.is_taken());
+///
+/// let report = pipeline.shutdown(Duration::from_secs(5));
+/// assert!(report.drained && report.account.balances());
+/// assert_eq!(report.account.outcomes.failed(), 1);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Pipeline {
+    shared: Arc<Shared>,
+    timer: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Pipeline {
+    /// Begins a pipeline that asks this provider.
+    pub fn builder(provider: Arc<dyn Provider>) -> PipelineBuilder {
+        PipelineBuilder::new(provider)
+    }
+
+    fn start(shared: Shared) -> Result<Self> {
+        let shared = Arc::new(shared);
+        let timer = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("guarita-timer".into())
+            .spawn(move || timer.keep_time())
+            .map_err(|error| Error::resource_exhausted(format!("cannot start a thread: {error}")).with_source(error))?;
+        Ok(Self { shared, timer: Mutex::new(Some(thread)) })
+    }
+
+    /// Adds a camera, while the others run.
+    ///
+    /// # Errors
+    /// `InvalidConfig` as [`CameraConfig::validate`], also where there is a camera of this name already, or `host_triggers`
+    /// names one that the builder was not given; `Unsupported` where the provider cannot look for what is wanted;
+    /// `InvalidState` after `shutdown`.
+    pub fn add_camera(&self, config: CameraConfig) -> Result<Camera> {
+        self.shared.check(&config)?;
+        let config = Arc::new(config);
+        let books = Books::new(config.id.clone(), config.explain);
+        let work = Arc::new(CameraWork::new(Arc::clone(&books), &config)?);
+        let mut state = self.shared.lock();
+        if state.scheduler.is_closed() {
+            return Err(Error::invalid_state("the pipeline is shut down"));
+        }
+        if state.cameras.values().any(|camera| camera.books.camera == config.id) {
+            return Err(Error::invalid_config(format!(
+                "id is {:?}; the pipeline has a camera of this name already",
+                config.id.as_str()
+            )));
+        }
+        let key = Key(state.next_key);
+        state.next_key += 1;
+        state.cameras.insert(key, Arc::clone(&work));
+        state.scheduler.add(key, config, books);
+        drop(state);
+        let camera = Camera { shared: Arc::clone(&self.shared), work, key };
+        tracing::info!(camera = camera.id().as_str(), "camera added");
+        Ok(camera)
+    }
+
+    /// The camera of this name.
+    ///
+    /// # Errors
+    /// `NotFound` where there is none.
+    pub fn camera(&self, id: &str) -> Result<Camera> {
+        let found = self.cameras().into_iter().find(|camera| camera.id().as_str() == id);
+        found.ok_or_else(|| Error::new(crate::ErrorCode::NotFound, format!("the pipeline has no camera {id:?}")))
+    }
+
+    /// All cameras, in the order in which they came.
+    pub fn cameras(&self) -> Vec<Camera> {
+        let state = self.shared.lock();
+        let camera = |(key, work): (&Key, &Arc<CameraWork>)| Camera {
+            shared: Arc::clone(&self.shared),
+            work: Arc::clone(work),
+            key: *key,
+        };
+        state.cameras.iter().map(camera).collect()
+    }
+
+    /// Frames that come end as `Skipped(Paused)`, until [`resume`](Self::resume). What was pushed before goes on.
+    pub fn pause(&self) {
+        self.shared.lock().scheduler.set_paused(None, true);
+    }
+
+    /// Ends a pause of the pipeline; cameras that were paused themselves stay so.
+    pub fn resume(&self) {
+        self.shared.lock().scheduler.set_paused(None, false);
+    }
+
+    /// How it stands.
+    pub fn stats(&self) -> PipelineStats {
+        let mut state = self.shared.lock();
+        let account = state.scheduler.account();
+        let standing = state.scheduler.standing();
+        let cameras: Vec<_> = state
+            .cameras
+            .iter()
+            .map(|(key, work)| {
+                let camera = Camera { shared: Arc::clone(&self.shared), work: Arc::clone(work), key: *key };
+                (camera, state.scheduler.is_paused(*key))
+            })
+            .collect();
+        drop(state);
+        let mut cameras: Vec<_> = cameras.iter().map(|(camera, paused)| camera.stats_with(*paused)).collect();
+        cameras.sort_by(|one, other| one.id.cmp(&other.id));
+        PipelineStats {
+            account,
+            cameras,
+            waiting_gate: standing.waiting_gate,
+            waiting_look: standing.waiting_look,
+            prepared: standing.prepared,
+            requests: standing.requests,
+            overdue: standing.overdue,
+            bytes: standing.bytes,
+            batches: standing.batches,
+            batched: standing.batched,
+            max_batch: standing.max_batch,
+            stages: Stage::ALL.map(Stage::as_str).into_iter().zip(standing.stages).collect(),
+            gate_age: standing.gate_age,
+            age: standing.age,
+            events: self.shared.outlets.events(),
+            outlets: self.shared.outlets.stats(),
+            threads: self.shared.threads.count(),
+            waiting_threads: 1 + self.shared.outlets.threads(),
+            provider: self.shared.provider.health(),
+        }
+    }
+
+    /// Whether it does what it should.
+    pub fn health(&self) -> PipelineHealth {
+        self.shared.health()
+    }
+
+    /// Says that the provider's clock was moved, where it does not run by itself (such as
+    /// [`ManualClock`](crate::ManualClock)): has everything done that is due by now.
+    pub fn on_time(&self) {
+        self.shared.on_time();
+    }
+
+    /// Ends the pipeline: takes no more frames, brings those that it has to their end, and delivers the events that wait;
+    /// what is not done by the deadline is ended as `Dropped(Shutdown)`, or dropped and counted. Returns soon after the
+    /// deadline at the latest (0.2 s for each sink that hangs). The provider is left as it is.
+    ///
+    /// Once it has ended, a further call gives the same account at once.
+    pub fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        let begun = self.shared.clock.now();
+        self.shared.lock().scheduler.close();
+        let mut drained = self.shared.wait_drained(deadline);
+        if !drained {
+            let mut state = self.shared.lock();
+            state.scheduler.cancel(self.shared.clock.now());
+            drained = state.scheduler.is_drained();
+            self.shared.leave(state);
+            // What a thread has in hand ends when it is done: decoding, a gate, a trigger of ours.
+            if !drained {
+                self.shared.wait_drained(IN_HAND);
+            }
+            drained = false;
+        }
+        let left = deadline.saturating_sub(self.shared.clock.now() - begun);
+        let hanging = self.shared.outlets.close(&*self.shared.clock, left);
+        self.shared.end();
+        if let Some(timer) = lock(&self.timer).take() {
+            // A thread of the pipeline's own does not wait for itself.
+            if timer.thread().id() != std::thread::current().id() {
+                drop(timer.join());
+            }
+        }
+        let account = self.shared.lock().scheduler.account();
+        tracing::info!(drained, pushed = account.pushed, in_flight = account.in_flight, "pipeline shut down");
+        ShutdownReport { drained, account, outlets: self.shared.outlets.stats(), hanging }
+    }
+}
+
+/// How long what a thread has in hand may take after the deadline of a shutdown.
+const IN_HAND: Duration = Duration::from_millis(500);
+
+impl Drop for Pipeline {
+    fn drop(&mut self) {
+        if lock(&self.timer).is_some() {
+            self.shutdown(Duration::ZERO);
+        }
+    }
+}

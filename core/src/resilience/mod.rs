@@ -9,7 +9,7 @@ mod bulkhead;
 pub(crate) mod check;
 mod failure;
 mod money;
-mod random;
+pub(crate) mod random;
 mod rate;
 mod retry;
 mod steady;

@@ -164,6 +164,18 @@ impl RetryPolicy {
         if !is_retryable(error) {
             return RetryDecision::GiveUp(GiveUpReason::NotRetryable);
         }
+        self.again(error, attempt, retry_after, now, deadline)
+    }
+
+    /// The same, where the caller knows already that the call may succeed later, whatever the error's code.
+    pub(crate) fn again(
+        &self,
+        error: &Error,
+        attempt: u32,
+        retry_after: Option<Duration>,
+        now: Timestamp,
+        deadline: Option<Timestamp>,
+    ) -> RetryDecision {
         if attempt >= self.config.attempts {
             return RetryDecision::GiveUp(GiveUpReason::Attempts);
         }

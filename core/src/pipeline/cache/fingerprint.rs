@@ -1,6 +1,6 @@
 use crate::frame::Frame;
 use serde::{Deserialize, Serialize};
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// 128 bits of all that a picture holds: two pictures with the same ones are the same.
@@ -36,5 +36,13 @@ impl Fingerprint {
 
     const fn of(bits: u128) -> Self {
         Self([(bits >> 64) as u64, bits as u64])
+    }
+}
+
+/// 32 hexadecimal digits.
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [high, low] = self.0;
+        write!(f, "{high:016x}{low:016x}")
     }
 }

@@ -16,15 +16,16 @@ use std::time::Duration;
 /// While the journal cannot be written, it is tried anew no more often.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// When what was written is made to outlive a power cut. A crash of the process alone loses nothing in any case.
+/// When what was written (spend in a journal, events in a file) is made to outlive a power cut. A crash of the process alone
+/// loses nothing in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Fsync {
-    /// With every reservation, before the call goes: a power cut loses no spend. Milliseconds for each call on most
-    /// disks, one call after the other.
+    /// With every reservation, before the call goes, and with every event: a power cut loses nothing. Milliseconds each on
+    /// most disks, one after the other.
     Always,
-    /// With the first record so long after the last time: a power cut loses at most what was spent in such a time.
+    /// With the first record so long after the last time: a power cut loses at most what came in such a time.
     Every {
         /// 0.001..86400.
         seconds: f64,
@@ -50,19 +51,24 @@ impl Default for JournalOptions {
     }
 }
 
+impl Fsync {
+    pub(crate) fn validate(self) -> Result<()> {
+        match self {
+            Self::Every { seconds } if !(0.001..=86_400.0).contains(&seconds) => {
+                Err(Error::invalid_config(format!("fsync.every.seconds is {seconds}; it must lie in 0.001..86400")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl JournalOptions {
     /// Checks every field.
     ///
     /// # Errors
     /// `InvalidConfig` naming the field and its range.
     pub fn validate(&self) -> Result<()> {
-        if let Fsync::Every { seconds } = self.fsync
-            && !(0.001..=86_400.0).contains(&seconds)
-        {
-            return Err(Error::invalid_config(format!(
-                "fsync.every.seconds is {seconds}; it must lie in 0.001..86400"
-            )));
-        }
+        self.fsync.validate()?;
         if !(4096..=1 << 30).contains(&self.compact_bytes) {
             let bytes = self.compact_bytes;
             return Err(Error::invalid_config(format!("compact_bytes is {bytes}; it must lie in 4096..1073741824")));

@@ -1,0 +1,40 @@
+use crate::error::{Error, Result};
+use crate::resilience::Fsync;
+use serde::{Deserialize, Serialize};
+
+/// How a [`JsonLinesSink`](crate::JsonLinesSink) keeps its files. Plain data; unknown fields are refused.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JsonLinesConfig {
+    /// The file is put aside before it grows beyond this; 4096..1099511627776 bytes, default 64 MiB. An event that is
+    /// larger by itself has a file of its own.
+    pub max_bytes: u64,
+    /// Files put aside that are kept, 0..1000; default 8. Older ones are deleted.
+    pub keep: u32,
+    /// When events are made to outlive a power cut; default with the first event that comes 1 s after the last time, and
+    /// whenever none has come for a while. A crash of the process alone loses nothing in any case.
+    pub fsync: Fsync,
+}
+
+impl Default for JsonLinesConfig {
+    fn default() -> Self {
+        Self { max_bytes: 64 << 20, keep: 8, fsync: Fsync::Every { seconds: 1.0 } }
+    }
+}
+
+impl JsonLinesConfig {
+    /// Checks every field.
+    ///
+    /// # Errors
+    /// `InvalidConfig` naming the field and its range.
+    pub fn validate(&self) -> Result<()> {
+        if !(4096..=1 << 40).contains(&self.max_bytes) {
+            let bytes = self.max_bytes;
+            return Err(Error::invalid_config(format!("max_bytes is {bytes}; it must lie in 4096..1099511627776")));
+        }
+        if self.keep > 1000 {
+            return Err(Error::invalid_config(format!("keep is {}; it must lie in 0..1000", self.keep)));
+        }
+        self.fsync.validate()
+    }
+}

@@ -1,0 +1,233 @@
+//! The files: whole lines only, and one writer.
+
+use crate::error::{Advice, Error, ErrorCode, Result};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// How every line begins; what a crash leaves of one begins so too.
+const BEGINNING: &[u8] = b"{\"id\":\"";
+/// The longest end without a line break that is looked through: an event with a large picture is shorter.
+const LONGEST_TAIL: u64 = 256 << 20;
+const BLOCK: u64 = 64 << 10;
+
+/// An open file of lines.
+#[derive(Debug)]
+pub(super) struct Lines {
+    file: File,
+    path: PathBuf,
+    /// Where the last whole line ends, while something after it could not be cut off.
+    torn_at: Option<u64>,
+}
+
+impl Lines {
+    /// Opens or makes the file, locks it and mends its end. A new one gets these permissions.
+    pub(super) fn open(path: &Path, permissions: Option<&Permissions>) -> Result<Self> {
+        // Opening a pipe would wait for somebody who reads it.
+        if let Ok(found) = std::fs::metadata(path)
+            && !found.is_file()
+        {
+            return Err(not_a_file(path));
+        }
+        let mut options = OpenOptions::new();
+        options.read(true).append(true).create(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(path).map_err(|error| failed("open", path, error))?;
+        if !metadata(&file, path)?.is_file() {
+            return Err(not_a_file(path));
+        }
+        lock(&file, path)?;
+        if let Some(permissions) = permissions {
+            // The old one's readers read the new one as well; where that is refused, the file is private, and still right.
+            let _ = file.set_permissions(permissions.clone());
+        }
+        let mut lines = Self { file, path: path.to_path_buf(), torn_at: None };
+        lines.mend()?;
+        Ok(lines)
+    }
+
+    /// Whether the name still stands for this file. Where the system cannot say, it does.
+    pub(super) fn is_at(&self, path: &Path) -> bool {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            let which = |found: &Metadata| (found.dev(), found.ino());
+            matches!((self.file.metadata(), std::fs::metadata(path)), (Ok(a), Ok(b)) if which(&a) == which(&b))
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = path;
+            true
+        }
+    }
+
+    pub(super) fn length(&self) -> Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    pub(super) fn permissions(&self) -> Result<Permissions> {
+        Ok(self.metadata()?.permissions())
+    }
+
+    /// Adds a line, or nothing.
+    pub(super) fn add(&mut self, line: &[u8], sync: bool) -> Result<()> {
+        if let Some(torn_at) = self.torn_at {
+            self.cut(torn_at)?;
+        }
+        // Asked each time, since others may empty the file.
+        let before = self.length()?;
+        let written = self.file.write_all(line).and_then(|()| if sync { self.file.sync_data() } else { Ok(()) });
+        written.map_err(|error| {
+            // Where this fails too, it is tried again before anything else is written.
+            let _ = self.cut(before);
+            failed("write to", &self.path, error)
+        })
+    }
+
+    pub(super) fn sync(&self) -> Result<()> {
+        self.file.sync_data().map_err(|error| failed("sync", &self.path, error))
+    }
+
+    /// Cuts off what stands behind the last whole line.
+    fn cut(&mut self, length: u64) -> Result<()> {
+        self.torn_at = Some(length);
+        // Never longer: where somebody emptied the file meanwhile, that would fill it with zeros.
+        if self.length()? > length {
+            // Not through the file itself: on Windows, what is open for adding cannot be cut.
+            #[cfg(not(unix))]
+            let cut = OpenOptions::new().write(true).open(&self.path).and_then(|file| file.set_len(length));
+            #[cfg(unix)]
+            let cut = self.file.set_len(length);
+            cut.map_err(|error| failed("mend", &self.path, error))?;
+        }
+        self.torn_at = None;
+        Ok(())
+    }
+
+    /// What a crash left behind the last line break is ended or cut off, if it is an event's beginning.
+    fn mend(&mut self) -> Result<()> {
+        let length = self.length()?;
+        let start = self.last_break(length)?;
+        if start == length {
+            return Ok(());
+        }
+        let tail = self.read(start, length - start)?;
+        // After a power cut there may be zeros where nothing was written yet.
+        let filled = tail.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+        let tail = &tail[..filled];
+        let beginning = &BEGINNING[..BEGINNING.len().min(tail.len())];
+        if !tail.starts_with(beginning) {
+            return Err(Error::data_corrupt(format!(
+                "{} does not end in an event; is it the right file? Nothing was changed",
+                self.path.display()
+            ))
+            .with_advice(Advice::ChangeConfig));
+        }
+        if serde_json::from_slice::<serde::de::IgnoredAny>(tail).is_err() {
+            return self.cut(start);
+        }
+        self.cut(start + filled as u64)?;
+        self.add(b"\n", false)
+    }
+
+    /// The place behind the last line break.
+    fn last_break(&mut self, length: u64) -> Result<u64> {
+        let mut end = length;
+        while end > 0 && length - end < LONGEST_TAIL {
+            let start = end.saturating_sub(BLOCK);
+            let block = self.read(start, end - start)?;
+            if let Some(at) = memchr::memrchr(b'\n', &block) {
+                return Ok(start + at as u64 + 1);
+            }
+            end = start;
+        }
+        if end == 0 {
+            return Ok(0);
+        }
+        Err(Error::data_corrupt(format!(
+            "{} has no line break in its last {LONGEST_TAIL} bytes; is it the right file? Nothing was changed",
+            self.path.display()
+        ))
+        .with_advice(Advice::ChangeConfig))
+    }
+
+    fn read(&mut self, from: u64, count: u64) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.file
+            .seek(SeekFrom::Start(from))
+            .and_then(|_| (&self.file).take(count).read_to_end(&mut bytes))
+            .map_err(|error| failed("read", &self.path, error))?;
+        Ok(bytes)
+    }
+
+    fn metadata(&self) -> Result<Metadata> {
+        metadata(&self.file, &self.path)
+    }
+}
+
+/// Puts the file aside: `events.jsonl` becomes `events.1.jsonl`, and so on. Of those, `keep` stay.
+pub(super) fn put_aside(path: &Path, keep: u32) -> Result<()> {
+    let aside = |n: u32| if n == 0 { path.to_path_buf() } else { numbered(path, n) };
+    // Only up to the first gap: where an earlier try stopped halfway, nothing is moved, or deleted, twice.
+    let gap = (1..=keep).find(|&n| !exists(&aside(n))).unwrap_or(keep);
+    for n in (0..gap).rev() {
+        std::fs::rename(aside(n), aside(n + 1)).map_err(|error| failed("put aside", &aside(n), error))?;
+    }
+    if keep == 0 {
+        std::fs::remove_file(path).map_err(|error| failed("delete", path, error))?;
+    }
+    Ok(())
+}
+
+/// Whether there is something at the name, if only a link to nothing.
+fn exists(path: &Path) -> bool {
+    path.symlink_metadata().is_ok()
+}
+
+fn numbered(path: &Path, n: u32) -> PathBuf {
+    let mut name = path.file_stem().unwrap_or_default().to_owned();
+    name.push(format!(".{n}"));
+    if let Some(extension) = path.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    path.with_file_name(name)
+}
+
+/// One writer: two would cut off each other's lines. On Windows a lock keeps readers out too, so there is none.
+#[cfg(unix)]
+fn lock(file: &File, path: &Path) -> Result<()> {
+    use std::fs::TryLockError;
+    match file.try_lock() {
+        Err(TryLockError::WouldBlock) => Err(Error::invalid_state(format!(
+            "another sink, here or in another process, writes to {}; give each one a file of its own",
+            path.display()
+        ))
+        .with_advice(Advice::ChangeConfig)),
+        // Some network file systems know no locks.
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+    }
+}
+
+#[cfg(not(unix))]
+fn lock(_: &File, _: &Path) -> Result<()> {
+    Ok(())
+}
+
+fn metadata(file: &File, path: &Path) -> Result<Metadata> {
+    file.metadata().map_err(|error| failed("look at", path, error))
+}
+
+fn not_a_file(path: &Path) -> Error {
+    Error::invalid_argument(format!("{} is no file", path.display()))
+}
+
+fn failed(what: &str, path: &Path, error: io::Error) -> Error {
+    let code = match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ErrorCode::NotFound,
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorCode::PermissionDenied,
+        _ => ErrorCode::ResourceExhausted,
+    };
+    Error::new(code, format!("cannot {what} {}: {error}", path.display())).with_source(error)
+}

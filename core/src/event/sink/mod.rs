@@ -1,0 +1,17 @@
+//! The sinks that come with the library.
+
+mod callback;
+mod channel;
+mod config;
+mod json_lines;
+mod retry_after;
+#[cfg(feature = "webhook")]
+mod webhook;
+
+pub use callback::CallbackSink;
+pub use channel::{ChannelSink, EventReceiver};
+pub use config::SinkConfig;
+pub use json_lines::{JsonLinesConfig, JsonLinesSink};
+pub use retry_after::RetryAfter;
+#[cfg(feature = "webhook")]
+pub use webhook::{WebhookConfig, WebhookSink};

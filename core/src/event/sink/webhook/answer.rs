@@ -1,0 +1,135 @@
+//! What an answer, or none, means for the event. Decides only.
+
+use crate::clock::UnixTime;
+use crate::error::{Advice, Error, ErrorCode, Result};
+use crate::event::RetryAfter;
+use std::time::Duration;
+
+/// A longer wait that the receiver asks for is cut to this one: an event should not stay behind because of a slip of the
+/// pen, and the policy would give it up.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Whether this status says that the event has arrived.
+pub(super) fn judge(origin: &str, status: u16, retry_after: Option<Duration>) -> Result<()> {
+    let says = |words: &str| format!("{origin} answers {status}: {words}");
+    let error = match status {
+        200..=299 => return Ok(()),
+        // 100..199 is no end of an answer.
+        408 | 425 | 500..=599 | ..=199 | 600.. => {
+            Error::new(ErrorCode::Unavailable, says("it cannot take the event at present"))
+        }
+        429 => Error::rate_limited(says("it wants fewer events")),
+        300..=399 => Error::unsupported(says("it sends elsewhere, and nobody follows; set url to the place itself"))
+            .with_advice(Advice::ChangeConfig),
+        401 | 403 | 407 => Error::permission_denied(says("it does not know the sender; see headers and secret"))
+            .with_advice(Advice::ChangeConfig),
+        404 | 405 | 410 => Error::new(ErrorCode::NotFound, says("there is nobody who takes events; see url")),
+        400..=499 => Error::invalid_argument(says("it refuses the event")).with_advice(Advice::Never),
+    };
+    match retry_after {
+        Some(wait) if error.advice() == Advice::RetryLater => Err(error.with_source(RetryAfter(wait))),
+        _ => Err(error),
+    }
+}
+
+/// What `Retry-After` asks for: seconds, or a date. Nothing where it is neither.
+pub(super) fn wait_asked(value: &str, now: UnixTime) -> Option<Duration> {
+    let value = value.trim();
+    let seconds = if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // Too many digits are many seconds.
+        value.parse().unwrap_or(u64::MAX)
+    } else {
+        let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(value).ok()?;
+        u64::try_from(at.as_second().saturating_sub(now.as_secs())).unwrap_or(0)
+    };
+    Some(Duration::from_secs(seconds).min(LONGEST_WAIT))
+}
+
+/// No answer, or none that can be understood: whatever it is, it may be over in a while.
+pub(super) fn no_answer(origin: &str, timeout_s: f64, error: &ureq::Error) -> Error {
+    use ureq::Error as E;
+    let words = match error {
+        E::Timeout(_) => {
+            return Error::deadline_exceeded(format!("{origin} did not answer within {timeout_s} s (timeout_s)"));
+        }
+        // These would show the whole URL.
+        E::BadUri(_) | E::RequireHttpsOnly(_) | E::ConnectProxyFailed(_) => {
+            return Error::invalid_config(format!("url cannot be called, at {origin}"));
+        }
+        E::HostNotFound => "there is no such host".to_owned(),
+        E::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+            return Error::deadline_exceeded(format!("{origin} did not answer within {timeout_s} s (timeout_s)"));
+        }
+        other => other.to_string(),
+    };
+    // Parts of it may be the other side's.
+    let words: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
+    Error::unavailable(format!("{origin}: {words}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_status_says_what_to_do() {
+        for (status, code, advice) in [
+            (0, ErrorCode::Unavailable, Advice::RetryLater),
+            (199, ErrorCode::Unavailable, Advice::RetryLater),
+            (301, ErrorCode::Unsupported, Advice::ChangeConfig),
+            (308, ErrorCode::Unsupported, Advice::ChangeConfig),
+            (400, ErrorCode::InvalidArgument, Advice::Never),
+            (401, ErrorCode::PermissionDenied, Advice::ChangeConfig),
+            (404, ErrorCode::NotFound, Advice::ChangeConfig),
+            (408, ErrorCode::Unavailable, Advice::RetryLater),
+            (413, ErrorCode::InvalidArgument, Advice::Never),
+            (425, ErrorCode::Unavailable, Advice::RetryLater),
+            (429, ErrorCode::RateLimited, Advice::RetryLater),
+            (500, ErrorCode::Unavailable, Advice::RetryLater),
+            (503, ErrorCode::Unavailable, Advice::RetryLater),
+            (999, ErrorCode::Unavailable, Advice::RetryLater),
+        ] {
+            let wait = Some(Duration::from_secs(7));
+            let error = judge("https://here", status, wait).unwrap_err();
+            assert_eq!((error.code(), error.advice()), (code, advice), "{status}");
+            let asked = error.cause().and_then(|cause| cause.downcast_ref::<RetryAfter>());
+            assert_eq!(asked.is_some(), advice == Advice::RetryLater, "{status}");
+        }
+        for status in [200, 202, 204, 299] {
+            judge("https://here", status, None).unwrap();
+        }
+    }
+
+    #[test]
+    fn waits_are_read_and_bounded() {
+        let now = UnixTime::from_secs(1_445_412_470);
+        for (value, seconds) in [
+            ("0", Some(0)),
+            (" 7 ", Some(7)),
+            ("60", Some(60)),
+            ("3600", Some(60)),
+            ("99999999999999999999999999", Some(60)),
+            ("Wed, 21 Oct 2015 07:28:00 GMT", Some(10)),
+            ("Wed, 21 Oct 2015 07:27:00 GMT", Some(0)),
+            ("Wed, 21 Oct 2099 07:28:00 GMT", Some(60)),
+            ("-1", None),
+            ("1.5", None),
+            ("", None),
+            ("soon", None),
+        ] {
+            assert_eq!(wait_asked(value, now), seconds.map(Duration::from_secs), "{value}");
+        }
+        assert_eq!(wait_asked("Wed, 21 Oct 2015 07:28:00 GMT", UnixTime::from_secs(i64::MIN)), Some(LONGEST_WAIT));
+    }
+
+    #[test]
+    fn no_answer_shows_no_url() {
+        let secret = || "https://u:pw@here/hook-token".to_owned();
+        for error in [ureq::Error::BadUri(secret()), ureq::Error::RequireHttpsOnly(secret())] {
+            let shown = format!("{:?}", no_answer("https://here", 1.0, &error));
+            assert!(!shown.contains("token") && !shown.contains("pw"), "{shown}");
+        }
+        let io = ureq::Error::Io(std::io::Error::other("a\r\nb"));
+        assert_eq!(no_answer("https://here", 1.0, &io).to_string(), "https://here: io: a  b");
+    }
+}

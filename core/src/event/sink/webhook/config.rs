@@ -1,0 +1,108 @@
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use ureq::http::{HeaderName, HeaderValue, Uri};
+
+/// Headers that are the sink's own, or the connection's; lower case.
+const RESERVED: [&str; 8] = [
+    "connection",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "idempotency-key",
+    "transfer-encoding",
+    "x-guarita-signature",
+];
+
+/// Where and how a [`WebhookSink`](crate::WebhookSink) sends events. Plain data; unknown fields are refused. Printed with
+/// `{:?}`, it shows neither the secret, nor the headers' values, nor more of the URL than its host.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WebhookConfig {
+    /// `https://…`, or `http://…` where nobody else is on the way. Without a user name; that goes into `headers`. No default.
+    pub url: String,
+    /// Sent with every event, such as `Authorization`; default none. The headers that the sink sets itself are refused,
+    /// except `User-Agent`.
+    pub headers: BTreeMap<String, String>,
+    /// Known to the receiver too: each event is signed with it; 16 bytes or more. Default none, and no signature.
+    pub secret: Option<String>,
+    /// A delivery that takes longer has failed, whatever it is waiting for; 0.1..600, default 10.
+    pub timeout_s: f64,
+    /// PEM file of the authorities that the receiver's certificate may come from, in place of the system's; for
+    /// authorities of one's own. Default none: the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Default for WebhookConfig {
+    fn default() -> Self {
+        Self { url: String::new(), headers: BTreeMap::new(), secret: None, timeout_s: 10.0, ca_file: None }
+    }
+}
+
+impl WebhookConfig {
+    /// Checks every field. Whether `ca_file` can be read is seen when the sink is opened.
+    ///
+    /// # Errors
+    /// `InvalidConfig` naming the field and its range.
+    pub fn validate(&self) -> Result<()> {
+        self.origin()?;
+        for (name, value) in &self.headers {
+            let lower = name.to_ascii_lowercase();
+            if HeaderName::from_bytes(name.as_bytes()).is_err() {
+                return Err(Error::invalid_config(format!("headers has {name:?}, which is no name of a header")));
+            }
+            if RESERVED.contains(&&*lower) {
+                return Err(Error::invalid_config(format!("headers has {name:?}, which the sink sets itself")));
+            }
+            if HeaderValue::from_str(value).is_err() {
+                return Err(Error::invalid_config(format!(
+                    "headers.{name} has a value that no header can have, such as one of two lines"
+                )));
+            }
+        }
+        if self.secret.as_ref().is_some_and(|secret| secret.len() < 16) {
+            return Err(Error::invalid_config("secret is shorter than 16 bytes; such a one can be guessed"));
+        }
+        // NaN is in no range.
+        if !(0.1..=600.0).contains(&self.timeout_s) {
+            return Err(Error::invalid_config(format!("timeout_s is {}; it must lie in 0.1..600", self.timeout_s)));
+        }
+        Ok(())
+    }
+
+    /// Scheme and host: what messages may show. Paths of webhooks often are secrets.
+    pub(super) fn origin(&self) -> Result<String> {
+        let wrong = |why: &str| Err(Error::invalid_config(format!("url {why}; it must be like https://host/path")));
+        let Ok(uri) = self.url.parse::<Uri>() else {
+            return wrong(if self.url.is_empty() { "is missing" } else { "is no URL" });
+        };
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return wrong("has no scheme or no host");
+        };
+        if !matches!(scheme, "http" | "https") {
+            return wrong("is neither https nor http");
+        }
+        if authority.as_str().contains('@') {
+            return wrong("has a user name in it, which belongs into headers.Authorization");
+        }
+        if authority.host().is_empty() {
+            return wrong("has no host");
+        }
+        Ok(format!("{scheme}://{authority}"))
+    }
+}
+
+impl fmt::Debug for WebhookConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WebhookConfig")
+            .field("url", &self.origin().unwrap_or_else(|_| "invalid".into()))
+            .field("headers", &self.headers.keys())
+            .field("secret", &self.secret.as_ref().map(|_| "***"))
+            .field("timeout_s", &self.timeout_s)
+            .field("ca_file", &self.ca_file)
+            .finish()
+    }
+}

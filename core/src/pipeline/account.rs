@@ -1,0 +1,142 @@
+//! The account: who is in, how everybody left, and what was decided on.
+
+use super::explain::{Decision, Ring};
+use super::{Outcome, OutcomeCounts, SkipReason};
+use crate::clock::{Timestamp, UnixTime};
+use crate::error::ErrorCode;
+use crate::frame::CameraId;
+use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// What became of the frames of a camera, or of all cameras. `pushed = outcomes + in_flight`, at every instant.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Account {
+    /// Frames that were pushed.
+    pub pushed: u64,
+    /// Those that have not ended yet.
+    pub in_flight: u64,
+    /// How the others ended.
+    pub outcomes: OutcomeCounts,
+}
+
+impl Account {
+    /// Whether it adds up.
+    pub fn balances(&self) -> bool {
+        self.pushed == self.outcomes.total() + self.in_flight
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.pushed += other.pushed;
+        self.in_flight += other.in_flight;
+        self.outcomes.merge(&other.outcomes);
+    }
+}
+
+/// The books of one camera, written by everybody who has one of its frames.
+#[derive(Debug)]
+pub(super) struct Books {
+    pub(super) camera: CameraId,
+    state: Mutex<State>,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct State {
+    pub(super) account: Account,
+    pub(super) ring: Ring,
+    /// Runs that the ring keeps.
+    pub(super) explain: usize,
+    pub(super) events: u64,
+    pub(super) last_pts: Option<Timestamp>,
+    pub(super) last_failure: Option<(Outcome, Timestamp)>,
+    /// The age at their end of frames that were looked at: a mean that forgets, in seconds.
+    pub(super) age_s: Option<f64>,
+}
+
+impl Books {
+    pub(super) fn new(camera: CameraId, explain: usize) -> Arc<Self> {
+        Arc::new(Self { camera, state: Mutex::new(State { explain, ..State::default() }) })
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A frame that ended where it was pushed.
+    pub(super) fn ended_at_once(&self, decision: Decision) {
+        let mut state = self.lock();
+        state.account.pushed += 1;
+        state.end(decision, None);
+    }
+}
+
+impl State {
+    fn end(&mut self, decision: Decision, ended: Option<(Timestamp, Duration)>) {
+        let Decision { outcome, to, events, .. } = decision;
+        self.account.outcomes.add(outcome);
+        self.last_pts = Some(to);
+        self.events += u64::from(events);
+        if let (Outcome::Failed(_), Some((at, _))) = (outcome, ended) {
+            self.last_failure = Some((outcome, at));
+        }
+        if let (Outcome::Analysed | Outcome::Skipped(SkipReason::Cached), Some((_, age))) = (outcome, ended) {
+            let age = age.as_secs_f64();
+            self.age_s = Some(self.age_s.map_or(age, |mean| mean + (age - mean) / 8.0));
+        }
+        let explain = self.explain;
+        self.ring.push(decision, explain);
+    }
+}
+
+/// A frame's way through the pipeline, from the push to its one outcome. It cannot be copied, and where it is lost, which
+/// is a fault of ours, the account says `Failed(Internal)` and still adds up.
+#[derive(Debug)]
+pub(super) struct Passage {
+    books: Arc<Books>,
+    /// When it was pushed, on the pipeline's clock.
+    pub(super) pushed: Timestamp,
+    /// When it came to the stage it is in.
+    pub(super) since: Timestamp,
+    pub(super) decision: Decision,
+    ended: bool,
+}
+
+impl Passage {
+    pub(super) fn begin(books: &Arc<Books>, pts: Timestamp, time: UnixTime, now: Timestamp, waiting: usize) -> Self {
+        let mut state = books.lock();
+        state.account.pushed += 1;
+        state.account.in_flight += 1;
+        drop(state);
+        let mut decision = Decision::new(pts, time);
+        decision.waiting = u16::try_from(waiting).unwrap_or(u16::MAX);
+        Self { books: Arc::clone(books), pushed: now, since: now, decision, ended: false }
+    }
+
+    pub(super) fn books(&self) -> &Arc<Books> {
+        &self.books
+    }
+
+    pub(super) fn end(mut self, outcome: Outcome, now: Timestamp) {
+        self.finish(outcome, now);
+    }
+
+    fn finish(&mut self, outcome: Outcome, now: Timestamp) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let age = now - self.pushed;
+        self.decision.outcome = outcome;
+        self.decision.age_ms = u32::try_from(age.as_millis()).unwrap_or(u32::MAX);
+        let mut state = self.books.lock();
+        state.account.in_flight = state.account.in_flight.saturating_sub(1);
+        state.end(self.decision, Some((now, age)));
+    }
+}
+
+impl Drop for Passage {
+    fn drop(&mut self) {
+        let since = self.since;
+        self.finish(Outcome::Failed(ErrorCode::Internal), since);
+    }
+}

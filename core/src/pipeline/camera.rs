@@ -1,0 +1,158 @@
+use super::Outcome;
+use super::account::Account;
+use super::config::CameraConfig;
+use super::explain::Decision;
+use super::fair::Key;
+use super::input::{Admission, Input};
+use super::shell::{CameraWork, Shared, lock};
+use super::stats::CameraStats;
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
+use crate::frame::CameraId;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One camera of a [`Pipeline`](crate::Pipeline): the place where its frames are pushed. A clone is the same camera; it may
+/// be used on any thread.
+#[derive(Clone)]
+pub struct Camera {
+    pub(super) shared: Arc<Shared>,
+    pub(super) work: Arc<CameraWork>,
+    pub(super) key: Key,
+}
+
+impl Camera {
+    /// Its name.
+    pub fn id(&self) -> &CameraId {
+        &self.work.books.camera
+    }
+
+    /// How it is treated.
+    pub fn config(&self) -> CameraConfig {
+        (*self.work.config()).clone()
+    }
+
+    /// Pushes a frame, raw or encoded, without a copy of its pixels; never waits. Frames of a camera are to come in the
+    /// order of their presentation times; one whose time is not after that of the one before it ends as
+    /// `Failed(InvalidArgument)`, except where the time goes back by a second or more: that is taken for a new origin.
+    pub fn push(&self, frame: impl Into<Input>) -> Admission {
+        let input = frame.into();
+        let (now, unix) = self.shared.moment();
+        let limit = self.shared.limit.as_ref();
+        let mut state = self.shared.lock();
+        let (taken, leftover) = state.scheduler.push(self.key, input, now, unix, |config| {
+            limit.is_none_or(|limit| limit.try_acquire(config.client(), now).is_ok())
+        });
+        self.shared.leave(state);
+        drop(leftover);
+        match taken {
+            Ok(None) => Admission::Taken,
+            Ok(Some(outcome)) => Admission::Ended(outcome),
+            Err(error) => Admission::Refused(error),
+        }
+    }
+
+    /// Treats it otherwise from the next frame on. What the gate, the cache and the triggers know is kept where the new
+    /// config looks at the same thing. The other cameras go on undisturbed.
+    ///
+    /// # Errors
+    /// `InvalidConfig` as [`CameraConfig::validate`], also where `id` is another one or `host_triggers` names one that the
+    /// pipeline was not given; `Unsupported` where the provider cannot look for it; `InvalidState` after `remove`. The camera
+    /// then goes on as before.
+    pub fn update(&self, config: CameraConfig) -> Result<()> {
+        if config.id != *self.id() {
+            return Err(Error::invalid_config(format!(
+                "id is {:?}; the camera is {:?}, and keeps its name",
+                config.id.as_str(),
+                self.id().as_str()
+            )));
+        }
+        self.shared.check(&config)?;
+        let config = Arc::new(config);
+        let mut state = self.shared.lock();
+        if !state.cameras.contains_key(&self.key) {
+            return Err(self.gone());
+        }
+        *lock(&self.work.config) = Arc::clone(&config);
+        state.scheduler.update(self.key, config);
+        self.shared.leave(state);
+        Ok(())
+    }
+
+    /// Takes it out of the pipeline. Its frames that wait end as `Dropped(Shutdown)`; those that the provider has in hand end
+    /// when it has answered, and fire no triggers. Gives the account as it stands; the pipeline's goes on to hold it.
+    ///
+    /// # Errors
+    /// `InvalidState` where it was removed before.
+    pub fn remove(&self) -> Result<Account> {
+        let mut state = self.shared.lock();
+        if state.cameras.remove(&self.key).is_none() {
+            return Err(self.gone());
+        }
+        state.scheduler.remove(self.key, self.shared.clock.now());
+        self.shared.leave(state);
+        tracing::info!(camera = self.id().as_str(), "camera removed");
+        Ok(self.work.books.lock().account.clone())
+    }
+
+    /// Frames that come end as `Skipped(Paused)`, until [`resume`](Self::resume). What was pushed before goes on.
+    pub fn pause(&self) {
+        self.set_paused(true);
+    }
+
+    /// Ends a pause of this camera.
+    pub fn resume(&self) {
+        self.set_paused(false);
+    }
+
+    fn set_paused(&self, paused: bool) {
+        let mut state = self.shared.lock();
+        state.scheduler.set_paused(Some(self.key), paused);
+        self.shared.leave(state);
+    }
+
+    /// What became of its frames whose presentation time lies between these, both included, and what was decided on: why
+    /// was nothing told of gate 7 at 03:12? As far back as `explain` of the config reaches, in the order in which the frames
+    /// ended.
+    pub fn explain(&self, from: Timestamp, to: Timestamp) -> Vec<Decision> {
+        self.work.books.lock().ring.between(from, to)
+    }
+
+    /// How it stands.
+    pub fn stats(&self) -> CameraStats {
+        let paused = self.shared.lock().scheduler.is_paused(self.key);
+        self.stats_with(paused)
+    }
+
+    pub(super) fn stats_with(&self, paused: bool) -> CameraStats {
+        let seen = self.work.seen();
+        let books = self.work.books.lock();
+        CameraStats {
+            id: self.id().clone(),
+            priority: self.work.config().priority,
+            paused,
+            account: books.account.clone(),
+            gate: seen.state,
+            gate_open: seen.open,
+            gated: (seen.frames, seen.opened),
+            events: books.events,
+            last_pts: books.last_pts,
+            last_failure: books.last_failure.and_then(|(outcome, at)| match outcome {
+                Outcome::Failed(code) => Some((code, at)),
+                _ => None,
+            }),
+            age: books.age_s.map(Duration::from_secs_f64),
+        }
+    }
+
+    fn gone(&self) -> Error {
+        Error::invalid_state(format!("the camera {:?} was removed from the pipeline", self.id().as_str()))
+    }
+}
+
+impl fmt::Debug for Camera {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Camera").field(&self.id().as_str()).finish()
+    }
+}

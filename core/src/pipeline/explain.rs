@@ -1,0 +1,168 @@
+use super::{DropReason, Outcome, SkipReason};
+use crate::clock::{Timestamp, UnixTime};
+use crate::motion::{MotionState, OpenReason};
+use serde::{Deserialize, Serialize};
+use std::collections::VecDeque;
+use std::fmt;
+
+/// What became of a frame, or of several in a row of which the same is to be said, and what the decision was made on.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Decision {
+    /// Presentation time of the (first) frame.
+    pub from: Timestamp,
+    /// Presentation time of the (last) frame.
+    pub to: Timestamp,
+    /// Civil time of the (first) frame.
+    pub time: UnixTime,
+    /// How many frames.
+    pub frames: u32,
+    /// How they ended.
+    pub outcome: Outcome,
+    /// What the motion gate took the picture for; none where it was not asked.
+    pub gate: Option<MotionState>,
+    /// Why the gate was open; none where it was closed.
+    pub open: Option<OpenReason>,
+    /// The largest share of the picture that moved, 0..1.
+    pub motion: f32,
+    /// The mean luma of the picture, 0..255; 0 where nobody looked.
+    pub luma: u8,
+    /// From the push until it ended, in milliseconds; the longest.
+    pub age_ms: u32,
+    /// Objects that the provider found.
+    pub found: u16,
+    /// Those of them that counted: by label, confidence and place.
+    pub counted: u16,
+    /// Events that it led to.
+    pub events: u16,
+    /// Frames of the camera that waited when it came.
+    pub waiting: u16,
+}
+
+impl Decision {
+    pub(super) fn new(pts: Timestamp, time: UnixTime) -> Self {
+        Self {
+            from: pts,
+            to: pts,
+            time,
+            frames: 1,
+            outcome: Outcome::Analysed,
+            gate: None,
+            open: None,
+            motion: 0.0,
+            luma: 0,
+            age_ms: 0,
+            found: 0,
+            counted: 0,
+            events: 0,
+            waiting: 0,
+        }
+    }
+
+    /// Whether the same is to be said of both; only of frames that come in great numbers and matter little.
+    fn joins(&self, next: &Self) -> bool {
+        let quiet = matches!(
+            self.outcome,
+            Outcome::Skipped(SkipReason::SampledOut | SkipReason::NoMotion | SkipReason::Paused)
+                | Outcome::Dropped(DropReason::Newer | DropReason::QueueFull)
+        );
+        quiet && self.outcome == next.outcome && self.gate == next.gate && next.from >= self.to
+    }
+}
+
+impl fmt::Display for Decision {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = |at: Timestamp| at.as_nanos() as f64 / 1e9;
+        write!(f, "{:.3}", seconds(self.from))?;
+        if self.frames > 1 {
+            write!(f, "..{:.3} s, {} frames", seconds(self.to), self.frames)?;
+        } else {
+            f.write_str(" s")?;
+        }
+        write!(f, ": {}", self.outcome)?;
+        if let Some(state) = self.gate {
+            write!(f, ", gate {state:?}")?;
+            if let Some(open) = self.open {
+                write!(f, " open for {open:?}")?;
+            }
+            write!(f, ", {:.3} % moved, luma {}", self.motion * 100.0, self.luma)?;
+        }
+        if self.found > 0 {
+            write!(f, ", {} found, {} counted, {} events", self.found, self.counted, self.events)?;
+        }
+        write!(f, ", age {} ms", self.age_ms)
+    }
+}
+
+/// The last decisions of a camera.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Ring {
+    runs: VecDeque<Decision>,
+}
+
+impl Ring {
+    pub(super) fn push(&mut self, next: Decision, most: usize) {
+        if most == 0 {
+            self.runs.clear();
+            return;
+        }
+        // Frames that are sampled out come between all others. They join the last run of theirs, if no more than one lies
+        // between.
+        if let Some(run) = self.runs.iter_mut().rev().take(2).find(|run| run.joins(&next)) {
+            run.to = next.to;
+            run.frames = run.frames.saturating_add(1);
+            run.motion = run.motion.max(next.motion);
+            run.age_ms = run.age_ms.max(next.age_ms);
+            run.waiting = run.waiting.max(next.waiting);
+            run.luma = next.luma;
+            return;
+        }
+        while self.runs.len() >= most {
+            self.runs.pop_front();
+        }
+        self.runs.push_back(next);
+    }
+
+    /// Those that have a frame between these times, both included.
+    pub(super) fn between(&self, from: Timestamp, to: Timestamp) -> Vec<Decision> {
+        self.runs.iter().filter(|run| run.to >= from && run.from <= to).copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ErrorCode;
+
+    fn at(ms: i64, outcome: Outcome) -> Decision {
+        Decision { outcome, ..Decision::new(Timestamp::from_millis(ms), UnixTime::default()) }
+    }
+
+    #[test]
+    fn a_quiet_night_is_a_few_runs() {
+        let mut ring = Ring::default();
+        for k in 0..30_000 {
+            let quiet = if k % 5 == 0 { SkipReason::NoMotion } else { SkipReason::SampledOut };
+            ring.push(at(k * 200, Outcome::Skipped(quiet)), 16);
+        }
+        assert_eq!(ring.runs.len(), 2);
+        assert_eq!(ring.runs.iter().map(|run| run.frames).sum::<u32>(), 30_000);
+        ring.push(at(6_000_100, Outcome::Analysed), 16);
+        ring.push(at(6_000_200, Outcome::Failed(ErrorCode::DataCorrupt)), 16);
+        ring.push(at(6_000_300, Outcome::Skipped(SkipReason::NoMotion)), 16);
+        assert_eq!(ring.between(Timestamp::from_millis(6_000_050), Timestamp::from_millis(6_000_250)).len(), 2);
+        assert_eq!(ring.between(Timestamp::from_millis(1000), Timestamp::from_millis(1000)).len(), 2);
+        assert_eq!(ring.between(Timestamp::from_millis(7_000_000), Timestamp::from_millis(8_000_000)).len(), 0);
+    }
+
+    #[test]
+    fn the_ring_is_bounded_and_its_entries_are_small() {
+        let mut ring = Ring::default();
+        for k in 0..100 {
+            ring.push(at(k, Outcome::Analysed), 7);
+        }
+        assert_eq!(ring.runs.len(), 7);
+        assert_eq!(ring.runs[0].from, Timestamp::from_millis(93));
+        assert!(size_of::<Decision>() <= 64, "{}", size_of::<Decision>());
+    }
+}

@@ -1,0 +1,145 @@
+use super::account::Passage;
+use super::cache::{Fingerprint, Thumbnail};
+use super::config::CameraConfig;
+use super::fair::Key;
+use super::input::Input;
+use crate::clock::{Timestamp, UnixTime};
+use crate::detection::Detections;
+use crate::frame::Frame;
+use crate::provider::Answer;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A frame on its way, with everything that was found out about it.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) key: Key,
+    pub(super) passage: Passage,
+    pub(super) config: Arc<CameraConfig>,
+    pub(super) input: Input,
+    /// The whole picture, from `Prepare` on.
+    pub(super) frame: Option<Frame>,
+    /// Mean luma, where somebody looked.
+    pub(super) luma: Option<u8>,
+    /// What the result cache knows the picture by.
+    pub(super) fingerprint: Option<Fingerprint>,
+    pub(super) thumbnail: Option<Thumbnail>,
+    /// Its place in the order of its camera, once the gate let it pass.
+    pub(super) slot: Option<u64>,
+    pub(super) times: StageTimes,
+}
+
+impl Job {
+    pub(super) fn is_stale(&self, now: Timestamp) -> bool {
+        now - self.passage.pushed > self.config.max_age()
+    }
+
+    /// Ends the time in a stage, and begins that in the next one.
+    pub(super) fn step(&mut self, stage: Stage, now: Timestamp) -> Duration {
+        let took = now - self.passage.since;
+        self.passage.since = self.passage.since.max(now);
+        if let Some(time) = self.times.0.get_mut(stage as usize) {
+            *time = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
+        }
+        took
+    }
+}
+
+/// What a frame spends its time in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(usize)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Waiting for the motion gate.
+    GateWait,
+    /// In the motion gate, the small decoding included.
+    Gate,
+    /// Waiting for its turn to be looked at.
+    Queue,
+    /// Decoding the whole picture.
+    Prepare,
+    /// Waiting for the rest of its batch.
+    Batch,
+    /// With the provider.
+    Provider,
+    /// Waiting for earlier frames of its camera, then filters, triggers and the making of events.
+    Finish,
+}
+
+impl Stage {
+    /// All of them, in the order of a frame's way.
+    pub const ALL: [Self; 7] =
+        [Self::GateWait, Self::Gate, Self::Queue, Self::Prepare, Self::Batch, Self::Provider, Self::Finish];
+
+    /// The name: `gate_wait`, `gate`, `queue`, `prepare`, `batch`, `provider`, `finish`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::GateWait => "gate_wait",
+            Self::Gate => "gate",
+            Self::Queue => "queue",
+            Self::Prepare => "prepare",
+            Self::Batch => "batch",
+            Self::Provider => "provider",
+            Self::Finish => "finish",
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// Microseconds in each stage.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct StageTimes(pub(super) [u32; Stage::ALL.len()]);
+
+impl StageTimes {
+    /// The stage that took longest.
+    pub(super) fn slowest(&self) -> (Stage, Duration) {
+        let longest = Stage::ALL.into_iter().zip(self.0).max_by_key(|(_, us)| *us);
+        longest.map_or((Stage::Gate, Duration::ZERO), |(stage, us)| (stage, Duration::from_micros(us.into())))
+    }
+}
+
+/// What was found in a frame, or is known of it.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// The provider looked.
+    Looked { detections: Detections, answer: Answer },
+    /// The same picture had been looked at.
+    Cached { detections: Detections, answer: Answer },
+}
+
+/// Something that a camera's triggers are to see, in the order of its frames.
+#[derive(Debug)]
+pub(super) enum Item {
+    Found(Box<Job>, Found),
+    /// Nothing moved.
+    Unchanged {
+        pts: Timestamp,
+        time: UnixTime,
+    },
+}
+
+/// What is left of a frame that ended: it is dropped where no lock is held, since its pixels may belong to the host, whose
+/// own code runs then.
+#[derive(Debug)]
+pub(super) struct Leftover {
+    pub(super) _input: Input,
+    pub(super) _frame: Option<Frame>,
+    pub(super) slow: Option<Slow>,
+}
+
+/// A frame that took long.
+#[derive(Debug)]
+pub(super) struct Slow {
+    pub(super) camera: crate::frame::CameraId,
+    pub(super) pts: Timestamp,
+    pub(super) age: Duration,
+    pub(super) stage: Stage,
+    pub(super) in_stage: Duration,
+    pub(super) outcome: super::Outcome,
+}

@@ -1,0 +1,169 @@
+use super::config::CameraConfig;
+use super::work::{FrameResult, OwnedScene, Seen, event};
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::event::{Event, Outlet, OutletConfig, OutletStats, Sink, ToSink, Trigger};
+use crate::frame::CameraId;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Everything of the host's that gets something: sinks, triggers, and whoever wants every answer. Each has a queue and a
+/// thread of its own.
+pub(super) struct Outlets {
+    sinks: Arc<Sinks>,
+    triggers: BTreeMap<Arc<str>, Outlet<OwnedScene>>,
+    results: Vec<Outlet<Arc<FrameResult>>>,
+}
+
+/// The sinks, and how many events there were.
+struct Sinks {
+    outlets: Vec<Outlet<Arc<Event>>>,
+    events: Mutex<BTreeMap<(CameraId, Arc<str>), u64>>,
+}
+
+impl Sinks {
+    fn deliver(&self, event: Event) {
+        let key = (event.camera.clone(), Arc::clone(&event.trigger));
+        *self.events.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_insert(0) += 1;
+        tracing::info!(
+            camera = event.camera.as_str(),
+            trigger = &*event.trigger,
+            id = event.id.as_str(),
+            pts_ns = event.pts.as_nanos(),
+            why = event.why,
+            "event"
+        );
+        let event = Arc::new(event);
+        for outlet in &self.outlets {
+            drop(outlet.offer(Arc::clone(&event)));
+        }
+    }
+}
+
+/// What the builder collects for them.
+#[derive(Default)]
+pub(super) struct Wanted {
+    pub(super) sinks: Vec<(Arc<str>, Box<dyn Sink>, OutletConfig)>,
+    pub(super) triggers: Vec<(Arc<str>, Box<dyn Trigger>, OutletConfig)>,
+    pub(super) results: Vec<(Arc<str>, Box<dyn FnMut(&FrameResult) + Send>, OutletConfig)>,
+}
+
+impl Outlets {
+    pub(super) fn start(wanted: Wanted, clock: &Arc<dyn Clock>) -> Result<Self> {
+        let mut names = std::collections::BTreeSet::new();
+        let all = wanted.sinks.iter().map(|(name, ..)| name).chain(wanted.triggers.iter().map(|(name, ..)| name));
+        for name in all.chain(wanted.results.iter().map(|(name, ..)| name)) {
+            if name.is_empty() || !names.insert(Arc::clone(name)) {
+                return Err(Error::invalid_config(format!(
+                    "sinks, triggers and callbacks need names of their own; {name:?} is empty or there twice"
+                )));
+            }
+        }
+        let mut seed = 0;
+        let mut seeds = || {
+            seed += 1;
+            seed
+        };
+        let outlets = wanted
+            .sinks
+            .into_iter()
+            .map(|(name, sink, config)| {
+                Outlet::start(&name, &config, ToSink(sink), Arc::clone(clock), seeds(), Default::default())
+            })
+            .collect::<Result<_>>()?;
+        let sinks = Arc::new(Sinks { outlets, events: Mutex::default() });
+        let mut triggers = BTreeMap::new();
+        for (name, mut trigger, config) in wanted.triggers {
+            let (to, of) = (Arc::clone(&sinks), Arc::clone(&name));
+            let observe = move |owned: &OwnedScene| {
+                let scene = owned.scene();
+                if let Some(firing) = trigger.observe(&scene) {
+                    to.deliver(event(&owned.camera, &of, &scene, firing));
+                }
+                Ok(())
+            };
+            let outlet = Outlet::start(&name, &config, observe, Arc::clone(clock), seeds(), Default::default())?;
+            triggers.insert(name, outlet);
+        }
+        let mut results = Vec::new();
+        for (name, mut take, config) in wanted.results {
+            let take = move |result: &Arc<FrameResult>| {
+                take(result);
+                Ok(())
+            };
+            results.push(Outlet::start(&name, &config, take, Arc::clone(clock), seeds(), Default::default())?);
+        }
+        Ok(Self { sinks, triggers, results })
+    }
+
+    pub(super) fn wants_results(&self) -> bool {
+        !self.results.is_empty()
+    }
+
+    pub(super) fn hand_on(&self, seen: Seen, config: &CameraConfig) {
+        for event in seen.events {
+            self.sinks.deliver(event);
+        }
+        if let Some(scene) = seen.scene {
+            for outlet in config.host_triggers.iter().filter_map(|name| self.triggers.get(&**name)) {
+                drop(outlet.offer(scene.clone()));
+            }
+        }
+        if let Some(result) = seen.result.map(Arc::new) {
+            for outlet in &self.results {
+                drop(outlet.offer(Arc::clone(&result)));
+            }
+        }
+    }
+
+    /// That a camera's triggers of the host are there.
+    pub(super) fn check(&self, config: &CameraConfig) -> Result<()> {
+        match config.host_triggers.iter().find(|name| !self.triggers.contains_key(&***name)) {
+            None => Ok(()),
+            Some(missing) => Err(Error::invalid_config(format!(
+                "host_triggers names {missing:?}, which the pipeline's builder was not given; it was given {:?}",
+                self.triggers.keys().collect::<Vec<_>>()
+            ))),
+        }
+    }
+
+    pub(super) fn stats(&self) -> Vec<OutletStats> {
+        let sinks = self.sinks.outlets.iter().map(Outlet::stats);
+        sinks.chain(self.triggers.values().map(Outlet::stats)).chain(self.results.iter().map(Outlet::stats)).collect()
+    }
+
+    /// How many threads they have.
+    pub(super) fn threads(&self) -> usize {
+        self.sinks.outlets.len() + self.triggers.len() + self.results.len()
+    }
+
+    /// Events by camera and trigger.
+    pub(super) fn events(&self) -> BTreeMap<(CameraId, Arc<str>), u64> {
+        self.sinks.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Has them deliver what waits, until the time is over; gives the names of those that hang. Triggers first: what they
+    /// fire goes to the sinks.
+    pub(super) fn close(&self, clock: &dyn Clock, within: Duration) -> Vec<Arc<str>> {
+        let begun = clock.now();
+        let left = || within.saturating_sub(clock.now() - begun);
+        let mut hang = Vec::new();
+        for (name, outlet) in &self.triggers {
+            if !outlet.close(left()) {
+                hang.push(Arc::clone(name));
+            }
+        }
+        for outlet in &self.results {
+            if !outlet.close(left()) {
+                hang.push(outlet.stats().name);
+            }
+        }
+        for outlet in &self.sinks.outlets {
+            if !outlet.close(left()) {
+                hang.push(outlet.stats().name);
+            }
+        }
+        hang
+    }
+}

@@ -1,0 +1,419 @@
+//! Runs what the scheduler decides: work goes to the threads that the host lent, and one more thread waits for time.
+
+use super::account::Books;
+use super::config::CameraConfig;
+use super::fair::Key;
+use super::job::{Found, Item, Leftover};
+use super::outlets::Outlets;
+use super::scheduler::{Scheduler, Verdict, Work};
+use super::work::{GateSeen, GateWork, SceneWork, whole};
+use super::{Outcome, PipelineHealth, SkipReason};
+use crate::clock::{Clock, Moment, Timestamp, UnixTime};
+use crate::error::{Error, ErrorCode, Result};
+use crate::provider::{Provider, Reply, Request};
+use crate::resilience::{Budget, RateLimit, Saving, Spend};
+use crate::threads::Threads;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// What a pipeline's cameras and threads have in common.
+pub(super) struct Shared {
+    pub(super) provider: Arc<dyn Provider>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) threads: Threads,
+    pub(super) outlets: Outlets,
+    pub(super) limit: Option<RateLimit>,
+    pub(super) budget: Option<(Budget, Arc<str>)>,
+    leaves_machine: bool,
+    state: Mutex<State>,
+    /// Somebody changed when the next thing is due.
+    timer: Condvar,
+    /// The last frame ended.
+    drained: Condvar,
+    /// When a frame that took long was last told of, so that a bad hour does not fill a log.
+    warned: AtomicI64,
+}
+
+pub(super) struct State {
+    pub(super) scheduler: Scheduler,
+    pub(super) cameras: BTreeMap<Key, Arc<CameraWork>>,
+    pub(super) next_key: u64,
+    /// Tickets with the threads: each does one thing at a time, and takes the next one while there is some.
+    tickets: usize,
+    /// What the timer waits for.
+    armed: Option<Timestamp>,
+    /// Somebody waits for the last frame to end.
+    draining: usize,
+    ended: bool,
+}
+
+/// What threads do their work on, for one camera.
+pub(super) struct CameraWork {
+    pub(super) books: Arc<Books>,
+    pub(super) config: Mutex<Arc<CameraConfig>>,
+    pub(super) gate: Mutex<GateWork>,
+    pub(super) scene: Mutex<SceneWork>,
+    seen: Mutex<GateSeen>,
+}
+
+impl CameraWork {
+    pub(super) fn new(books: Arc<Books>, config: &Arc<CameraConfig>) -> Result<Self> {
+        Ok(Self {
+            books,
+            config: Mutex::new(Arc::clone(config)),
+            gate: Mutex::new(GateWork::new(Arc::clone(config))?),
+            scene: Mutex::new(SceneWork::new(Arc::clone(config))?),
+            seen: Mutex::default(),
+        })
+    }
+
+    pub(super) fn config(&self) -> Arc<CameraConfig> {
+        Arc::clone(&lock(&self.config))
+    }
+
+    /// The gate, by the config of now. A change of it is made here, on a thread of the pipeline's, so that the host does not
+    /// wait for the frame that is being looked at.
+    fn gate(&self) -> Result<MutexGuard<'_, GateWork>> {
+        let mut gate = lock(&self.gate);
+        gate.update(self.config())?;
+        Ok(gate)
+    }
+
+    /// How the gate stands, as of the last frame: a frame that is being looked at is not waited for.
+    pub(super) fn seen(&self) -> GateSeen {
+        if let Ok(gate) = self.gate.try_lock() {
+            *lock(&self.seen) = gate.seen;
+        }
+        *lock(&self.seen)
+    }
+
+    fn scene(&self) -> Result<MutexGuard<'_, SceneWork>> {
+        let mut scene = lock(&self.scene);
+        scene.update(self.config())?;
+        Ok(scene)
+    }
+}
+
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How long a thread works on what there is before others who share the threads get their turn.
+const TURN: Duration = Duration::from_millis(2);
+/// Slow frames are told of so often at most.
+const WARN_EVERY: Duration = Duration::from_secs(10);
+/// The timer looks up so often at least: whatever it was not told of is seen then.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+impl Shared {
+    #[expect(clippy::too_many_arguments, reason = "all of them are the builder's")]
+    pub(super) fn new(
+        provider: Arc<dyn Provider>,
+        clock: Arc<dyn Clock>,
+        threads: Threads,
+        scheduler: Scheduler,
+        outlets: Outlets,
+        limit: Option<RateLimit>,
+        budget: Option<(Budget, Arc<str>)>,
+    ) -> Self {
+        let leaves_machine = provider.capability().leaves_machine;
+        let state = State {
+            scheduler,
+            cameras: BTreeMap::new(),
+            next_key: 0,
+            tickets: 0,
+            armed: None,
+            draining: 0,
+            ended: false,
+        };
+        Self {
+            provider,
+            clock,
+            threads,
+            outlets,
+            limit,
+            budget,
+            leaves_machine,
+            state: Mutex::new(state),
+            timer: Condvar::new(),
+            drained: Condvar::new(),
+            warned: AtomicI64::new(i64::MIN),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    /// Ends a look at the state: has the threads do what there is to do, the timer know what is due, and the host's frames
+    /// dropped, all of it without the lock.
+    pub(super) fn leave(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
+        let now = self.clock.now();
+        let fresh = self.wants_ticket(&state, now);
+        if fresh {
+            state.tickets += 1;
+        }
+        let due = state.scheduler.due(now);
+        let earlier = due.is_some_and(|due| state.armed.is_none_or(|armed| due < armed));
+        if earlier {
+            // Nobody needs to say it again.
+            state.armed = due;
+        }
+        let drained = state.draining > 0 && state.scheduler.is_drained();
+        let leftovers = state.scheduler.take_leftovers();
+        drop(state);
+        if fresh {
+            self.spawn_ticket();
+        }
+        if earlier {
+            self.timer.notify_one();
+        }
+        if drained {
+            self.drained.notify_all();
+        }
+        self.drop_leftovers(leftovers, now);
+    }
+
+    fn drop_leftovers(&self, leftovers: Vec<Leftover>, now: Timestamp) {
+        for leftover in leftovers {
+            if let Some(slow) = &leftover.slow {
+                let (last, at) = (self.warned.load(Ordering::Relaxed), now.as_nanos());
+                let due = last == i64::MIN || now - Timestamp::from_nanos(last) >= WARN_EVERY;
+                if due && self.warned.compare_exchange(last, at, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+                    tracing::warn!(
+                        camera = slow.camera.as_str(),
+                        pts_ns = slow.pts.as_nanos(),
+                        age_ms = u64::try_from(slow.age.as_millis()).unwrap_or(u64::MAX),
+                        stage = slow.stage.as_str(),
+                        stage_ms = u64::try_from(slow.in_stage.as_millis()).unwrap_or(u64::MAX),
+                        outcome = %slow.outcome,
+                        "slow frame"
+                    );
+                }
+            }
+            // The pixels may be the host's, whose code runs when they are let go.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(leftover)));
+        }
+    }
+
+    fn spawn_ticket(self: &Arc<Self>) {
+        let shared = Arc::clone(self);
+        self.threads.spawn(move || shared.run_ticket());
+    }
+
+    /// Does what there is to do for a while, and goes to the end of the threads' queue: work of others, such as the
+    /// model's, gets its turn.
+    fn run_ticket(self: Arc<Self>) {
+        let begun = self.clock.now();
+        loop {
+            let mut state = self.lock();
+            let now = self.clock.now();
+            let Some(work) = state.scheduler.next(now) else {
+                state.tickets -= 1;
+                return self.leave(state);
+            };
+            let camera = match &work {
+                Work::Gate(job) | Work::Prepare(job) => state.cameras.get(&job.key).cloned(),
+                Work::Finish(key, _) => state.cameras.get(key).cloned(),
+                Work::Submit(..) => None,
+            };
+            // This may call in one more thread, while this one works.
+            self.leave(state);
+            self.work(work, camera.as_deref());
+            if self.clock.now() - begun >= TURN {
+                return self.spawn_ticket();
+            }
+        }
+    }
+
+    fn work(self: &Arc<Self>, work: Work, camera: Option<&CameraWork>) {
+        match work {
+            Work::Gate(mut job) => {
+                let verdict = match camera {
+                    Some(camera) => caught(|| camera.gate().and_then(|mut gate| gate.look(&mut job, self.clock.now())))
+                        .unwrap_or_else(|| Err(Error::internal("a panic in the motion gate")))
+                        .unwrap_or_else(|error| Verdict::Failed(error.code())),
+                    // It was removed meanwhile.
+                    None => Verdict::Closed,
+                };
+                let saved = match &verdict {
+                    Verdict::Closed => Some(Saving::Gate),
+                    Verdict::Known(_) => Some(Saving::Cache),
+                    Verdict::Open | Verdict::Failed(_) => None,
+                };
+                if let (Some(by), Some((budget, api))) = (saved, &self.budget) {
+                    let (camera, tenant) = (job.config.id.as_str(), &*job.config.tenant);
+                    budget.saved(&Spend { api, camera, tenant, ..Spend::default() }, by, self.clock.moment());
+                }
+                let mut state = self.lock();
+                state.scheduler.gated(job, verdict, self.clock.now());
+                self.leave(state);
+            }
+            Work::Prepare(mut job) => {
+                let frame = caught(|| whole(&mut job, self.leaves_machine))
+                    .unwrap_or_else(|| Err(Error::internal("a panic while decoding")));
+                let mut state = self.lock();
+                state.scheduler.prepared(job, frame, self.clock.now());
+                self.leave(state);
+            }
+            Work::Submit(id, request) => self.submit(id, request),
+            Work::Finish(key, items) => {
+                let done = items.into_iter().filter_map(|item| self.finish(item, camera)).collect();
+                let mut state = self.lock();
+                state.scheduler.finished(key, done, self.clock.now());
+                self.leave(state);
+            }
+        }
+    }
+
+    fn submit(self: &Arc<Self>, id: u64, request: Request) {
+        let shared = Arc::downgrade(self);
+        let reply = Reply::new(move |answer| {
+            // Nobody waits for it any more where the pipeline is gone.
+            if let Some(shared) = shared.upgrade() {
+                let mut state = shared.lock();
+                state.scheduler.answered(id, answer, shared.clock.now());
+                shared.leave(state);
+            }
+        });
+        // Where the provider panics, the reply is dropped, which is an answer.
+        caught(|| self.provider.submit(request, reply));
+    }
+
+    /// Shows what was found to the camera's triggers, and hands on what comes of it.
+    fn finish(&self, mut item: Item, camera: Option<&CameraWork>) -> Option<(Box<super::job::Job>, Outcome)> {
+        let mut outcome = match &item {
+            Item::Found(_, Found::Cached { .. }) => Outcome::Skipped(SkipReason::Cached),
+            _ => Outcome::Analysed,
+        };
+        if let Some(camera) = camera {
+            if let Item::Found(job, Found::Looked { detections, answer }) = &item {
+                lock(&camera.gate).learn(job, (detections.clone(), answer.clone()), self.clock.now());
+            }
+            let wants_results = self.outlets.wants_results();
+            match caught(|| camera.scene().map(|mut scene| scene.look(&mut item, wants_results))) {
+                Some(Ok(seen)) => self.outlets.hand_on(seen, &camera.config()),
+                Some(Err(_)) | None => outcome = Outcome::Failed(ErrorCode::Internal),
+            }
+        }
+        match item {
+            Item::Found(job, _) => Some((job, outcome)),
+            Item::Unchanged { .. } => None,
+        }
+    }
+
+    /// Whether a camera can be treated so.
+    pub(super) fn check(&self, config: &CameraConfig) -> Result<()> {
+        config.validate()?;
+        self.outlets.check(config)?;
+        let capability = self.provider.capability();
+        if capability.wants.contains(&config.want) {
+            return Ok(());
+        }
+        let can: Vec<_> = capability.wants.iter().map(|want| want.as_str()).collect();
+        Err(Error::unsupported(format!(
+            "want is {}, which {} cannot look for; it can look for {}",
+            config.want,
+            self.provider.name(),
+            can.join(", ")
+        )))
+    }
+
+    pub(super) fn health(&self) -> PipelineHealth {
+        let (live, overdue) = {
+            let state = self.lock();
+            (!state.scheduler.is_closed(), state.scheduler.standing().overdue)
+        };
+        let provider = self.provider.health();
+        let mut degraded: Vec<_> = provider.degraded.clone().into_iter().collect();
+        if overdue > 0 {
+            degraded.push(format!("{} did not answer {overdue} requests in time, and may never", self.provider.name()));
+        }
+        let now = self.clock.now();
+        for outlet in self.outlets.stats() {
+            if let Some(since) = outlet.busy_since.filter(|since| now - *since >= HANGS) {
+                degraded.push(format!("{} has been busy for {:.0} s", outlet.name, (now - since).as_secs_f64()));
+            }
+            if outlet.panics > 0 {
+                degraded.push(format!("{} panicked {} times", outlet.name, outlet.panics));
+            }
+        }
+        PipelineHealth { live, ready: live && provider.ready, degraded, provider }
+    }
+
+    /// Has what is due done, for clocks that do not run by themselves.
+    pub(super) fn on_time(self: &Arc<Self>) {
+        let mut state = self.lock();
+        state.scheduler.on_time(self.clock.now());
+        self.leave(state);
+    }
+
+    /// What the timer's thread does until the pipeline ends.
+    pub(super) fn keep_time(self: &Arc<Self>) {
+        let mut state = self.lock();
+        while !state.ended {
+            let now = self.clock.now();
+            state.scheduler.on_time(now);
+            if state.scheduler.has_leftovers() || self.wants_ticket(&state, now) {
+                self.leave(state);
+                state = self.lock();
+                continue;
+            }
+            let due = state.scheduler.due(now);
+            state.armed = due;
+            let sleep = match due {
+                Some(due) if self.clock.runs() => (due - now).clamp(SHORTEST_SLEEP, LONGEST_SLEEP),
+                _ => LONGEST_SLEEP,
+            };
+            state = self.timer.wait_timeout(state, sleep).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    fn wants_ticket(&self, state: &State, now: Timestamp) -> bool {
+        state.tickets < self.threads.count() && state.scheduler.has_work(now)
+    }
+
+    pub(super) fn end(self: &Arc<Self>) {
+        let mut state = self.lock();
+        state.ended = true;
+        self.leave(state);
+        self.timer.notify_all();
+    }
+
+    /// Waits until no frame is on its way, for at most so long of real time.
+    pub(super) fn wait_drained(&self, within: Duration) -> bool {
+        let mut state = self.lock();
+        state.draining += 1;
+        let waited = self.drained.wait_timeout_while(state, within, |state| !state.scheduler.is_drained());
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.draining -= 1;
+        state.scheduler.is_drained()
+    }
+
+    pub(super) fn moment(&self) -> (Timestamp, UnixTime) {
+        let Moment { monotonic, unix } = self.clock.moment();
+        (monotonic, unix)
+    }
+}
+
+/// Code of the host's that is busy with one thing for so long may hang.
+const HANGS: Duration = Duration::from_secs(5);
+const SHORTEST_SLEEP: Duration = Duration::from_micros(100);
+
+/// Runs it; none where it panics.
+fn caught<R>(run: impl FnOnce() -> R) -> Option<R> {
+    catch_unwind(AssertUnwindSafe(run)).ok()
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared")
+            .field("provider", &self.provider)
+            .field("threads", &self.threads)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,333 @@
+//! What a thread does with one frame of a camera: decisions are those of the gate, the cache, and the triggers.
+
+use super::cache::{Fingerprint, ResultCache, Thumbnail};
+use super::config::CameraConfig;
+use super::input::Input;
+use super::job::{Found, Item, Job};
+use super::scheduler::Verdict;
+use crate::clock::{Timestamp, UnixTime};
+use crate::detection::Detections;
+use crate::error::Result;
+use crate::event::{Confirm, Event, EventId, Firing, Object, PictureWanted, Scene, Trigger, TriggerMachine, picture};
+use crate::frame::{CameraId, DecodeOptions, Frame, FrameMeta};
+use crate::geometry::Size;
+use crate::imaging::mean_luma;
+use crate::motion::{MotionGate, MotionState};
+use crate::provider::Answer;
+use std::sync::Arc;
+
+/// An answer that the cache keeps.
+pub(super) type Known = (Detections, Answer);
+
+/// What a camera's frames are shown to first.
+#[derive(Debug)]
+pub(super) struct GateWork {
+    config: Arc<CameraConfig>,
+    gate: Option<MotionGate>,
+    cache: ResultCache<Known>,
+    /// For statistics.
+    pub(super) seen: GateSeen,
+}
+
+/// How a camera's gate stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct GateSeen {
+    pub(super) state: Option<MotionState>,
+    pub(super) open: bool,
+    pub(super) frames: u64,
+    pub(super) opened: u64,
+}
+
+impl GateWork {
+    pub(super) fn new(config: Arc<CameraConfig>) -> Result<Self> {
+        let gate = config.gate()?;
+        let cache = ResultCache::new(config.cache.clone())?;
+        Ok(Self { config, gate, cache, seen: GateSeen::default() })
+    }
+
+    /// Goes on with another config; what the gate has learnt is kept where the new one looks at the same picture.
+    pub(super) fn update(&mut self, config: Arc<CameraConfig>) -> Result<()> {
+        if Arc::ptr_eq(&config, &self.config) {
+            return Ok(());
+        }
+        let mut next = Self::new(config)?;
+        if let (Some(old), Some(new)) = (&self.gate, &mut next.gate) {
+            // Of another place or size: it starts cold.
+            let _ = new.restore(&old.snapshot());
+        }
+        next.seen = self.seen;
+        if next.config.cache == self.config.cache {
+            std::mem::swap(&mut next.cache, &mut self.cache);
+        }
+        *self = next;
+        Ok(())
+    }
+
+    /// Shows a frame to the gate and to the cache.
+    pub(super) fn look(&mut self, job: &mut Job, now: Timestamp) -> Result<Verdict> {
+        let near = self.config.cache.near.is_some();
+        let meta = meta(job, &self.config.id);
+        let small = match &job.input {
+            Input::Raw(frame) => Some(frame.clone()),
+            Input::Encoded(_) if self.gate.is_none() && !near => None,
+            Input::Encoded(encoded) => {
+                let options = DecodeOptions { limits: self.config.limits, ..DecodeOptions::default() };
+                Some(Frame::decode_reduced(encoded.bytes(), &options, self.min_width())?)
+            }
+        }
+        .map(|frame| frame.with_meta(meta));
+        let decision = &mut job.passage.decision;
+        if let Some(small) = &small {
+            let luma = mean_luma(small);
+            job.luma = Some(luma);
+            decision.luma = luma;
+        }
+        if let (Some(gate), Some(small)) = (&mut self.gate, &small) {
+            let motion = gate.observe(small)?;
+            (decision.gate, decision.open, decision.motion) = (Some(motion.state), motion.reason, motion.fraction);
+            self.seen.state = Some(motion.state);
+            self.seen.open = motion.open;
+            self.seen.frames += 1;
+            if !motion.open {
+                return Ok(Verdict::Closed);
+            }
+            self.seen.opened += 1;
+        }
+        if self.config.cache.capacity == 0 {
+            return Ok(Verdict::Open);
+        }
+        let fingerprint = match &job.input {
+            Input::Raw(frame) => Fingerprint::of_frame(frame),
+            Input::Encoded(encoded) => Fingerprint::of_bytes(encoded.bytes()),
+        };
+        let thumbnail =
+            small.filter(|_| near).map(|small| Thumbnail::of(&small, &self.config.include, &self.config.exclude));
+        let known = self.cache.get(&fingerprint, thumbnail.as_ref(), now).map(|hit| hit.value.clone());
+        job.fingerprint = Some(fingerprint);
+        job.thumbnail = thumbnail;
+        Ok(match known {
+            Some((detections, answer)) => Verdict::Known(Found::Cached { detections, answer }),
+            None => Verdict::Open,
+        })
+    }
+
+    /// Keeps an answer for the same picture.
+    pub(super) fn learn(&mut self, job: &Job, known: Known, now: Timestamp) {
+        if let Some(fingerprint) = &job.fingerprint {
+            self.cache.put(*fingerprint, job.thumbnail.clone(), known, now);
+        }
+    }
+
+    /// The least width of a picture that the gate loses nothing by.
+    fn min_width(&self) -> u32 {
+        match self.config.motion.working_width {
+            0 => u32::MAX,
+            width => width,
+        }
+    }
+}
+
+fn meta(job: &Job, camera: &CameraId) -> FrameMeta {
+    let meta = job.input.meta();
+    FrameMeta { camera: camera.clone(), pts: meta.pts, seq: meta.seq }
+}
+
+/// The whole picture.
+pub(super) fn whole(job: &mut Job, keep_encoded: bool) -> Result<Frame> {
+    let frame = match &job.input {
+        Input::Raw(frame) => frame.clone(),
+        Input::Encoded(encoded) => {
+            let options = DecodeOptions { limits: job.config.limits, keep_encoded, ..DecodeOptions::default() };
+            Frame::decode(encoded.bytes(), &options)?
+        }
+    };
+    if job.luma.is_none() {
+        let luma = mean_luma(&frame);
+        job.luma = Some(luma);
+        job.passage.decision.luma = luma;
+    }
+    Ok(frame.with_meta(meta(job, &job.config.id)))
+}
+
+/// What was found in one frame of a camera: what a host gets that wants every answer and not only events.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FrameResult {
+    /// The camera.
+    pub camera: CameraId,
+    /// Presentation time of the frame.
+    pub pts: Timestamp,
+    /// Civil time of the frame.
+    pub time: UnixTime,
+    /// The host's number of the frame.
+    pub seq: u64,
+    /// Whether the answer was used again for the same picture.
+    pub cached: bool,
+    /// What counts of what was found: by label, confidence and place.
+    pub detections: Detections,
+    /// The objects that are confirmed.
+    pub objects: Vec<Object>,
+    /// Who answered and why.
+    pub answer: Answer,
+    /// The mean luma of the picture, 0..255.
+    pub luma: u8,
+}
+
+/// A scene that outlives the frame, for triggers of the host.
+#[derive(Clone, Debug)]
+pub(super) struct OwnedScene {
+    pub(super) camera: CameraId,
+    pub(super) pts: Timestamp,
+    pub(super) time: UnixTime,
+    pub(super) frame: Size,
+    pub(super) objects: Arc<[Object]>,
+    pub(super) looked_at: bool,
+}
+
+impl OwnedScene {
+    pub(super) fn scene(&self) -> Scene<'_> {
+        let scene = Scene::new(&self.camera, self.pts, self.frame, &self.objects).with_time(self.time);
+        if self.looked_at { scene } else { scene.unchanged() }
+    }
+}
+
+/// What a camera's answers are shown to.
+#[derive(Debug)]
+pub(super) struct SceneWork {
+    config: Arc<CameraConfig>,
+    confirm: Confirm,
+    triggers: Vec<TriggerMachine>,
+    /// Of the last frame that was looked at.
+    frame: Size,
+}
+
+/// What came of an item.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    pub(super) events: Vec<Event>,
+    pub(super) scene: Option<OwnedScene>,
+    pub(super) result: Option<FrameResult>,
+}
+
+impl SceneWork {
+    pub(super) fn new(config: Arc<CameraConfig>) -> Result<Self> {
+        let confirm = Confirm::new(config.confirmation.clone())?;
+        let triggers = config
+            .triggers
+            .iter()
+            .map(|trigger| TriggerMachine::new(trigger.clone(), &config.zones))
+            .collect::<Result<_>>()?;
+        Ok(Self { config, confirm, triggers, frame: Size::new(0, 0) })
+    }
+
+    /// Goes on with another config; triggers and confirmation that did not change keep what they know.
+    pub(super) fn update(&mut self, config: Arc<CameraConfig>) -> Result<()> {
+        if Arc::ptr_eq(&config, &self.config) {
+            return Ok(());
+        }
+        let mut next = Self::new(config)?;
+        if next.config.zones == self.config.zones {
+            for new in &mut next.triggers {
+                if let Some(old) = self.triggers.iter_mut().find(|old| old.config() == new.config()) {
+                    std::mem::swap(new, old);
+                }
+            }
+        }
+        if next.config.confirmation == self.config.confirmation {
+            std::mem::swap(&mut next.confirm, &mut self.confirm);
+        }
+        next.frame = self.frame;
+        *self = next;
+        Ok(())
+    }
+
+    /// Shows an item to the triggers. `results` says whether somebody wants every answer.
+    pub(super) fn look(&mut self, item: &mut Item, results: bool) -> Seen {
+        let Item::Found(job, found) = item else {
+            let Item::Unchanged { pts, time } = *item else { return Seen::default() };
+            self.confirm.unchanged(pts);
+            return self.show(pts, time, None);
+        };
+        let (Found::Looked { detections, answer } | Found::Cached { detections, answer }) = &*found;
+        let luma = job.luma.unwrap_or(u8::MAX);
+        let mut counted = detections.clone();
+        counted.items.retain(|item| job.config.counts(item, detections.frame, luma));
+        let count = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
+        (job.passage.decision.found, job.passage.decision.counted) = (count(detections.len()), count(counted.len()));
+        let (pts, time) = (job.passage.decision.to, job.passage.decision.time);
+        self.frame = counted.frame;
+        self.confirm.looked(&counted.items, pts);
+        // Of a known answer there is no whole picture; it is decoded where a trigger wants it.
+        let mut seen = self.show(pts, time, Some(job));
+        job.passage.decision.events = count(seen.events.len());
+        if results {
+            seen.result = Some(FrameResult {
+                camera: self.config.id.clone(),
+                pts,
+                time,
+                seq: job.input.meta().seq,
+                cached: matches!(found, Found::Cached { .. }),
+                detections: counted,
+                objects: self.confirm.objects().to_vec(),
+                answer: answer.clone(),
+                luma,
+            });
+        }
+        seen
+    }
+
+    fn show(&mut self, pts: Timestamp, time: UnixTime, mut job: Option<&mut Box<Job>>) -> Seen {
+        let mut seen = Seen::default();
+        let objects = self.confirm.objects();
+        let scene = Scene::new(&self.config.id, pts, self.frame, objects).with_time(time);
+        let scene = if job.is_some() { scene } else { scene.unchanged() };
+        for trigger in &mut self.triggers {
+            let Some(firing) = trigger.observe(&scene) else { continue };
+            let wanted = trigger.config().picture;
+            let mut event = event(&self.config.id, &trigger.config().name, &scene, firing);
+            if wanted != PictureWanted::None
+                && let Some(job) = &mut job
+            {
+                let whole = match job.frame.take() {
+                    Some(frame) => Ok(frame),
+                    None => whole(job, true),
+                };
+                match whole.and_then(|frame| picture(&frame, &event.objects, wanted).map(|picture| (frame, picture))) {
+                    Ok((frame, picture)) => {
+                        job.frame = Some(frame);
+                        event.picture = picture;
+                    }
+                    Err(error) => tracing::warn!(camera = self.config.id.as_str(), %error, "an event has no picture"),
+                }
+            }
+            seen.events.push(event);
+        }
+        if !self.config.host_triggers.is_empty() {
+            seen.scene = Some(OwnedScene {
+                camera: self.config.id.clone(),
+                pts,
+                time,
+                frame: self.frame,
+                objects: objects.into(),
+                looked_at: job.is_some(),
+            });
+        }
+        seen
+    }
+}
+
+/// The event of a firing.
+pub(super) fn event(camera: &CameraId, trigger: &str, scene: &Scene<'_>, firing: Firing) -> Event {
+    Event {
+        id: EventId::new(camera, trigger, scene.pts),
+        camera: camera.clone(),
+        trigger: trigger.into(),
+        pts: scene.pts,
+        time: scene.time,
+        zone: firing.zone,
+        why: firing.why,
+        objects: firing.objects,
+        frame: scene.frame,
+        picture: None,
+    }
+}

@@ -1,0 +1,12 @@
+//! The pipeline as a host uses it: what becomes of every frame, in good times and in bad ones.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test")]
+#![allow(clippy::disallowed_methods, reason = "a test")]
+
+mod account;
+mod bad_input;
+mod host_code;
+mod load;
+mod scene;
+
+/// Longer than anything here takes on a busy machine.
+const WITHIN: std::time::Duration = std::time::Duration::from_secs(20);
