@@ -106,20 +106,18 @@ impl Batcher {
     fn window(&self, waiting: usize) -> Option<Duration> {
         // Of the full size, or of the largest that there was. Small ones are made by themselves, when frames gather.
         let (size, run) = self.runs.iter().enumerate().rev().find_map(|(k, run)| run.map(|run| (k + 1, run)))?;
-        let single = self.runs.first().copied().flatten();
-        let gains = match single {
-            // Nothing but larger ones so far: they may gain.
-            None => true,
-            Some(single) => size > 1 && run.as_secs_f64() / (size as f64) < GAIN * single.as_secs_f64(),
-        };
-        if !gains {
+        let single = self.runs.first().copied().flatten().filter(|_| size > 1)?;
+        if run.as_secs_f64() / (size as f64) >= GAIN * single.as_secs_f64() {
             return None;
         }
+        // A run takes a time of its own, and so much more for each frame.
+        let each = run.saturating_sub(single) / u32::try_from(size - 1).unwrap_or(u32::MAX);
+        let full = run + each * u32::try_from(self.max_batch.saturating_sub(size)).unwrap_or(0);
         let missing = u32::try_from(self.max_batch - waiting).unwrap_or(u32::MAX);
         let fills_in = self.distance?.checked_mul(missing)?;
         // From the first of the batch on, the whole of it takes this long to come.
         let whole = self.distance?.checked_mul(u32::try_from(self.max_batch).unwrap_or(u32::MAX))?;
-        (whole <= run * 2 && fills_in <= run * 2).then_some(whole.max(fills_in) * 5 / 4)
+        (whole <= full * 2 && fills_in <= full * 2).then_some(whole.max(fills_in) * 5 / 4)
     }
 
     /// Batches sent, and frames in them.
