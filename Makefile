@@ -21,7 +21,7 @@ export GUARITA_FFMPEG ?= $(CURDIR)/.ffmpeg
 export ORT_DISABLE_TELEMETRY ?= 1
 export GUARITA_MOTO ?= $(CURDIR)/$(VENV)/bin/moto_server
 
-.PHONY: help setup stand-in models pictures clips demo doctor test lint fixtures-check bench compare-detect compare-motion compare-gate compare-resilience docs-pictures clean
+.PHONY: help setup stand-in models pictures clips demo doctor test lint fixtures-check bench compare-detect compare-motion compare-gate compare-resilience compare-pipeline docs-pictures clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -124,6 +124,10 @@ compare-gate: $(VENV)/compare ## Measures the motion gate on scenes with known t
 compare-resilience: $(VENV)/compare ## Measures breaker, retries, failover and budget beside botocore, pybreaker and the usual way
 	cargo build --release --quiet -p guarita-benches
 	$(PYTHON) benches/compare/resilience.py --ours target/release/compare-resilience $(COMPARE)
+
+compare-pipeline: models $(VENV)/compare ## Measures cameras at 1 fps on two cores beside MOG2, a queue and ONNX Runtime in Python
+	cargo build --release --quiet -p guarita-benches
+	$(PYTHON) benches/compare/pipeline.py --ours target/release/compare-pipeline $(COMPARE)
 
 docs-pictures: ## Draws the pictures in docs/ anew
 	cargo run --release --quiet -p guarita-benches --bin draw-states docs/guide/motion-states.png

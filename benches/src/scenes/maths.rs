@@ -1,7 +1,7 @@
 //! Numbers that are the same on every machine: hashes, noise, a sine made of plain arithmetic.
 
 /// Scrambles 64 bits (splitmix64).
-pub(super) fn scramble(value: u64) -> u64 {
+pub(crate) fn scramble(value: u64) -> u64 {
     let mut z = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -9,47 +9,47 @@ pub(super) fn scramble(value: u64) -> u64 {
 }
 
 /// A hash of some numbers.
-pub(super) fn hash(parts: &[u64]) -> u64 {
+pub(crate) fn hash(parts: &[u64]) -> u64 {
     parts.iter().fold(0x1234_5678_9abc_def0, |state, &part| scramble(state ^ part))
 }
 
 /// 0..1 from the upper bits of a hash.
-pub(super) fn unit(hash: u64) -> f32 {
+pub(crate) fn unit(hash: u64) -> f32 {
     (hash >> 40) as f32 / (1u32 << 24) as f32
 }
 
 /// A stream of numbers from a seed.
-pub(super) struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    pub(super) fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(scramble(seed))
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(1);
         scramble(self.0)
     }
 
-    pub(super) fn between(&mut self, low: f32, high: f32) -> f32 {
+    pub(crate) fn between(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * unit(self.next())
     }
 }
 
 /// The sine of a number of turns; the error is below 0.001.
-pub(super) fn sine(turns: f32) -> f32 {
+pub(crate) fn sine(turns: f32) -> f32 {
     let x = 2.0 * (turns - turns.floor()) - 1.0;
     let parabola = -4.0 * x * (1.0 - x.abs());
     parabola * (0.775 + 0.225 * parabola.abs())
 }
 
 /// 0 up to `low`, 1 from `high` on, and a soft slope between.
-pub(super) fn smooth(low: f32, high: f32, x: f32) -> f32 {
+pub(crate) fn smooth(low: f32, high: f32, x: f32) -> f32 {
     let x = ((x - low) / (high - low)).clamp(0.0, 1.0);
     x * x * (3.0 - 2.0 * x)
 }
 
-pub(super) fn lerp(from: f32, to: f32, share: f32) -> f32 {
+pub(crate) fn lerp(from: f32, to: f32, share: f32) -> f32 {
     from + (to - from) * share
 }
 
@@ -62,7 +62,7 @@ fn lattice(seed: u32, x: i32, y: i32) -> f32 {
 }
 
 /// Value noise, -1..1, smooth at the scale of 1.
-pub(super) fn noise(seed: u32, x: f32, y: f32) -> f32 {
+pub(crate) fn noise(seed: u32, x: f32, y: f32) -> f32 {
     let (fx, fy) = (x.floor(), y.floor());
     let (ix, iy) = (fx as i32, fy as i32);
     let (sx, sy) = (smooth(0.0, 1.0, x - fx), smooth(0.0, 1.0, y - fy));
@@ -72,7 +72,7 @@ pub(super) fn noise(seed: u32, x: f32, y: f32) -> f32 {
 }
 
 /// Noise of several scales, each half as large and half as strong as the one before; about -1..1.
-pub(super) fn fractal(seed: u32, x: f32, y: f32, octaves: u32) -> f32 {
+pub(crate) fn fractal(seed: u32, x: f32, y: f32, octaves: u32) -> f32 {
     let (mut sum, mut scale, mut weight) = (0.0, 1.0, 0.55);
     for octave in 0..octaves {
         sum += weight * noise(seed.wrapping_add(octave.wrapping_mul(0x9e37)), x * scale, y * scale);

@@ -6,7 +6,7 @@
 mod actors;
 mod backdrop;
 mod effects;
-mod maths;
+pub(crate) mod maths;
 mod script;
 mod sensor;
 
