@@ -84,6 +84,12 @@ fn jpeg(c: &mut Criterion) {
     c.bench_function("jpeg_decode_1080p", |b| {
         b.iter(|| Frame::decode(black_box(&encoded), &DecodeOptions::default()).unwrap())
     });
+    // At 1/4, as for a motion gate of 320 pixels, and at 1/2 and 1/8.
+    for (name, min_width) in [("2", 960), ("4", 320), ("8", 240)] {
+        c.bench_function(&format!("jpeg_reduced_{name}_1080p"), |b| {
+            b.iter(|| Frame::decode_reduced(black_box(&encoded), &DecodeOptions::default(), min_width).unwrap())
+        });
+    }
 }
 
 criterion_group!(benches, letterbox, postprocess, jpeg);

@@ -119,6 +119,9 @@ def main() -> int:
         "letterbox_640_f32_nchw/bgr_640x640": lambda: letterbox(square),
         "postprocess_8400x84_150_candidates": lambda: postprocess(out),
         "jpeg_decode_1080p": lambda: cv2.imdecode(encoded, cv2.IMREAD_COLOR),
+        "jpeg_reduced_2_1080p": lambda: cv2.imdecode(encoded, cv2.IMREAD_REDUCED_GRAYSCALE_2),
+        "jpeg_reduced_4_1080p": lambda: cv2.imdecode(encoded, cv2.IMREAD_REDUCED_GRAYSCALE_4),
+        "jpeg_reduced_8_1080p": lambda: cv2.imdecode(encoded, cv2.IMREAD_REDUCED_GRAYSCALE_8),
     }
     mine, theirs = {}, {}
     for k in range(options.rounds):

@@ -1,6 +1,7 @@
 //! Pictures in memory: pixel formats, layouts, owned frames, and decoding under limits.
 
 mod decode;
+mod jpeg;
 mod layout;
 mod pixel_format;
 mod reduced;

@@ -79,24 +79,24 @@ impl Bits<'_> {
         self.count -= count;
     }
 
-    /// The next `size` bits, 0..=16, as a JPEG writes signed numbers: the lower half of them is negative.
+    /// Goes on by `count` bits, of which the last `size`, 0..=15, are a number as a JPEG writes them: the lower half of
+    /// all is negative (ITU-T T.81, figure F.12).
     #[inline(always)]
-    pub(super) fn signed(&mut self, size: u32) -> i32 {
+    pub(super) fn skip_signed(&mut self, count: u32, size: u32) -> i32 {
         // In two steps, since nothing may be shifted by 64.
-        let raw = ((self.buffer >> 1) >> (63 - size)) as i32;
-        self.skip(size);
-        extend(raw, size)
+        let raw = ((self.buffer << (count - size) >> 1) >> (63 - size)) as i32;
+        self.skip(count);
+        let half = (1 << size) >> 1;
+        if raw < half { raw - 2 * half + 1 } else { raw }
+    }
+
+    /// Bits that were read.
+    pub(super) fn position(&self) -> usize {
+        self.at * 8 - self.count as usize
     }
 
     /// Whether no more was read than there is.
     pub(super) fn complete(&self) -> bool {
-        self.at * 8 - self.count as usize <= (self.data.len() - PADDING) * 8
+        self.position() <= (self.data.len() - PADDING) * 8
     }
-}
-
-/// ITU-T T.81, figure F.12.
-#[inline(always)]
-pub(super) fn extend(raw: i32, size: u32) -> i32 {
-    let half = (1 << size) >> 1;
-    if raw < half { raw - 2 * half + 1 } else { raw }
 }

@@ -20,8 +20,8 @@ pub(super) struct Part {
 pub(super) struct Fold<const N: usize>([Part; 64]);
 
 impl<const N: usize> Fold<N> {
-    /// Fraction bits of the sums. A sum of a sound picture is below 2^12, and for a half it is multiplied by 2^8 once.
-    const FRACTION: u32 = if N == 4 { 10 } else { 14 };
+    /// Fraction bits of the sums. A sum of a sound picture is below 2^10, and for a half it is multiplied by 106.
+    const FRACTION: u32 = if N == 4 { 12 } else { 14 };
 
     pub(super) fn new(quantisation: &[u16; 64]) -> Self {
         let mut parts = [Part::default(); 64];
@@ -70,7 +70,11 @@ impl<const N: usize> Fold<N> {
             _ => {}
         }
         let middle = (128 << Self::FRACTION) + (1 << (Self::FRACTION - 1));
-        sums.map(|sum| (sum.wrapping_add(middle) >> Self::FRACTION).clamp(0, 255) as u8)
+        let mut pixels = [0; 16];
+        for (pixel, sum) in pixels.iter_mut().zip(sums).take(N * N) {
+            *pixel = (sum.wrapping_add(middle) >> Self::FRACTION).clamp(0, 255) as u8;
+        }
+        pixels
     }
 }
 
@@ -108,4 +112,59 @@ fn line(sums: &mut [i32; 16], at: usize, step: usize) {
     sums[at + step] = inner.wrapping_add(even);
     sums[at + 2 * step] = inner.wrapping_sub(even);
     sums[at + 3 * step] = outer.wrapping_sub(odd);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The definition: all 64 pixels of a block (ITU-T T.81, A.3.3), and the mean of those in a box.
+    fn by_definition(place: u8, value: f64, n: usize) -> Vec<f64> {
+        let wave = |u: u8, x: usize| {
+            let norm = if u == 0 { 0.5f64.sqrt() } else { 1.0 };
+            norm * ((2 * x + 1) as f64 * f64::from(u) * PI / 16.0).cos()
+        };
+        let pixel = |x, y| value / 4.0 * wave(place / 8, y) * wave(place % 8, x);
+        let by = 8 / n;
+        let mean = |left: usize, top: usize| {
+            let sum: f64 =
+                (top..top + by).flat_map(|y| (left..left + by).map(move |x| (x, y))).map(|(x, y)| pixel(x, y)).sum();
+            sum / (by * by) as f64
+        };
+        (0..n * n).map(|k| mean(k % n * by, k / n * by) + 128.0).collect()
+    }
+
+    fn check<const N: usize>() {
+        for (k, &place) in ZIGZAG.iter().enumerate() {
+            for (step, value) in [(1, 900), (1, -37), (16, 40), (255, -3)] {
+                let fold = Fold::<N>::new(&[step; 64]);
+                let mut sums = [0; 16];
+                fold.add(k, value, &mut sums);
+                let pixels = Fold::<N>::pixels(&mut sums);
+                let expected = by_definition(place, f64::from(value) * f64::from(step), N);
+                for (pixel, expected) in pixels.iter().zip(expected) {
+                    let off = f64::from(*pixel) - expected.clamp(0.0, 255.0);
+                    assert!(off.abs() <= 0.75, "1/{}, place {k}, {value} × {step}: {pixel}, not {expected}", 8 / N);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_coefficient_adds_what_it_should() {
+        check::<1>();
+        check::<2>();
+        check::<4>();
+    }
+
+    #[test]
+    fn no_coefficient_is_too_large() {
+        let fold = Fold::<4>::new(&[u16::MAX; 64]);
+        let mut sums = [0; 16];
+        for place in 0..64 {
+            fold.add(place, i32::MIN, &mut sums);
+            fold.add(place, i32::MAX, &mut sums);
+        }
+        assert_eq!(Fold::<4>::pixels(&mut sums).len(), 16);
+    }
 }

@@ -1,7 +1,7 @@
 //! Huffman codes as tables by their next bits. What a table finds includes the bits of the number behind the code, so
 //! that most coefficients take one look.
 
-use super::bits::{Bits, extend};
+use super::bits::Bits;
 use super::header::Codes;
 
 /// Bits that [`Values`] looks at.
@@ -48,6 +48,22 @@ impl Long {
         let at = (bits >> (15 - k)) as i32 + self.offset[k];
         Some((k as u32 + 1, *self.symbols.get(at as usize)?))
     }
+
+    /// Gives every number of so many bits that begins with a whole code, and what that code is.
+    fn by_prefix(&self, bits: u32, mut give: impl FnMut(usize, (u32, u8))) {
+        for index in 0..1 << bits {
+            if let Some(found) = self.find((index as u32) << (16 - bits)).filter(|found| found.0 <= bits) {
+                give(index, found);
+            }
+        }
+    }
+
+    /// The same where it is rare. It takes the bits and not their reader, which so stays in registers.
+    #[cold]
+    #[inline(never)]
+    fn find_rare(&self, bits: u32) -> Option<(u32, u8)> {
+        self.find(bits)
+    }
 }
 
 /// Run of zeros and size of the number behind it.
@@ -55,72 +71,58 @@ fn parts(symbol: u8) -> (u32, u32) {
     (u32::from(symbol >> 4), u32::from(symbol & 15))
 }
 
-/// What stands in a block behind its first coefficient.
-#[derive(Debug, PartialEq)]
-pub(super) enum Step {
-    /// So many places on, and the number at the last of them.
-    Number(usize, i32),
-    End,
+/// Whether a block ends here: no number, and no run of 16 zeros either. Other runs without a number do not occur in these
+/// files; decoders take them for the end.
+fn ends(symbol: u8) -> bool {
+    symbol & 15 == 0 && symbol != 0xF0
 }
 
 /// For coefficients whose values count.
 #[derive(Debug)]
 pub(super) struct Values {
-    /// Bits 0..7: length of code and number, or with [`LATER`] of the code alone. 8..15: places, 0 for the end of the
-    /// block. 16..31: the number, or its size. 0 for codes that are longer.
+    /// Bits 0..4: length of code and number. 8..11: size of the number. 16..22: places, 0 for the end of the block. 0 for
+    /// codes that are longer.
     table: Box<[u32; 1 << LOOK]>,
     long: Long,
 }
 
-/// The number did not fit.
-const LATER: u32 = 0x80;
+/// What a code means, in the bits of [`Values`].
+fn entry((length, symbol): (u32, u8)) -> u32 {
+    let (run, size) = parts(symbol);
+    if ends(symbol) { length } else { (length + size) | size << 8 | (run + 1) << 16 }
+}
 
 impl Values {
     pub(super) fn new(codes: &Codes<'_>) -> Option<Self> {
         let long = Long::new(codes)?;
         let mut table = Box::new([0; 1 << LOOK]);
-        for (index, entry) in table.iter_mut().enumerate() {
-            let Some((length, symbol)) = long.find((index as u32) << (16 - LOOK)).filter(|found| found.0 <= LOOK)
-            else {
-                continue;
-            };
-            let (run, size) = parts(symbol);
-            let total = length + size;
-            *entry = if size == 0 && run != 15 {
-                // Other runs without a number do not occur in these files; decoders take them for the end.
-                length
-            } else if total <= LOOK {
-                let raw = (index as u32 >> (LOOK - total)) & ((1 << size) - 1);
-                total | (run + 1) << 8 | (extend(raw as i32, size) as u32) << 16
-            } else {
-                length | LATER | (run + 1) << 8 | size << 16
-            };
-        }
+        long.by_prefix(LOOK, |index, found| table[index] = entry(found));
         Some(Self { table, long })
     }
 
-    /// The next step; needs 31 bits.
+    /// Gives the places and the values of what stands in a block behind its first coefficient.
     #[inline(always)]
-    pub(super) fn step(&self, bits: &mut Bits<'_>) -> Option<Step> {
-        let entry = self.table[bits.peek(LOOK)];
-        let places = (entry >> 8 & 0xFF) as usize;
-        if entry & LATER == 0 && entry != 0 {
-            bits.skip(entry & 0x7F);
-            return Some(if places == 0 { Step::End } else { Step::Number(places, entry as i32 >> 16) });
+    pub(super) fn read(&self, bits: &mut Bits<'_>, mut found: impl FnMut(usize, i32)) -> Option<()> {
+        let mut place = 0;
+        while place < 63 {
+            // Up to 16 bits for the code and 15 for the number.
+            bits.refill();
+            let mut step = self.table[bits.peek(LOOK)];
+            if step == 0 {
+                step = entry(self.long.find_rare(bits.peek(16) as u32)?);
+            }
+            let value = bits.skip_signed(step & 31, step >> 8 & 15);
+            let places = (step >> 16) as usize;
+            if places == 0 {
+                return Some(());
+            }
+            place += places;
+            if place > 63 {
+                return None;
+            }
+            found(place, value);
         }
-        if entry != 0 {
-            bits.skip(entry & 0x7F);
-            return Some(Step::Number(places, bits.signed(entry >> 16)));
-        }
-        self.long_step(bits)
-    }
-
-    #[cold]
-    fn long_step(&self, bits: &mut Bits<'_>) -> Option<Step> {
-        let (length, symbol) = self.long.find(bits.peek(16) as u32)?;
-        bits.skip(length);
-        let (run, size) = parts(symbol);
-        Some(if size == 0 && run != 15 { Step::End } else { Step::Number(run as usize + 1, bits.signed(size)) })
+        Some(())
     }
 }
 
@@ -147,16 +149,15 @@ impl Firsts {
         Some(Self { table, long })
     }
 
-    /// The size of the number that comes next; needs 16 bits.
+    /// The next number; needs 31 bits.
     #[inline(always)]
-    pub(super) fn size(&self, bits: &mut Bits<'_>) -> Option<u32> {
+    pub(super) fn read(&self, bits: &mut Bits<'_>) -> Option<i32> {
         let entry = self.table[bits.peek(9)];
         let (length, size) = match entry {
-            0 => self.long.find(bits.peek(16) as u32)?,
+            0 => self.long.find_rare(bits.peek(16) as u32)?,
             _ => (u32::from(entry >> 8), entry as u8),
         };
-        bits.skip(length);
-        Some(size.into())
+        Some(bits.skip_signed(length + u32::from(size), size.into()))
     }
 }
 
@@ -169,7 +170,7 @@ pub(super) struct Lengths {
     long: Long,
 }
 
-const ENDS: u16 = 1 << 15;
+const BLOCK_ENDS: u16 = 1 << 15;
 
 impl Lengths {
     pub(super) fn new(codes: &Codes<'_>) -> Option<Self> {
@@ -185,8 +186,8 @@ impl Lengths {
                     break;
                 }
                 used += length + size;
-                if size == 0 && run != 15 {
-                    *entry = ENDS;
+                if ends(symbol) {
+                    *entry = BLOCK_ENDS;
                     break;
                 }
                 places += run + 1;
@@ -206,9 +207,17 @@ impl Lengths {
             for _ in 0..2 {
                 let entry = self.table[bits.peek(LOOK_LENGTHS)];
                 let places = usize::from(entry >> 4 & 0x7F);
-                let ends = entry & ENDS != 0;
+                let ends = entry & BLOCK_ENDS != 0;
                 if entry == 0 || at + places + usize::from(ends) > 64 {
-                    at = self.pass_one(bits, at)?;
+                    // One code that is long, or the last one of a block that ends without a mark.
+                    bits.refill();
+                    let (length, symbol) = self.long.find_rare(bits.peek(16) as u32)?;
+                    let (run, size) = parts(symbol);
+                    bits.skip(length + size);
+                    at = if self::ends(symbol) { 64 } else { at + run as usize + 1 };
+                    if at > 64 {
+                        return None;
+                    }
                 } else {
                     bits.skip(u32::from(entry & 15));
                     at += places;
@@ -222,18 +231,5 @@ impl Lengths {
             }
         }
         Some(())
-    }
-
-    /// One code that is long, or the last one of a block that ends without a mark.
-    #[inline(never)]
-    fn pass_one(&self, bits: &mut Bits<'_>, at: usize) -> Option<usize> {
-        bits.refill();
-        let (length, symbol) = self.long.find(bits.peek(16) as u32)?;
-        let (run, size) = parts(symbol);
-        bits.skip(length + size);
-        if size == 0 && run != 15 {
-            return Some(64);
-        }
-        Some(at + run as usize + 1).filter(|&at| at <= 64)
     }
 }

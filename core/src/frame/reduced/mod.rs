@@ -10,7 +10,8 @@ mod huffman;
 mod scan;
 mod whole;
 
-use super::decode::{Decoded, JpegColors, JpegHead, Kind, Want, decode_jpeg, decode_png, frame};
+use super::decode::{Decoded, Kind, decode_png, frame};
+use super::jpeg::{JpegColors, JpegHead, Want, decode_jpeg};
 use super::{DecodeOptions, Frame, PixelFormat};
 use crate::error::Result;
 use crate::geometry::Size;
@@ -84,6 +85,9 @@ fn straight(encoded: &[u8], head: &JpegHead, n: usize) -> Option<(Size, Vec<u8>)
 
 #[cfg(test)]
 mod tests {
+    use super::bits::Segments;
+    use super::header::Codes;
+    use super::huffman::{Lengths, Values};
     use super::*;
 
     #[test]
@@ -105,6 +109,70 @@ mod tests {
             (u32::MAX, u32::MAX, 8),
         ] {
             assert_eq!(eighths(side, at_least), expected, "{side} pixels, at least {at_least}");
+        }
+    }
+
+    /// Numbers that look random and are the same in every run.
+    fn noise(len: usize) -> Vec<u8> {
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        (0..len)
+            .map(|_| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                (state >> 32) as u8
+            })
+            .collect()
+    }
+
+    /// What is passed and what is read is equally long, block for block, whatever the codes and the bits.
+    #[test]
+    fn passing_a_block_goes_as_far_as_reading_it() {
+        let fixture = |name| std::fs::read(format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let (baseline, optimised) = (fixture("baseline.jpg"), fixture("gray.jpg"));
+        let of_file = |bytes| Header::read(bytes).unwrap().codes;
+        // Blocks that nearly always go to their last place, and codes of 16 bits.
+        let full = Codes {
+            counts: [0, 3, 1, 1, 1, 1, 1, 1, 2, 0, 0, 0, 0, 0, 0, 0],
+            symbols: &[1, 2, 3, 4, 5, 6, 1, 2, 3, 4, 0],
+        };
+        let symbols = &[1, 2, 0, 0x11, 0xF0, 3, 0x1F, 0x23, 4, 5, 0x70, 0x91, 0xAA, 0xB2, 0x62, 0x31, 0x15];
+        let long = Codes { counts: [1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2], symbols };
+        let mut codes = vec![full, long];
+        for (_, others) in of_file(&baseline).into_iter().chain(of_file(&optimised)) {
+            codes.push(others);
+        }
+        let data = noise(200_000).into_iter().filter(|&byte| byte != 0xFF).collect::<Vec<_>>();
+        for codes in codes {
+            let (lengths, values) = (Lengths::new(&codes).unwrap(), Values::new(&codes).unwrap());
+            let segments = Segments::cut(&data, 1).unwrap();
+            let (mut passed, mut read) = (segments.iter().next().unwrap(), segments.iter().next().unwrap());
+            let (mut blocks, mut whole, mut refused) = (0, 0, 0);
+            while passed.complete() && read.complete() {
+                let mut last = 0;
+                let one = lengths.pass(&mut passed);
+                let other = values.read(&mut read, |place, _| last = place);
+                assert_eq!(one, other, "block {blocks}");
+                if one.is_none() {
+                    // Not a picture: go on one bit later.
+                    (passed, read) = (segments.iter().next().unwrap(), segments.iter().next().unwrap());
+                    refused += 1;
+                    for _ in 0..refused {
+                        for bits in [&mut passed, &mut read] {
+                            bits.refill();
+                            bits.skip(1);
+                        }
+                    }
+                    if refused > 200 {
+                        break;
+                    }
+                }
+                assert_eq!(passed.position(), read.position(), "block {blocks}");
+                blocks += 1;
+                whole += usize::from(last == 63);
+            }
+            println!("{blocks} blocks, {whole} to their last place, {refused} refused");
+            assert!(blocks > 1000 && whole > 10);
         }
     }
 }

@@ -1,7 +1,7 @@
 use super::bits::{Bits, Segments};
 use super::fold::Fold;
 use super::header::Header;
-use super::huffman::{Firsts, Lengths, Step, Values};
+use super::huffman::{Firsts, Lengths, Values};
 use crate::geometry::Size;
 
 /// Luma of the scan at N/8 of the size, rows without padding, from the bytes up to the end marker; `None` where they are
@@ -49,8 +49,7 @@ pub(super) fn read<const N: usize>(header: &Header<'_>, encoded: &[u8]) -> Optio
             }
             for (firsts, others) in chroma.iter().flatten() {
                 bits.refill();
-                let size = firsts.size(&mut bits)?;
-                bits.skip(size);
+                firsts.read(&mut bits)?;
                 others.pass(&mut bits)?;
             }
         }
@@ -102,27 +101,11 @@ impl Blocks for (Firsts, Others) {
         sums: &mut [i32; 16],
     ) -> Option<i32> {
         bits.refill();
-        let size = self.0.size(bits)?;
-        let first = last.wrapping_add(bits.signed(size));
+        let first = last.wrapping_add(self.0.read(bits)?);
         fold.add(0, first, sums);
         match &self.1 {
             Others::Passed(lengths) => lengths.pass(bits)?,
-            Others::Added(values) => {
-                let mut place = 0;
-                while place < 63 {
-                    bits.refill();
-                    match values.step(bits)? {
-                        Step::End => break,
-                        Step::Number(places, value) => {
-                            place += places;
-                            if place > 63 {
-                                return None;
-                            }
-                            fold.add(place, value, sums);
-                        }
-                    }
-                }
-            }
+            Others::Added(values) => values.read(bits, |place, value| fold.add(place, value, sums))?,
         }
         Some(first)
     }

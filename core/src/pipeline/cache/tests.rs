@@ -57,7 +57,7 @@ fn jpegs_with_equal_headers_are_different_pictures() {
     all.dedup();
     assert_eq!(all.len(), count);
     assert_ne!(Fingerprint::of_bytes(jpeg), Fingerprint::of_bytes(&jpeg[..jpeg.len() - 1]));
-    assert_eq!(Fingerprint::of_bytes(jpeg), Fingerprint::of_bytes(&jpeg.to_vec()));
+    assert_eq!(Fingerprint::of_bytes(jpeg), Fingerprint::of_bytes(&jpeg[..].to_owned()));
 }
 
 #[test]
