@@ -272,7 +272,7 @@ def run_ours(cameras: Cameras, model: pathlib.Path, args: argparse.Namespace) ->
         progress(f"{counts[middle]} cameras")
         with Program(args.ours, timeout=120 + 3 * args.seconds) as ours:
             figures = ours.call("run", folder=str(cameras.folder), model=str(model), cameras=counts[middle],
-                                threads=args.cores, seconds=args.seconds, warm_up=15.0)["figures"]  # fmt: skip
+                                threads=args.cores, seconds=args.seconds, warm_up=15.0, rate=1)["figures"]  # fmt: skip
         progress_done()
         fits = (figures["lost"] == 0 and figures["p99_age_ms"] <= MOST_AGE_MS and figures["cpu_percent"] <= MOST_CPU
                 and figures["rss_gb"] <= MOST_RSS_GB)  # fmt: skip

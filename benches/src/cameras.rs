@@ -62,6 +62,11 @@ impl Pictures {
         let picture = picture_at(second + start);
         (&self.0[street][picture], picture >= STILL)
     }
+
+    /// What a camera shows while nobody walks there.
+    pub fn still(&self, number: usize, second: usize) -> &Arc<[u8]> {
+        &self.0[camera(number).0][second % STILL]
+    }
 }
 
 /// Jain's index of what each got: 1 where all got the same, 1/n where one got all.

@@ -52,6 +52,17 @@ impl Histogram {
         }
     }
 
+    /// What was counted since this earlier state of the same histogram. The longest is that of all time.
+    pub fn since(&self, earlier: &Self) -> Self {
+        let counts = self.counts.iter().zip(&earlier.counts).map(|(now, then)| now.saturating_sub(*then)).collect();
+        Self {
+            counts,
+            count: self.count.saturating_sub(earlier.count),
+            sum_us: self.sum_us.saturating_sub(earlier.sum_us),
+            max_us: self.max_us,
+        }
+    }
+
     /// How many were counted.
     pub fn count(&self) -> u64 {
         self.count
@@ -110,6 +121,11 @@ mod tests {
         }
         assert_eq!(histogram.count(), 100_000);
         assert_eq!(histogram.max(), Duration::from_millis(100));
+        let earlier = histogram.clone();
+        histogram.record(Duration::from_secs(7));
+        let since = histogram.since(&earlier);
+        assert_eq!((since.count(), since.sum()), (1, Duration::from_secs(7)));
+        assert!(since.percentile(0.5) >= Duration::from_secs(7));
         let half = histogram.at_most(Duration::from_millis(50)) as f64;
         assert!((44_000.0..=50_000.0).contains(&half), "{half}");
     }
