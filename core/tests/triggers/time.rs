@@ -145,6 +145,12 @@ fn time_that_goes_backwards_starts_to_watch_anew() {
     assert!(look(&mut enter, 0.0, &[]).is_none());
     assert!(look(&mut enter, -50.0, &[object(1, "person", 70.0, 0.5, -50.0)]).is_none());
     assert!(look(&mut enter, -49.0, &[object(2, "person", 70.0, 0.5, -49.0)]).is_some());
+    // Nor has one that keeps its number over the step, whatever it did before.
+    for since in [-500.0, 8.0] {
+        let mut enter = trigger("when = { enter = { zone = \"door\" } }\ncooldown_s = 0");
+        assert!(look(&mut enter, 9.0, &[object(1, "person", 20.0, 0.5, since)]).is_none());
+        assert!(look(&mut enter, -50.0, &[object(1, "person", 70.0, 0.5, since)]).is_none());
+    }
 }
 
 #[test]

@@ -119,6 +119,7 @@ mod tests {
             ("iio", true, "E.L"),
             ("iio", false, "..L"),
             ("ioi", false, ".LE"),
+            ("ioi", true, "EL."),
             // On the line: once each way.
             ("oioioioioi", true, ".EL......."),
             ("iioioioioi", false, "..LE......"),

@@ -130,7 +130,8 @@ impl Leaf {
                     crossings.stay(object, scene.pts);
                     continue;
                 }
-                let new = object.since > first;
+                // Since a time to come: it is from before the clock went back.
+                let new = object.since > first && object.since <= scene.pts;
                 if crossings.look(object, self.is_inside(object, scene), new, scene.pts) == Some(wanted) {
                     objects.push(at);
                 }
