@@ -180,7 +180,8 @@ fn guarita_side(job: &Job) -> Result<Figures, Failure> {
         (pushed, lost, (pushed - lost) as f64)
     };
     let critical = if overload { CRITICAL } else { 0 };
-    let (critical_pushed, critical_lost) = (0..critical).map(of).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let (critical_pushed, critical_lost) =
+        (0..critical).map(of).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     let others: Vec<_> = (critical..job.cameras).map(of).collect();
     let gate_age = stats.gate_age.since(&earlier.gate_age);
     let age = stats.age.since(&earlier.age);

@@ -239,12 +239,17 @@ fn a_file_that_others_move_empty_or_delete_is_found_again() {
     deliver(&mut sink).unwrap();
     assert_eq!((read(&path), read(&folder.file("moved.jsonl"))), (vec![1], vec![0]));
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640, "readable by who could read it");
+    // As `logrotate` does with `create`.
+    fs::rename(&path, folder.file("moved.jsonl")).unwrap();
+    fs::write(&path, "").unwrap();
+    deliver(&mut sink).unwrap();
+    assert_eq!((read(&path), read(&folder.file("moved.jsonl"))), (vec![2], vec![1]));
     fs::remove_file(&path).unwrap();
     deliver(&mut sink).unwrap();
-    assert_eq!(read(&path), [2]);
+    assert_eq!(read(&path), [3]);
     OpenOptions::new().write(true).open(&path).unwrap().set_len(0).unwrap();
     deliver(&mut sink).unwrap();
-    assert_eq!(read(&path), [3]);
+    assert_eq!(read(&path), [4]);
     // The folder goes, and comes back.
     let away = folder.file("away");
     fs::create_dir(&away).unwrap();

@@ -42,6 +42,22 @@ impl Queue {
         }
     }
 
+    /// The next number, when it comes; it arrives.
+    pub fn take(&self) -> Option<u32> {
+        let Self(desk, clock) = self;
+        loop {
+            match desk.next(clock) {
+                Step::Handle(number) => {
+                    desk.settle(Ending::Delivered, clock);
+                    return Some(number);
+                }
+                Step::Flush => desk.flushed(None, false),
+                Step::Sleep(_) => {}
+                Step::End => return None,
+            }
+        }
+    }
+
     /// What the thread does, until the end: the numbers that arrived.
     pub fn work(&self, fate: Fate) -> Vec<u32> {
         let Self(desk, clock) = self;

@@ -33,7 +33,10 @@ fn draining_delivers_all_that_was_taken() {
 
 #[test]
 fn who_closes_while_others_offer_loses_nothing_uncounted() {
-    loom::model(|| {
+    let mut model = loom::model::Builder::new();
+    // All interleavings of three threads take 12 s, those with three switches in bad places half a second.
+    model.preemption_bound = Some(3);
+    model.check(|| {
         let queue = Arc::new(Queue::new(1));
         let worker = {
             let queue = queue.clone();
@@ -69,4 +72,18 @@ fn giving_up_counts_each_once_whatever_the_thread_does() {
             adds_up(&queue.stats(), 2, lost.iter().flatten().count() as u64, arrived.len() as u64);
         });
     }
+}
+
+#[test]
+fn what_is_offered_wakes_the_thread() {
+    loom::model(|| {
+        let queue = Arc::new(Queue::new(2));
+        let worker = {
+            let queue = queue.clone();
+            thread::spawn(move || [(); 2].map(|()| queue.take()))
+        };
+        // Nobody closes it: a wake that is lost is a deadlock.
+        assert_eq!((queue.offer(1), queue.offer(2)), (None, None));
+        assert_eq!(worker.join().unwrap(), [Some(1), Some(2)]);
+    });
 }

@@ -90,7 +90,7 @@ fn a_panic_ends_one_item_only() {
     struct Panics;
     impl Handler<u32> for Panics {
         fn handle(&mut self, item: &u32) -> Result<()> {
-            assert!(item % 2 == 0, "odd ones are too much: {item}");
+            assert!(item & 1 == 0, "odd ones are too much: {item}");
             Ok(())
         }
 
@@ -249,6 +249,35 @@ fn a_backlog_is_delivered_first() {
     assert_eq!(gets.try_iter().collect::<Vec<_>>(), [1, 2, 3]);
     assert_eq!(outlet.backlog().waiting.len(), 0);
     adds_up(&outlet.stats());
+}
+
+#[test]
+fn a_sink_that_is_full_gets_the_same_event_again() {
+    use crate::event::{ChannelSink, EventId};
+    use crate::frame::CameraId;
+    use crate::geometry::Size;
+    let (sink, events) = ChannelSink::new(1);
+    let clock = Arc::new(SystemClock);
+    let config = config(10, 100, 0.005);
+    let outlet = Outlet::start("channel", &config, ToSink(Box::new(sink)), clock, 1, Backlog::default()).unwrap();
+    let event = |pts| {
+        let (camera, pts) = (CameraId::new("gate-7"), Timestamp::from_nanos(pts));
+        let id = EventId::new(&camera, "person", pts);
+        let (trigger, why, time, frame) = ("person".into(), String::new(), Default::default(), Size::new(640, 480));
+        Arc::new(Event { id, camera, trigger, pts, time, zone: None, why, objects: Vec::new(), frame, picture: None })
+    };
+    (0..3).for_each(|pts| assert_eq!(outlet.offer(event(pts)), Offered::Taken));
+    while outlet.stats().retried == 0 {
+        std::thread::yield_now();
+    }
+    for pts in 0..3 {
+        assert_eq!(events.recv_timeout(LONG).unwrap(), *event(pts));
+    }
+    assert!(outlet.close(LONG));
+    let stats = outlet.stats();
+    assert_eq!((stats.delivered, stats.failed, stats.dropped), (3, 0, 0));
+    assert_eq!(stats.last_error.unwrap().code, ErrorCode::Overloaded);
+    assert_eq!(events.count(), 0);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::fmt;
 /// ```
 /// use guarita::{CallbackSink, Sink};
 /// let sink: Box<dyn Sink> = Box::new(CallbackSink::new(|event| {
-///     println!("{} {}: {}", event.camera, event.trigger, event.why);
+///     println!("{} {}: {}", event.camera.as_str(), event.trigger, event.why);
 /// }));
 /// # drop(sink);
 /// ```
