@@ -44,7 +44,7 @@ impl Camera {
         let (taken, leftover) = state.scheduler.push(self.key, input, now, unix, |config| {
             limit.is_none_or(|limit| limit.try_acquire(config.client(), now).is_ok())
         });
-        self.shared.leave(state);
+        self.shared.leave_push(state, now);
         drop(leftover);
         match taken {
             Ok(None) => Admission::Taken,

@@ -96,6 +96,7 @@ pub(super) struct Scheduler {
     /// Frames that have not ended, and their memory.
     jobs: usize,
     bytes: u64,
+    next_sweep: Timestamp,
     closed: bool,
     cancelled: bool,
     paused: bool,
@@ -144,6 +145,7 @@ impl Scheduler {
             ready: VecDeque::new(),
             jobs: 0,
             bytes: 0,
+            next_sweep: Timestamp::default(),
             closed: false,
             cancelled: false,
             paused: false,
@@ -576,12 +578,23 @@ impl Scheduler {
 
     /// Time passed: what is too old ends, and requests that nobody answers are given up.
     pub(super) fn on_time(&mut self, now: Timestamp) {
+        if now >= self.next_sweep {
+            self.next_sweep = now + SWEEP;
+            self.sweep(now);
+        }
+        self.give_up_late(now);
+    }
+
+    fn sweep(&mut self, now: Timestamp) {
         for (_, job) in self.gate.take_if(None, |job| job.is_stale(now)) {
             self.end(*job, Outcome::Dropped(DropReason::Stale), now);
         }
         for (_, job) in self.look.take_if(None, |job| job.is_stale(now)) {
             self.give_up(*job, Outcome::Dropped(DropReason::Stale), now);
         }
+    }
+
+    fn give_up_late(&mut self, now: Timestamp) {
         let late: Vec<u64> =
             self.in_flight.iter().filter(|(_, batch)| batch.expires <= now).map(|(id, _)| *id).collect();
         for id in late {
@@ -603,7 +616,7 @@ impl Scheduler {
             BatchDecision::Send(_) | BatchDecision::Nothing => None,
         };
         let answer = self.in_flight.values().map(|batch| batch.expires).min();
-        let sweep = (self.gate.len() + self.look.len() > 0).then(|| now + SWEEP);
+        let sweep = (self.gate.len() + self.look.len() > 0).then_some(self.next_sweep);
         [batch, answer, sweep].into_iter().flatten().min()
     }
 

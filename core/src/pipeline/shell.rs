@@ -46,6 +46,9 @@ pub(super) struct State {
     tickets: usize,
     /// What the timer waits for.
     armed: Option<Timestamp>,
+    /// When a frame was last pushed, and whether the timer looks every [`POLL`] for what was.
+    last_push: Option<Timestamp>,
+    polling: bool,
     /// Somebody waits for the last frame to end.
     draining: usize,
     ended: bool,
@@ -102,6 +105,9 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// How often the timer looks for frames that were pushed, and for how long after the last one.
+const POLL: Duration = Duration::from_millis(1);
+const LINGER: Duration = Duration::from_millis(100);
 /// How long a thread works on what there is before others who share the threads get their turn.
 const TURN: Duration = Duration::from_millis(2);
 /// Slow frames are told of so often at most.
@@ -127,6 +133,8 @@ impl Shared {
             next_key: 0,
             tickets: 0,
             armed: None,
+            last_push: None,
+            polling: false,
             draining: 0,
             ended: false,
         };
@@ -147,6 +155,18 @@ impl Shared {
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
+    }
+
+    /// Ends a push. To wake a thread takes the host ten microseconds and more where the machine is a virtual one; while
+    /// frames come often, the timer does it, a little later.
+    pub(super) fn leave_push(self: &Arc<Self>, mut state: MutexGuard<'_, State>, now: Timestamp) {
+        state.last_push = Some(now);
+        if !state.polling || state.draining > 0 {
+            return self.leave(state);
+        }
+        let leftovers = state.scheduler.take_leftovers();
+        drop(state);
+        self.drop_leftovers(leftovers, now);
     }
 
     /// Ends a look at the state: has the threads do what there is to do, the timer know what is due, and the host's frames
@@ -209,6 +229,15 @@ impl Shared {
     /// model's, gets its turn.
     fn run_ticket(self: Arc<Self>) {
         let begun = self.clock.now();
+        {
+            let state = self.lock();
+            let often = state.last_push.is_some_and(|last| begun - last < LINGER);
+            if often && !state.polling {
+                // Frames come again: from the next one on, the timer looks for them.
+                drop(state);
+                self.timer.notify_one();
+            }
+        }
         loop {
             let mut state = self.lock();
             let now = self.clock.now();
@@ -365,9 +394,12 @@ impl Shared {
             }
             let due = state.scheduler.due(now);
             state.armed = due;
+            let runs = self.clock.runs();
+            state.polling = runs && state.last_push.is_some_and(|last| now - last < LINGER);
+            let longest = if state.polling { POLL } else { LONGEST_SLEEP };
             let sleep = match due {
-                Some(due) if self.clock.runs() => (due - now).clamp(SHORTEST_SLEEP, LONGEST_SLEEP),
-                _ => LONGEST_SLEEP,
+                Some(due) if runs => (due - now).clamp(SHORTEST_SLEEP, longest),
+                _ => longest,
             };
             state = self.timer.wait_timeout(state, sleep).unwrap_or_else(PoisonError::into_inner).0;
         }
