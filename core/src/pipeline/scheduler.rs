@@ -217,9 +217,18 @@ impl Scheduler {
 
     /// The account of all cameras, those that were removed included.
     pub(super) fn account(&mut self) -> Account {
+        let mut total = self.removed_account();
+        for lane in self.lanes.values() {
+            total.merge(&lane.books.lock().account);
+        }
+        total
+    }
+
+    /// That of the cameras that were removed.
+    pub(super) fn removed_account(&mut self) -> Account {
         self.settle_removed();
         let mut total = self.removed_total.clone();
-        for books in self.lanes.values().map(|lane| &lane.books).chain(&self.removed) {
+        for books in &self.removed {
             total.merge(&books.lock().account);
         }
         total

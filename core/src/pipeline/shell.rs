@@ -34,6 +34,9 @@ pub(super) struct Shared {
     timer: Condvar,
     /// The last frame ended.
     drained: Condvar,
+    /// Money as the metrics count it.
+    #[cfg(feature = "prometheus")]
+    pub(super) cost: Mutex<super::metrics::Cost>,
     /// When a frame that took long was last told of, so that a bad hour does not fill a log.
     warned: AtomicI64,
 }
@@ -141,6 +144,8 @@ impl Shared {
             state: Mutex::new(state),
             timer: Condvar::new(),
             drained: Condvar::new(),
+            #[cfg(feature = "prometheus")]
+            cost: Mutex::default(),
             warned: AtomicI64::new(i64::MIN),
         }
     }
