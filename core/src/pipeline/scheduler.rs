@@ -583,8 +583,8 @@ impl Scheduler {
         self.announce(key);
     }
 
-    /// Time passed: what is too old ends, and requests that nobody answers are given up.
-    pub(super) fn on_time(&mut self, now: Timestamp) {
+    /// Time passed: what is too old ends, and requests that nobody answers are given up; gives how many these are.
+    pub(super) fn on_time(&mut self, now: Timestamp) -> usize {
         for (_, job) in self.gate.take_if(None, |job| job.is_stale(now)) {
             self.end(*job, Outcome::Dropped(DropReason::Stale), now);
         }
@@ -593,7 +593,7 @@ impl Scheduler {
         }
         let late: Vec<u64> =
             self.in_flight.iter().filter(|(_, batch)| batch.expires <= now).map(|(id, _)| *id).collect();
-        for id in late {
+        for &id in &late {
             let Some(batch) = self.in_flight.remove(&id) else { continue };
             // One that was taken back is answered soon; one that was begun may never be.
             batch.cancellation.cancel();
@@ -603,6 +603,7 @@ impl Scheduler {
                 self.give_up(*job, Outcome::Failed(ErrorCode::DeadlineExceeded), now);
             }
         }
+        late.len()
     }
 
     /// When [`on_time`](Self::on_time) or [`next`](Self::next) has something to do that nothing but time brings about.
@@ -687,7 +688,7 @@ impl Scheduler {
         self.bytes = self.bytes.saturating_sub(input.byte_len());
         let age = now - passage.pushed;
         let slow = (age >= self.limits.slow_frame).then(|| {
-            let (stage, in_stage) = times.slowest();
+            let (stage, in_stage) = times.slowest(age);
             Slow { camera: passage.books().camera.clone(), pts: passage.decision.to, age, stage, in_stage, outcome }
         });
         passage.end(outcome, now);

@@ -11,6 +11,7 @@ mod host_code;
 mod load;
 #[cfg(feature = "prometheus")]
 mod metrics;
+mod logs;
 mod scene;
 
 /// Longer than anything here takes on a busy machine.
