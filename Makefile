@@ -47,6 +47,11 @@ $(VENV)/stand-in: $(VENV)/made core/tests/requirements-moto.txt
 	@$(PIP) install --only-binary=:all: -r core/tests/requirements-moto.txt
 	@touch $@
 
+# The parser of metrics, for the tests.
+$(VENV)/prometheus: $(VENV)/made core/tests/requirements-prometheus.txt
+	@$(PIP) install --only-binary=:all: -r core/tests/requirements-prometheus.txt
+	@touch $@
+
 stand-in: $(VENV)/stand-in ## Installs moto, the stand-in for the cloud, into the checkout
 
 setup: $(VENV)/made ## Installs the Python packages, ONNX Runtime and ffmpeg into the checkout
@@ -76,7 +81,7 @@ demo: models pictures clips stand-in ## Finds objects in pictures and in a clip,
 	@echo; echo "the same pictures with a cloud behind the detector (a stand-in on this machine), and a day's budget of 12 looks"; echo
 	@target/release/hybrid --model $(MODELS)/coco_ssd_mobilenet_v2.onnx $(PICTURES)
 
-test: models stand-in fixtures-check ## Runs every test: Rust, and the Python of models/
+test: models stand-in $(VENV)/prometheus fixtures-check ## Runs every test: Rust, and the Python of models/
 	@[ -d $(ASSETS) ] || echo "note: no assets at $(ASSETS): the tests that want them say that they are skipped"
 	cargo test --workspace --all-features
 	cd models && ../$(PYTHON) -m unittest -q test_provision

@@ -382,6 +382,43 @@ fn a_snapshot_goes_on_where_it_was() {
     other.restore(&snapshot).unwrap();
 }
 
+/// Not only the same states: every number is that of a gate that was never interrupted, whatever goes on.
+#[test]
+fn a_snapshot_at_any_moment_changes_nothing() {
+    let mut street = Street::new();
+    let mut one = MotionGate::new(quick()).unwrap();
+    let mut other = MotionGate::new(quick()).unwrap();
+    let mut states = std::collections::BTreeSet::new();
+    let mut open = 0;
+    for k in 0..400_usize {
+        let wind = (k * 7919 % 5, k * 104_729 % 3);
+        let change = |x: usize, y: usize, level: u8| match k {
+            // Somebody walks, and stands; rain; a tree; a cloud; the lamp goes on; the camera turns; nothing comes.
+            60..100 => person(100 + 4 * k.min(85))(x, y, level),
+            100..140 if (x * 31 + y * 17 + k * 97) % 4001 < 3 => 230,
+            140..200 if x < 200 && y < 200 => Street::level(x + wind.0, y + wind.1),
+            200..230 => (f32::from(level) * (1.0 - (k - 200) as f32 * 0.012)) as u8,
+            230..260 => level.saturating_add(60),
+            260..330 => person(900 - 3 * k)(x, y, Street::level(x + 9, y + 5)),
+            330..350 => 40,
+            _ => level,
+        };
+        let pixels = street.gray(change);
+        let frame = frame(&pixels, SIZE, k as i64 * 1000 / FPS);
+        let (expected, got) = (one.observe(&frame).unwrap(), other.observe(&frame).unwrap());
+        assert_eq!(got, expected, "{k}");
+        states.insert(format!("{:?}", expected.state));
+        open += usize::from(expected.open);
+        if k % 3 == 1 {
+            let snapshot = other.snapshot();
+            other = MotionGate::new(quick()).unwrap();
+            other.restore(&snapshot).unwrap();
+            assert!(other.snapshot() == snapshot, "{k}");
+        }
+    }
+    assert!(states.len() >= 5 && (60..390).contains(&open), "{states:?} {open}");
+}
+
 #[test]
 fn a_snapshot_of_hours_between_frames_is_sound() {
     let mut gate = MotionGate::new(quick()).unwrap();

@@ -6,6 +6,7 @@ mod outlet;
 mod picture;
 mod scene;
 mod schedule;
+mod seldom;
 mod sink;
 mod trigger;
 
@@ -21,6 +22,7 @@ pub use sink::{WebhookConfig, WebhookSink};
 pub use trigger::{Condition, TriggerConfig, TriggerMachine, TriggerState};
 
 pub(crate) use picture::picture;
+pub(crate) use seldom::Seldom;
 
 use crate::clock::{Timestamp, UnixTime};
 use crate::error::Result;

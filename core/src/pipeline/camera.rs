@@ -77,6 +77,7 @@ impl Camera {
         *lock(&self.work.config) = Arc::clone(&config);
         state.scheduler.update(self.key, config);
         self.shared.leave(state);
+        tracing::info!(camera = self.id().as_str(), "camera updated");
         Ok(())
     }
 

@@ -39,9 +39,7 @@ impl Job {
     pub(super) fn step(&mut self, stage: Stage, now: Timestamp) -> Duration {
         let took = now - self.passage.since;
         self.passage.since = self.passage.since.max(now);
-        if let Some(time) = self.times.0.get_mut(stage as usize) {
-            *time = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
-        }
+        self.times.note(stage, took);
         took
     }
 }
@@ -94,13 +92,27 @@ impl fmt::Display for Stage {
 
 /// Microseconds in each stage.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct StageTimes(pub(super) [u32; Stage::ALL.len()]);
+pub(super) struct StageTimes {
+    us: [u32; Stage::ALL.len()],
+    /// The place of the stage that it is in now.
+    now: usize,
+}
 
 impl StageTimes {
-    /// The stage that took longest.
-    pub(super) fn slowest(&self) -> (Stage, Duration) {
-        let longest = Stage::ALL.into_iter().zip(self.0).max_by_key(|(_, us)| *us);
-        longest.map_or((Stage::Gate, Duration::ZERO), |(stage, us)| (stage, Duration::from_micros(us.into())))
+    fn note(&mut self, stage: Stage, took: Duration) {
+        if let Some(time) = self.us.get_mut(stage as usize) {
+            *time = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
+        }
+        self.now = stage as usize + 1;
+    }
+
+    /// The stage that took longest of a frame of this age: also the one that it did not come out of.
+    pub(super) fn slowest(&self, age: Duration) -> (Stage, Duration) {
+        let done: u64 = self.us.iter().map(|us| u64::from(*us)).sum();
+        let left = age.saturating_sub(Duration::from_micros(done));
+        let times = Stage::ALL.into_iter().zip(self.us).map(|(stage, us)| (stage, Duration::from_micros(us.into())));
+        let now = Stage::ALL.get(self.now).map(|stage| (*stage, left));
+        times.chain(now).max_by_key(|(_, took)| *took).unwrap_or((Stage::GateWait, age))
     }
 }
 

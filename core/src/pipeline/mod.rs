@@ -18,6 +18,8 @@ mod fair;
 mod histogram;
 mod input;
 mod job;
+#[cfg(feature = "prometheus")]
+mod metrics;
 mod outcome;
 mod outlets;
 mod sampler;
@@ -170,6 +172,7 @@ impl Pipeline {
     pub fn stats(&self) -> PipelineStats {
         let mut state = self.shared.lock();
         let account = state.scheduler.account();
+        let removed = state.scheduler.removed_account();
         let standing = state.scheduler.standing();
         let cameras: Vec<_> = state
             .cameras
@@ -184,6 +187,7 @@ impl Pipeline {
         cameras.sort_by(|one, other| one.id.cmp(&other.id));
         PipelineStats {
             account,
+            removed,
             cameras,
             waiting_gate: standing.waiting_gate,
             waiting_look: standing.waiting_look,

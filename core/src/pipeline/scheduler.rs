@@ -219,9 +219,18 @@ impl Scheduler {
 
     /// The account of all cameras, those that were removed included.
     pub(super) fn account(&mut self) -> Account {
+        let mut total = self.removed_account();
+        for lane in self.lanes.values() {
+            total.merge(&lane.books.lock().account);
+        }
+        total
+    }
+
+    /// That of the cameras that were removed.
+    pub(super) fn removed_account(&mut self) -> Account {
         self.settle_removed();
         let mut total = self.removed_total.clone();
-        for books in self.lanes.values().map(|lane| &lane.books).chain(&self.removed) {
+        for books in &self.removed {
             total.merge(&books.lock().account);
         }
         total
@@ -576,13 +585,13 @@ impl Scheduler {
         self.announce(key);
     }
 
-    /// Time passed: what is too old ends, and requests that nobody answers are given up.
-    pub(super) fn on_time(&mut self, now: Timestamp) {
+    /// Time passed: what is too old ends, and requests that nobody answers are given up; gives how many these are.
+    pub(super) fn on_time(&mut self, now: Timestamp) -> usize {
         if now >= self.next_sweep {
             self.next_sweep = now + SWEEP;
             self.sweep(now);
         }
-        self.give_up_late(now);
+        self.give_up_late(now)
     }
 
     fn sweep(&mut self, now: Timestamp) {
@@ -594,10 +603,10 @@ impl Scheduler {
         }
     }
 
-    fn give_up_late(&mut self, now: Timestamp) {
+    fn give_up_late(&mut self, now: Timestamp) -> usize {
         let late: Vec<u64> =
             self.in_flight.iter().filter(|(_, batch)| batch.expires <= now).map(|(id, _)| *id).collect();
-        for id in late {
+        for &id in &late {
             let Some(batch) = self.in_flight.remove(&id) else { continue };
             // One that was taken back is answered soon; one that was begun may never be.
             batch.cancellation.cancel();
@@ -607,6 +616,7 @@ impl Scheduler {
                 self.give_up(*job, Outcome::Failed(ErrorCode::DeadlineExceeded), now);
             }
         }
+        late.len()
     }
 
     /// When [`on_time`](Self::on_time) or [`next`](Self::next) has something to do that nothing but time brings about.
@@ -691,7 +701,7 @@ impl Scheduler {
         self.bytes = self.bytes.saturating_sub(input.byte_len());
         let age = now - passage.pushed;
         let slow = (age >= self.limits.slow_frame).then(|| {
-            let (stage, in_stage) = times.slowest();
+            let (stage, in_stage) = times.slowest(age);
             Slow { camera: passage.books().camera.clone(), pts: passage.decision.to, age, stage, in_stage, outcome }
         });
         passage.end(outcome, now);

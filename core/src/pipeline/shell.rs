@@ -10,13 +10,13 @@ use super::work::{GateSeen, GateWork, SceneWork, whole};
 use super::{Outcome, PipelineHealth, SkipReason};
 use crate::clock::{Clock, Moment, Timestamp, UnixTime};
 use crate::error::{Error, ErrorCode, Result};
+use crate::event::Seldom;
 use crate::provider::{Provider, Reply, Request};
 use crate::resilience::{Budget, RateLimit, Saving, Spend};
 use crate::threads::Threads;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -34,8 +34,12 @@ pub(super) struct Shared {
     timer: Condvar,
     /// The last frame ended.
     drained: Condvar,
-    /// When a frame that took long was last told of, so that a bad hour does not fill a log.
-    warned: AtomicI64,
+    /// Money as the metrics count it.
+    #[cfg(feature = "prometheus")]
+    pub(super) cost: Mutex<super::metrics::Cost>,
+    /// Frames that took long, and failures of the provider, that are told of.
+    slow: Seldom,
+    failures: Seldom,
 }
 
 pub(super) struct State {
@@ -110,8 +114,6 @@ const POLL: Duration = Duration::from_millis(1);
 const LINGER: Duration = Duration::from_millis(100);
 /// How long a thread works on what there is before others who share the threads get their turn.
 const TURN: Duration = Duration::from_millis(2);
-/// Slow frames are told of so often at most.
-const WARN_EVERY: Duration = Duration::from_secs(10);
 /// The timer looks up so often at least: whatever it was not told of is seen then.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
@@ -149,7 +151,10 @@ impl Shared {
             state: Mutex::new(state),
             timer: Condvar::new(),
             drained: Condvar::new(),
-            warned: AtomicI64::new(i64::MIN),
+            #[cfg(feature = "prometheus")]
+            cost: Mutex::default(),
+            slow: Seldom::default(),
+            failures: Seldom::default(),
         }
     }
 
@@ -200,20 +205,19 @@ impl Shared {
 
     fn drop_leftovers(&self, leftovers: Vec<Leftover>, now: Timestamp) {
         for leftover in leftovers {
-            if let Some(slow) = &leftover.slow {
-                let (last, at) = (self.warned.load(Ordering::Relaxed), now.as_nanos());
-                let due = last == i64::MIN || now - Timestamp::from_nanos(last) >= WARN_EVERY;
-                if due && self.warned.compare_exchange(last, at, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
-                    tracing::warn!(
-                        camera = slow.camera.as_str(),
-                        pts_ns = slow.pts.as_nanos(),
-                        age_ms = u64::try_from(slow.age.as_millis()).unwrap_or(u64::MAX),
-                        stage = slow.stage.as_str(),
-                        stage_ms = u64::try_from(slow.in_stage.as_millis()).unwrap_or(u64::MAX),
-                        outcome = %slow.outcome,
-                        "slow frame"
-                    );
-                }
+            if let Some(slow) = &leftover.slow
+                && let Some(untold) = self.slow.on(now)
+            {
+                tracing::warn!(
+                    camera = slow.camera.as_str(),
+                    pts_ns = slow.pts.as_nanos(),
+                    age_ms = u64::try_from(slow.age.as_millis()).unwrap_or(u64::MAX),
+                    stage = slow.stage.as_str(),
+                    stage_ms = u64::try_from(slow.in_stage.as_millis()).unwrap_or(u64::MAX),
+                    outcome = %slow.outcome,
+                    untold,
+                    "slow frame"
+                );
             }
             // The pixels may be the host's, whose code runs when they are let go.
             let _ = catch_unwind(AssertUnwindSafe(|| drop(leftover)));
@@ -304,13 +308,24 @@ impl Shared {
         let reply = Reply::new(move |answer| {
             // Nobody waits for it any more where the pipeline is gone.
             if let Some(shared) = shared.upgrade() {
+                let now = shared.clock.now();
+                if let Err(error) = &answer {
+                    shared.warn_of(error, now);
+                }
                 let mut state = shared.lock();
-                state.scheduler.answered(id, answer, shared.clock.now());
+                state.scheduler.answered(id, answer, now);
                 shared.leave(state);
             }
         });
         // Where the provider panics, the reply is dropped, which is an answer.
         caught(|| self.provider.submit(request, reply));
+    }
+
+    /// Tells of a failure of the provider, one for a burst.
+    fn warn_of(&self, error: &Error, now: Timestamp) {
+        if let Some(untold) = self.failures.on(now) {
+            tracing::warn!(provider = self.provider.name(), code = %error.code(), %error, untold, "provider failed");
+        }
     }
 
     /// Shows what was found to the camera's triggers, and hands on what comes of it.
@@ -376,9 +391,17 @@ impl Shared {
 
     /// Has what is due done, for clocks that do not run by themselves.
     pub(super) fn on_time(self: &Arc<Self>) {
+        let now = self.clock.now();
         let mut state = self.lock();
-        state.scheduler.on_time(self.clock.now());
+        let late = state.scheduler.on_time(now);
         self.leave(state);
+        self.warn_of_late(late, now);
+    }
+
+    fn warn_of_late(&self, requests: usize, now: Timestamp) {
+        if requests > 0 {
+            self.warn_of(&Error::deadline_exceeded(format!("{requests} requests were not answered, and were given up")), now);
+        }
     }
 
     /// What the timer's thread does until the pipeline ends.
@@ -386,9 +409,10 @@ impl Shared {
         let mut state = self.lock();
         while !state.ended {
             let now = self.clock.now();
-            state.scheduler.on_time(now);
-            if state.scheduler.has_leftovers() || self.wants_ticket(&state, now) {
+            let late = state.scheduler.on_time(now);
+            if late > 0 || state.scheduler.has_leftovers() || self.wants_ticket(&state, now) {
                 self.leave(state);
+                self.warn_of_late(late, now);
                 state = self.lock();
                 continue;
             }

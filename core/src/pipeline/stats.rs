@@ -17,6 +17,8 @@ use std::time::Duration;
 pub struct PipelineStats {
     /// What became of all frames, also of cameras that were removed.
     pub account: Account,
+    /// The part of it that is of cameras which were removed.
+    pub removed: Account,
     /// The cameras, by name.
     pub cameras: Vec<CameraStats>,
     /// Frames that wait for the motion gate.

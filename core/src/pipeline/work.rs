@@ -297,7 +297,14 @@ impl SceneWork {
                         job.frame = Some(frame);
                         event.picture = picture;
                     }
-                    Err(error) => tracing::warn!(camera = self.config.id.as_str(), %error, "an event has no picture"),
+                    Err(error) => tracing::warn!(
+                        camera = self.config.id.as_str(),
+                        trigger = &*event.trigger,
+                        id = event.id.as_str(),
+                        code = %error.code(),
+                        %error,
+                        "event without its picture"
+                    ),
                 }
             }
             seen.events.push(event);

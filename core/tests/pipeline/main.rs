@@ -4,8 +4,14 @@
 
 mod account;
 mod bad_input;
+#[path = "../common/mod.rs"]
+#[cfg(feature = "prometheus")]
+mod common;
 mod host_code;
 mod load;
+#[cfg(feature = "prometheus")]
+mod metrics;
+mod logs;
 mod scene;
 
 /// Longer than anything here takes on a busy machine.

@@ -9,7 +9,7 @@ pub use config::OutletConfig;
 pub(crate) use line::{Backlog, Offered};
 pub use stats::OutletStats;
 
-use super::{Event, RetryAfter, Sink};
+use super::{Event, RetryAfter, Seldom, Sink};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Advice, Error, ErrorCode, Result};
 use crate::provider::LastError;
@@ -85,7 +85,7 @@ impl<T: Clone + Send + 'static> Outlet<T> {
         // Where time stands still, nothing would ever be quiet for long enough.
         let quiet = if clock.runs() { QUIET } else { Duration::ZERO };
         let desk = Arc::new(Desk::new(Line::new(config.capacity, quiet, backlog)));
-        let worker = Worker { desk: Arc::clone(&desk), clock, policy };
+        let worker = Worker { name: name.into(), desk: Arc::clone(&desk), clock, policy, failures: Seldom::default() };
         let thread = std::thread::Builder::new()
             // The system's names end at a zero byte, and std panics at one.
             .name(format!("guarita-{name}").replace('\0', " "))
@@ -149,9 +149,11 @@ impl<T: Clone> fmt::Debug for Outlet<T> {
 }
 
 struct Worker<T: Clone> {
+    name: Arc<str>,
     desk: Arc<Desk<T>>,
     clock: Arc<dyn Clock>,
     policy: RetryPolicy,
+    failures: Seldom,
 }
 
 /// Says that the thread is over, however it ends.
@@ -190,7 +192,10 @@ impl<T: Clone> Worker<T> {
                     return self.desk.settle(Ending::Delivered, &*self.clock);
                 }
                 Ok(Err(error)) => error,
-                Err(panic) => return self.desk.settle(Ending::Panicked(told(&*panic, now)), &*self.clock),
+                Err(panic) => {
+                    let error = self.warn(told(&*panic, now), "panic in code of the host's");
+                    return self.desk.settle(Ending::Panicked(error), &*self.clock);
+                }
             };
             let failed = LastError { code: error.code(), message: error.to_string(), at: now };
             let asked = error.cause().and_then(|cause| cause.downcast_ref::<RetryAfter>()).map(|asked| asked.0);
@@ -200,7 +205,7 @@ impl<T: Clone> Worker<T> {
                 _ => None,
             };
             let Some(RetryDecision::Again { after, taken }) = decision else {
-                return self.desk.settle(Ending::Failed(failed), &*self.clock);
+                return self.desk.settle(Ending::Failed(self.warn(failed, "given up")), &*self.clock);
             };
             held = taken;
             if !self.desk.wait_for_retry(failed, after, &*self.clock) {
@@ -216,10 +221,21 @@ impl<T: Clone> Worker<T> {
             Ok(Ok(())) => self.desk.flushed(None, false),
             Ok(Err(error)) => {
                 let error = LastError { code: error.code(), message: error.to_string(), at: now };
-                self.desk.flushed(Some(error), false);
+                self.desk.flushed(Some(self.warn(error, "flush failed")), false);
             }
-            Err(panic) => self.desk.flushed(Some(told(&*panic, now)), true),
+            Err(panic) => {
+                let error = self.warn(told(&*panic, now), "panic in code of the host's");
+                self.desk.flushed(Some(error), true);
+            }
         }
+    }
+
+    /// Tells of a failure, one for a burst; its words are those of the host's code or of a sink's, which name no secret.
+    fn warn(&self, error: LastError, what: &'static str) -> LastError {
+        if let Some(untold) = self.failures.on(error.at) {
+            tracing::warn!(outlet = &*self.name, code = %error.code, error = error.message, untold, "{what}");
+        }
+        error
     }
 }
 

@@ -22,8 +22,8 @@ pub(super) struct Camera {
     pub(super) mixture: Mixture,
     /// Frames since the mixture was begun.
     pub(super) frames: u32,
-    sway: Sway,
-    sightings: Sightings,
+    pub(super) sway: Sway,
+    pub(super) sightings: Sightings,
     /// Standard deviation of the sensor's noise on the working picture, in levels.
     pub(super) noise: f32,
     /// The state and when it began; none before the first frame.
@@ -32,11 +32,11 @@ pub(super) struct Camera {
     pub(super) moved_s: Option<f64>,
     pub(super) passed_s: Option<f64>,
     /// Until then the light that was adopted last is learnt quickly.
-    settling_s: f64,
+    pub(super) settling_s: f64,
     /// Whether motion could have been seen in the frame before.
     pub(super) sees: bool,
     /// Seconds since the mixture was last asked.
-    unlearnt_s: f64,
+    pub(super) unlearnt_s: f64,
     pub(super) buffers: Buffers,
 }
 
@@ -44,14 +44,14 @@ pub(super) struct Camera {
 #[derive(Clone, Debug)]
 pub(super) struct Buffers {
     /// Whether there was a frame before.
-    filled: bool,
+    pub(super) filled: bool,
     sums: Sums,
     /// This frame, the one before, and two earlier ones with their times.
-    picture: Vec<u8>,
+    pub(super) picture: Vec<u8>,
     before: Vec<u8>,
-    recent: Vec<u8>,
-    recent_s: f64,
-    older: Vec<u8>,
+    pub(super) recent: Vec<u8>,
+    pub(super) recent_s: f64,
+    pub(super) older: Vec<u8>,
     /// This frame in the background's light.
     relit: Vec<u8>,
     pub(super) background: Vec<u8>,

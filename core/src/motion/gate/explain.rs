@@ -66,7 +66,7 @@ pub(super) fn explain(scene: &Scene<'_>, changed: &mut [u8], mut explained: impl
 pub(super) struct Sway {
     columns: usize,
     /// When, in seconds.
-    last_s: Vec<f64>,
+    pub(super) last_s: Vec<f64>,
 }
 
 /// Wind comes in gusts: a cell that swayed is believed to sway for so long.

@@ -2,6 +2,7 @@
 //! go are weather.
 
 use super::regions::Region;
+use serde::{Deserialize, Serialize};
 
 /// An earlier sighting counts this long, in seconds, and at least from one frame to the next.
 const MEMORY_S: f64 = 1.6;
@@ -29,7 +30,7 @@ const LARGER: f32 = 2.0;
 /// After this time a half of the weather is forgotten.
 const WEATHER_S: f64 = 10.0;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Sighting {
     x: f64,
     y: f64,
@@ -37,7 +38,7 @@ struct Sighting {
     area: f32,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Sightings {
     seen: Vec<Sighting>,
     /// The frame before.
@@ -59,6 +60,13 @@ pub(super) struct Place {
 }
 
 impl Sightings {
+    /// Whether all of it can be: for what was read from somewhere.
+    pub(super) fn is_sound(&self) -> bool {
+        let finite = |number: f64| number.abs() < 1e12;
+        let seen = |one: &Sighting| finite(one.x) && finite(one.y) && finite(one.at_s) && finite(one.area.into());
+        self.seen.iter().all(seen) && finite(self.last_s) && finite(self.weather.into()) && finite(self.weather_s)
+    }
+
     /// Keeps those regions that count; `doubt` says which of them could be light or wind.
     pub(super) fn keep(
         &mut self,

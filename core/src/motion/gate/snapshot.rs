@@ -2,6 +2,7 @@
 
 use super::camera::{Camera, mixture_config};
 use super::grid::Grid;
+use super::sightings::Sightings;
 use super::state::{Machine, MotionState};
 use super::time::Time;
 use super::{MotionGate, MotionGateConfig};
@@ -14,7 +15,7 @@ use sha2::{Digest, Sha256};
 
 const MARK: &[u8; 8] = b"guaritaM";
 /// Raised whenever [`Saved`], or what its numbers mean, changes.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const HEAD: usize = MARK.len() + size_of::<u16>();
 const SUM: usize = 32;
 
@@ -37,6 +38,18 @@ struct SavedCamera {
     moved_s: Option<f64>,
     passed_s: Option<f64>,
     sees: bool,
+    settling_s: f64,
+    unlearnt_s: f64,
+    sway: Vec<f64>,
+    sightings: Sightings,
+    filled: bool,
+    recent_s: f64,
+    /// The frame before, two earlier ones, and what they were compared with: the next frame is decided on as if nothing
+    /// had happened in between.
+    picture: Vec<u8>,
+    recent: Vec<u8>,
+    older: Vec<u8>,
+    background: Vec<u8>,
     used: Vec<u8>,
     values: Vec<f32>,
 }
@@ -54,6 +67,16 @@ pub(super) fn write(gate: &MotionGate) -> Vec<u8> {
             moved_s: camera.moved_s,
             passed_s: camera.passed_s,
             sees: camera.sees,
+            settling_s: camera.settling_s,
+            unlearnt_s: camera.unlearnt_s,
+            sway: camera.sway.last_s.clone(),
+            sightings: camera.sightings.clone(),
+            filled: camera.buffers.filled,
+            recent_s: camera.buffers.recent_s,
+            picture: camera.buffers.picture.clone(),
+            recent: camera.buffers.recent.clone(),
+            older: camera.buffers.older.clone(),
+            background: camera.buffers.background.clone(),
             used,
             values,
         }
@@ -98,14 +121,34 @@ impl SavedCamera {
     /// None for a state that no gate has.
     fn open(self, config: &MotionGateConfig) -> Option<Camera> {
         let grid = Grid::new(self.frame, config).ok()?;
-        let finite = [self.time.now_s(), f64::from(self.noise)].into_iter().chain(self.moved_s).chain(self.passed_s);
-        if self.used.len() != grid.count || !finite.clone().all(|number| (0.0..1e12).contains(&number)) {
+        let finite = [self.time.now_s(), f64::from(self.noise), self.settling_s, self.unlearnt_s, self.recent_s]
+            .into_iter()
+            .chain(self.moved_s)
+            .chain(self.passed_s);
+        let pictures = [&self.picture, &self.recent, &self.older, &self.background];
+        let sound = self.used.len() == grid.count
+            && finite.clone().all(|number| (0.0..1e12).contains(&number))
+            && pictures.iter().all(|picture| picture.len() == grid.pixels())
+            && self.sway.iter().all(|at| *at < 1e12)
+            && self.sightings.is_sound();
+        if !sound {
             return None;
         }
         let mixture = Mixture::load(&mixture_config(self.noise), &self.used, &self.values)?;
         let mut camera = Camera::with_mixture(grid, self.time, mixture);
-        camera.mixture.background(&mut camera.buffers.list);
-        camera.grid.scatter(&camera.buffers.list, &mut camera.buffers.background);
+        if self.sway.len() != camera.sway.last_s.len() {
+            return None;
+        }
+        camera.sway.last_s = self.sway;
+        camera.sightings = self.sightings;
+        camera.settling_s = self.settling_s;
+        camera.unlearnt_s = self.unlearnt_s;
+        camera.buffers.filled = self.filled;
+        camera.buffers.recent_s = self.recent_s;
+        camera.buffers.picture = self.picture;
+        camera.buffers.recent = self.recent;
+        camera.buffers.older = self.older;
+        camera.buffers.background = self.background;
         camera.machine = self.machine;
         camera.frames = self.frames;
         camera.noise = self.noise;
