@@ -105,7 +105,12 @@ impl<T> FairQueue<T> {
             };
             let Some(lane) = self.lanes.get_mut(&key) else { continue };
             lane.queued = false;
-            if lane.held || lane.items.is_empty() {
+            if lane.held {
+                continue;
+            }
+            if lane.items.is_empty() {
+                // Taken out of turn; the camera may never come again.
+                self.lanes.remove(&key);
                 continue;
             }
             let cost = if lane.priority == Priority::Low { LOW_COST } else { 1 };

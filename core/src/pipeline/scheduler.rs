@@ -284,6 +284,11 @@ impl Scheduler {
         }
         let bytes = input.byte_len();
         let full = Outcome::Dropped(DropReason::QueueFull);
+        // However many others gave way, there would be no room for it.
+        if bytes > self.limits.max_bytes {
+            ends(full);
+            return (Ok(Some(full)), Some(input));
+        }
         if self.gate.waiting(key) >= config.queue {
             match config.policy() {
                 QueuePolicy::DropOldest => {
@@ -513,7 +518,7 @@ impl Scheduler {
     pub(super) fn prepared(&mut self, mut job: Box<Job>, frame: Result<crate::frame::Frame>, now: Timestamp) {
         self.preparing = self.preparing.saturating_sub(1);
         self.note(&mut job, Stage::Prepare, now);
-        if self.cancelled {
+        if self.cancelled || !self.lanes.contains_key(&job.key) {
             return self.give_up(*job, Outcome::Dropped(DropReason::Shutdown), now);
         }
         match frame {
@@ -598,7 +603,15 @@ impl Scheduler {
         for (_, job) in self.gate.take_if(None, |job| job.is_stale(now)) {
             self.end(*job, Outcome::Dropped(DropReason::Stale), now);
         }
-        for (_, job) in self.look.take_if(None, |job| job.is_stale(now)) {
+        let mut stale: Vec<_> =
+            self.look.take_if(None, |job| job.is_stale(now)).into_iter().map(|(_, job)| job).collect();
+        // Those that are decoded wait as well, where the provider has no place left and may never have one again.
+        if self.prepared.iter().any(|job| job.is_stale(now)) {
+            let (out, stay): (VecDeque<_>, VecDeque<_>) = self.prepared.drain(..).partition(|job| job.is_stale(now));
+            self.prepared = stay;
+            stale.extend(out);
+        }
+        for job in stale {
             self.give_up(*job, Outcome::Dropped(DropReason::Stale), now);
         }
     }
@@ -626,7 +639,8 @@ impl Scheduler {
             BatchDecision::Send(_) | BatchDecision::Nothing => None,
         };
         let answer = self.in_flight.values().map(|batch| batch.expires).min();
-        let sweep = (self.gate.len() + self.look.len() > 0).then_some(self.next_sweep);
+        let waits = self.gate.len() + self.look.len() + self.prepared.len() > 0;
+        let sweep = waits.then_some(self.next_sweep);
         [batch, answer, sweep].into_iter().flatten().min()
     }
 
@@ -799,3 +813,7 @@ fn request(jobs: &[Box<Job>], want: Want, tenant: Arc<str>) -> Request {
     }
     request
 }
+
+#[cfg(test)]
+#[path = "scheduler_tests.rs"]
+mod tests;

@@ -56,7 +56,11 @@ impl GateWork {
             let _ = new.restore(&old.snapshot());
         }
         next.seen = self.seen;
-        if next.config.cache == self.config.cache {
+        // What the provider was asked for decides what it leaves out.
+        let asked = |config: &CameraConfig| {
+            (config.want, config.min_confidence, config.class_confidence.clone(), config.low_light, config.cache.clone())
+        };
+        if asked(&next.config) == asked(&self.config) {
             std::mem::swap(&mut next.cache, &mut self.cache);
         }
         *self = next;
