@@ -148,7 +148,7 @@ mod tests {
             let segments = Segments::cut(&data, 1).unwrap();
             let (mut passed, mut read) = (segments.iter().next().unwrap(), segments.iter().next().unwrap());
             let (mut blocks, mut whole, mut refused) = (0, 0, 0);
-            while passed.complete() && read.complete() {
+            while passed.complete() && read.complete() && blocks < 1 << 22 {
                 let mut last = 0;
                 let one = lengths.pass(&mut passed);
                 let other = values.read(&mut read, |place, _| last = place);
