@@ -400,9 +400,11 @@ impl Scheduler {
         self.limits.max_in_flight.saturating_sub(self.in_flight.len() + self.overdue.len())
     }
 
-    /// Frames are decoded only where they can be sent soon: decoded ones are large.
+    /// Frames are decoded only where they can be sent soon: decoded ones are large. One batch is made ready while all places
+    /// are taken, so that frames gather and the provider does not wait for them.
     fn may_prepare(&self) -> bool {
-        self.prepared.len() + self.preparing < self.places().saturating_mul(self.batcher.max_batch()).min(MOST_PREPARED)
+        let batches = self.places().max(1);
+        self.prepared.len() + self.preparing < batches.saturating_mul(self.batcher.max_batch()).min(MOST_PREPARED)
     }
 
     /// The frames that could go in one request with the oldest one: those that ask for the same, for the same tenant.
@@ -592,10 +594,8 @@ impl Scheduler {
 
     /// Time passed: what is too old ends, and requests that nobody answers are given up; gives how many these are.
     pub(super) fn on_time(&mut self, now: Timestamp) -> usize {
-        if now >= self.next_sweep {
-            self.next_sweep = now + SWEEP;
-            self.sweep(now);
-        }
+        self.next_sweep = now + SWEEP;
+        self.sweep(now);
         self.give_up_late(now)
     }
 
@@ -640,7 +640,7 @@ impl Scheduler {
         };
         let answer = self.in_flight.values().map(|batch| batch.expires).min();
         let waits = self.gate.len() + self.look.len() + self.prepared.len() > 0;
-        let sweep = waits.then_some(self.next_sweep);
+        let sweep = waits.then(|| self.next_sweep.min(now + SWEEP));
         [batch, answer, sweep].into_iter().flatten().min()
     }
 

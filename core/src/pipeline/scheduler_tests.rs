@@ -350,7 +350,7 @@ impl Bench {
                 assert!(frame.at == At::WaitsForLook && !frame.is_stale(now), "{id}");
                 let ahead = model.count(|frame| matches!(frame.at, At::Prepare | At::Prepared));
                 assert!(
-                    ahead < (model.places() * model.limits.max_batch).min(MOST_PREPARED) + gone.len(),
+                    ahead < (model.places().max(1) * model.limits.max_batch).min(MOST_PREPARED) + gone.len(),
                     "too many decoded"
                 );
                 model.frames.get_mut(&id).unwrap().at = At::Prepare;

@@ -400,7 +400,10 @@ impl Shared {
 
     fn warn_of_late(&self, requests: usize, now: Timestamp) {
         if requests > 0 {
-            self.warn_of(&Error::deadline_exceeded(format!("{requests} requests were not answered, and were given up")), now);
+            self.warn_of(
+                &Error::deadline_exceeded(format!("{requests} requests were not answered, and were given up")),
+                now,
+            );
         }
     }
 
@@ -409,7 +412,8 @@ impl Shared {
         let mut state = self.lock();
         while !state.ended {
             let now = self.clock.now();
-            let late = state.scheduler.on_time(now);
+            let is_due = state.scheduler.due(now).is_some_and(|due| due <= now);
+            let late = if is_due { state.scheduler.on_time(now) } else { 0 };
             if late > 0 || state.scheduler.has_leftovers() || self.wants_ticket(&state, now) {
                 self.leave(state);
                 self.warn_of_late(late, now);

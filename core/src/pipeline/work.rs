@@ -58,7 +58,13 @@ impl GateWork {
         next.seen = self.seen;
         // What the provider was asked for decides what it leaves out.
         let asked = |config: &CameraConfig| {
-            (config.want, config.min_confidence, config.class_confidence.clone(), config.low_light, config.cache.clone())
+            (
+                config.want,
+                config.min_confidence,
+                config.class_confidence.clone(),
+                config.low_light,
+                config.cache.clone(),
+            )
         };
         if asked(&next.config) == asked(&self.config) {
             std::mem::swap(&mut next.cache, &mut self.cache);

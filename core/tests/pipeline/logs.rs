@@ -92,10 +92,10 @@ fn a_slow_frame_names_the_stage_that_was_slow() {
 
     // One that dies of old age was slow where it died, though it never came out of there.
     let mute = guarita::testkit::FakeProvider::new("mute").always(guarita::testkit::Step::never());
-    slow("slow queue", Arc::new(mute), 0.1, 2);
-    let found = lines("slow frame", "camera", "slow queue");
+    slow("slow batch", Arc::new(mute), 0.1, 2);
+    let found = lines("slow frame", "camera", "slow batch");
     assert_eq!(found.len(), 1, "{found:?}");
-    assert_eq!((found[0].2["stage"].as_str(), found[0].2["outcome"].as_str()), ("queue", "dropped_stale"));
+    assert_eq!((found[0].2["stage"].as_str(), found[0].2["outcome"].as_str()), ("batch", "dropped_stale"));
 }
 
 #[test]
@@ -105,12 +105,10 @@ fn failures_are_told_of_once_for_a_burst_with_their_code() {
         1,
         1,
         |_| Duration::ZERO,
-        |request| {
-            match request.frames[0].meta().pts.as_nanos() / 1_000_000 % 3 {
-                0 => Ok(vec![vec![person(0.9)]]),
-                1 => Ok(vec![Vec::new()]),
-                _ => Err(guarita::Error::new(ErrorCode::Unavailable, "the log knows me by these words")),
-            }
+        |request| match request.frames[0].meta().pts.as_nanos() / 1_000_000 % 3 {
+            0 => Ok(vec![vec![person(0.9)]]),
+            1 => Ok(vec![Vec::new()]),
+            _ => Err(guarita::Error::new(ErrorCode::Unavailable, "the log knows me by these words")),
         },
     );
     let pipeline = Pipeline::builder(Arc::new(provider))

@@ -9,9 +9,9 @@ mod bad_input;
 mod common;
 mod host_code;
 mod load;
+mod logs;
 #[cfg(feature = "prometheus")]
 mod metrics;
-mod logs;
 mod scene;
 
 /// Longer than anything here takes on a busy machine.
