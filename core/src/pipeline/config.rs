@@ -199,6 +199,16 @@ impl CameraConfig {
         }
         self.cache.validate()?;
         self.confirmation.validate()?;
+        let period = if self.fps > 0.0 { 1.0 / self.fps } else { 0.0 };
+        if self.confirmation.k > 1 && self.confirmation.max_gap_s <= period {
+            return bad(format!(
+                "confirmation.max_gap_s is {}, and frames are {period} s apart (fps {}): no object would ever be seen \
+                 twice; set it to {} or more",
+                self.confirmation.max_gap_s,
+                self.fps,
+                (3.0 * period).ceil()
+            ));
+        }
         let mut names = BTreeSet::new();
         if let Some(twice) = self.zones.iter().find(|zone| !names.insert(&*zone.name)) {
             return bad(format!("zones: there are two of the name {:?}", twice.name));

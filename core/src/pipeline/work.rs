@@ -75,7 +75,7 @@ impl GateWork {
 
     /// Shows a frame to the gate and to the cache.
     pub(super) fn look(&mut self, job: &mut Job, now: Timestamp) -> Result<Verdict> {
-        let near = self.config.cache.near.is_some();
+        let near = self.cache.wants_thumbnail();
         let meta = meta(job, &self.config.id);
         let small = match &job.input {
             Input::Raw(frame) => Some(frame.clone()),

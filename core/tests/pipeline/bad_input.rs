@@ -38,6 +38,7 @@ fn configs_that_cannot_be() {
     refuse(&|config| config.motion.history_s = 0.0, "history_s", bad);
     refuse(&|config| config.cache.ttl_s = f64::NAN, "ttl_s", bad);
     refuse(&|config| config.confirmation.k = 0, "k", bad);
+    refuse(&|config| (config.fps, config.confirmation.k, config.confirmation.n) = (0.1, 2, 3), "max_gap_s", bad);
     refuse(&|config| config.want = Want::Text, "text", ErrorCode::Unsupported);
     let zone = || Zone::new("door", Polygon::new([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]).unwrap());
     refuse(&|config| config.zones = vec![zone(), zone()], "door", bad);

@@ -86,12 +86,8 @@ impl<V> ResultCache<V> {
         }
     }
 
-    /// Forgets all results: for a change of what they depend on, such as classes, thresholds or the region of interest.
-    pub(crate) fn clear(&mut self) {
-        self.entries.clear();
-    }
-
     /// How many results there are, those included whose time is over but who were not asked for since.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
