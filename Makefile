@@ -74,10 +74,10 @@ demo: models pictures clips stand-in ## Finds objects in pictures and in a clip,
 	target/release/detect --model $(MODELS)/coco_ssd_mobilenet_v2.onnx --out out $(PICTURES) "$${extra[@]}"
 	@echo; echo "market_street.mp4 was filmed in 1906 from a moving cable car: the worst case of a motion gate"; echo
 	@extra=(); for file in $(ASSETS)/video/vtest.avi; do [ ! -f $$file ] || extra+=($$file); done; \
-	target/release/watch --model $(MODELS)/coco_ssd_mobilenet_v2.onnx --out out $(CLIPS)/market_street.mp4 "$${extra[@]}"
+	target/release/gate --model $(MODELS)/coco_ssd_mobilenet_v2.onnx --out out $(CLIPS)/market_street.mp4 "$${extra[@]}"
 	@clip=$(ASSETS)/video/vtest.avi; [ -f $$clip ] || exit 0; \
-	echo; echo "the same with a gate that looks at the lawn only (examples/watch/lawn.toml)"; echo; \
-	target/release/watch --model $(MODELS)/coco_ssd_mobilenet_v2.onnx --out out/lawn --gate examples/watch/lawn.toml $$clip
+	echo; echo "the same with a gate that looks at the lawn only (examples/gate/lawn.toml)"; echo; \
+	target/release/gate --model $(MODELS)/coco_ssd_mobilenet_v2.onnx --out out/lawn --gate examples/gate/lawn.toml $$clip
 	@echo; echo "the same pictures with a cloud behind the detector (a stand-in on this machine), and a day's budget of 12 looks"; echo
 	@target/release/hybrid --model $(MODELS)/coco_ssd_mobilenet_v2.onnx $(PICTURES)
 

@@ -1,4 +1,6 @@
-//! What the example programs share: which pictures are meant, and how a failure ends a program.
+//! What the example programs share: which pictures are meant, how a failure ends a program, and words on pictures.
+
+pub mod paint;
 
 use guarita::{Error, ErrorCode};
 use std::path::{Path, PathBuf};

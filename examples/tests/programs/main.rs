@@ -1,6 +1,8 @@
 //! The example programs as a person runs them: arguments in, text and exit status out.
 #![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_methods, reason = "a test; it reads the environment")]
 
+mod watch;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -25,8 +27,8 @@ fn detect(arguments: &[&str]) -> (Option<i32>, String, String) {
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
-fn watch(arguments: &[&str]) -> (Option<i32>, String, String) {
-    let output = run(env!("CARGO_BIN_EXE_watch"), arguments);
+fn gate(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = run(env!("CARGO_BIN_EXE_gate"), arguments);
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
@@ -125,18 +127,18 @@ fn what_is_missing_has_a_status_of_its_own() {
 }
 
 #[test]
-fn watch_explains_itself_and_what_is_wrong() {
-    let (status, out, _) = watch(&["--help"]);
+fn gate_explains_itself_and_what_is_wrong() {
+    let (status, out, _) = gate(&["--help"]);
     assert!(status == Some(0) && out.contains("--every-s") && out.contains("Exit status"), "{out}");
-    assert_eq!(watch(&[]).0, Some(2));
+    assert_eq!(gate(&[]).0, Some(2));
     for wrong in [["--fps", "0"], ["--every-s", "-1"], ["--confidence", "7"], ["--gate", "nowhere.toml"]] {
         let option = format!("{}={}", wrong[0], wrong[1]);
-        let (status, _, err) = watch(&[&["x.mp4", &option], &MODEL[..]].concat());
+        let (status, _, err) = gate(&[&["x.mp4", &option], &MODEL[..]].concat());
         assert!(status == Some(2) && !err.is_empty(), "{option}: {err}");
     }
-    let (status, _, err) = watch(&[&["x.mp4", "--gate", "Cargo.toml"], &MODEL[..]].concat());
+    let (status, _, err) = gate(&[&["x.mp4", "--gate", "Cargo.toml"], &MODEL[..]].concat());
     assert!(status == Some(2) && err.contains("Cargo.toml") && err.contains("unknown field"), "{err}");
-    let (status, _, err) = watch(&["x.mp4", "--model", "nowhere.onnx"]);
+    let (status, _, err) = gate(&["x.mp4", "--model", "nowhere.onnx"]);
     assert!(status == Some(4) && err.contains("make models"), "{err}");
 }
 
@@ -144,13 +146,13 @@ fn watch_explains_itself_and_what_is_wrong() {
 fn a_clip_that_cannot_be_watched_does_not_keep_others_from_it() {
     let folder = Scratch::new("unwatchable");
     let (status, _, err) =
-        watch(&[&["README.md", "--ffmpeg", "/nowhere/ffmpeg", "--out", folder.name()], &MODEL[..]].concat());
+        gate(&[&["README.md", "--ffmpeg", "/nowhere/ffmpeg", "--out", folder.name()], &MODEL[..]].concat());
     assert!(status == Some(3) && err.contains("/nowhere/ffmpeg") && err.contains("make setup"), "{err}");
     let Some(_) = ffmpeg() else {
         println!("a_clip_that_cannot_be_watched: SKIPPED, no ffmpeg (run `make setup` once, or set GUARITA_FFMPEG)");
         return;
     };
-    let (status, out, err) = watch(&[&["missing.mp4", "README.md", "--out", folder.name()], &MODEL[..]].concat());
+    let (status, out, err) = gate(&[&["missing.mp4", "README.md", "--out", folder.name()], &MODEL[..]].concat());
     assert!(status == Some(1) && out.contains("2 of 2 clips failed"), "{out}{err}");
     assert!(err.contains("missing.mp4  error") && err.contains("NotFound"), "{err}");
     assert!(err.contains("README.md  error"), "{err}");
@@ -177,15 +179,10 @@ impl Drop for Scratch {
     }
 }
 
-#[test]
-fn a_clip_is_watched_counted_and_drawn() {
-    let Some(ffmpeg) = ffmpeg() else {
-        println!("a_clip_is_watched: SKIPPED, no ffmpeg (run `make setup` once, or set GUARITA_FFMPEG)");
-        return;
-    };
-    let folder = Scratch::new("watch");
+/// Ten seconds of noise over a pattern, ten frames a second; from the fourth to the sixth a red box goes through the
+/// middle, where the fixture looks.
+fn box_clip(ffmpeg: &Path, folder: &Scratch) -> PathBuf {
     let clip = folder.0.join("box.avi");
-    // Ten seconds of noise over a pattern; from the fourth on a red box goes through the middle, where the fixture looks.
     let scene = "mandelbrot=size=160x120:rate=10:end_scale=0.3:maxiter=50,trim=end_frame=1,loop=-1:1,setpts=N/10/TB,\
                  noise=alls=6:allf=t,trim=duration=10[still];color=red:size=24x40:rate=10[thing];\
                  [still][thing]overlay=x=(t-4)*80:y=40:enable=between(t\\,4\\,6):shortest=1";
@@ -195,11 +192,22 @@ fn a_clip_is_watched_counted_and_drawn() {
         .output()
         .unwrap();
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let gate = folder.0.join("gate.toml");
-    std::fs::write(&gate, "linger_s = 1.0\nheartbeat_s = 30.0\n").unwrap();
+    clip
+}
+
+#[test]
+fn a_clip_is_watched_counted_and_drawn() {
+    let Some(ffmpeg) = ffmpeg() else {
+        println!("a_clip_is_watched: SKIPPED, no ffmpeg (run `make setup` once, or set GUARITA_FFMPEG)");
+        return;
+    };
+    let folder = Scratch::new("gate");
+    let clip = box_clip(&ffmpeg, &folder);
+    let config = folder.0.join("gate.toml");
+    std::fs::write(&config, "linger_s = 1.0\nheartbeat_s = 30.0\n").unwrap();
     let same = clip.to_str().unwrap();
-    let options = [same, same, "--gate", gate.to_str().unwrap(), "--out", folder.name(), "--confidence", "0"];
-    let (status, out, err) = watch(&[&options[..], &MODEL[..]].concat());
+    let options = [same, same, "--gate", config.to_str().unwrap(), "--out", folder.name(), "--confidence", "0"];
+    let (status, out, err) = gate(&[&options[..], &MODEL[..]].concat());
     assert_eq!((status, err.as_str()), (Some(0), ""), "{out}");
 
     let numbers = |words: &str| -> Vec<f64> {
@@ -224,7 +232,7 @@ fn a_clip_is_watched_counted_and_drawn() {
     let half = folder.0.join("half.avi");
     let bytes = std::fs::read(&clip).unwrap();
     std::fs::write(&half, &bytes[..bytes.len() / 2]).unwrap();
-    let (status, half_out, err) = watch(&[&[half.to_str().unwrap(), "--out", folder.name()], &MODEL[..]].concat());
+    let (status, half_out, err) = gate(&[&[half.to_str().unwrap(), "--out", folder.name()], &MODEL[..]].concat());
     assert!(status == Some(1) && half_out.contains("half-timeline.png"), "{half_out}{err}");
     assert!(err.contains("DataCorrupt") && err.contains("half.avi"), "{err}");
 

@@ -1,10 +1,10 @@
 //! The contact sheet: frames of a clip with what the detector found and where the gate saw motion.
 
-use crate::paint::{self, Area, BLACK, MIDDLE, SMALL_BOLD, WHITE};
 use crate::record::{Record, clock_time, state_name};
 use embedded_graphics::text::Alignment;
 use guarita::imaging::{Canvas, Color};
 use guarita::{BoundingBox, Detections, Frame, Motion, MotionGateConfig, MotionState, Point, Size};
+use guarita_examples::paint::{self, BLACK, MIDDLE, WHITE};
 use std::collections::BTreeMap;
 
 const COLUMNS: usize = 4;
@@ -127,12 +127,7 @@ fn chosen(cells: BTreeMap<u64, Cell>, end_s: f64) -> Vec<Cell> {
 fn annotated(cell: &Cell, scale: f32, gate: &MotionGateConfig) -> Canvas {
     let mut canvas = cell.picture.clone();
     let size = canvas.size();
-    let area = |bbox: &BoundingBox| {
-        let [x1, y1, x2, y2] = bbox.to_array().map(|edge| edge * scale);
-        let bbox = BoundingBox::from_xyxy(x1, y1, x2, y2).clipped(size);
-        let (x, y) = (bbox.x1.round() as i32, bbox.y1.round() as i32);
-        (x, y, (bbox.width().round() as i32).max(1), (bbox.height().round() as i32).max(1))
-    };
+    let area = |bbox: &BoundingBox| paint::area(bbox, (0.0, 0.0), scale, size);
     let corner = |point: &Point| {
         let side = |share: f32, pixels: u32| (share * pixels.saturating_sub(1) as f32).round() as i32;
         (side(point.x, size.width), side(point.y, size.height))
@@ -140,37 +135,23 @@ fn annotated(cell: &Cell, scale: f32, gate: &MotionGateConfig) -> Canvas {
     for (polygons, color) in [(&gate.include, INCLUDE), (&gate.exclude, EXCLUDE)] {
         for polygon in polygons {
             let corners: Vec<_> = polygon.points().iter().map(corner).collect();
-            paint::polygon(&mut canvas, &corners, color);
+            paint::polygon(&mut canvas, &corners, 1, color);
         }
     }
     for region in &cell.regions {
         paint::outline(&mut canvas, area(region), 1, REGION);
     }
-    // The surest last, on top of the others; all words above all boxes.
-    for one in cell.found.items.iter().rev() {
-        paint::outline(&mut canvas, area(&one.bbox), 2, Color::for_class(one.label.id));
-    }
-    let mut taken: Vec<Area> = Vec::new();
-    for one in &cell.found {
-        let (x, y, _, box_h) = area(&one.bbox);
-        let words = format!("{} {:.0}", one.label, one.confidence * 100.0);
-        let (w, h) = (paint::width(&words, SMALL_BOLD) + 6, 13);
-        let x = x.min(size.width as i32 - w).max(0);
-        // Above the box if there is room, else below, inside, or higher up; the surest chooses first.
-        let room = [y - h, y + box_h, y, y - 2 * h, y + box_h + h, y - 3 * h]
-            .into_iter()
-            .filter(|&top| top >= 0 && top + h <= size.height as i32)
-            .find(|&top| taken.iter().all(|&other| apart((x, top, w, h), other)));
-        let tag = (x, room.unwrap_or(if y >= h { y - h } else { y }), w, h);
-        taken.push(tag);
-        paint::fill(&mut canvas, tag, Color::for_class(one.label.id));
-        paint::words(&mut canvas, &words, (x + 3, tag.1 + h / 2), Alignment::Left, SMALL_BOLD, Color(0, 0, 0));
-    }
+    // The surest first.
+    let boxes: Vec<_> = cell
+        .found
+        .iter()
+        .map(|one| {
+            let words = format!("{} {:.0}", one.label, one.confidence * 100.0);
+            (area(&one.bbox), words, Color::for_class(one.label.id))
+        })
+        .collect();
+    paint::boxes(&mut canvas, &boxes, &mut Vec::new());
     canvas
-}
-
-fn apart(a: Area, b: Area) -> bool {
-    a.0 + a.2 <= b.0 || b.0 + b.2 <= a.0 || a.1 + a.3 <= b.1 || b.1 + b.3 <= a.1
 }
 
 /// What the boxes mean, up to the right edge, where there is room.

@@ -1,10 +1,10 @@
 //! The timeline: state, gate, moving fraction and detections of a clip over time.
 
-use crate::paint::{self, Area, BLACK, FAINT, GRAY, LARGE, MIDDLE, SMALL, WHITE};
 use crate::record::{Record, clock_time, others, state_name};
 use embedded_graphics::text::Alignment::{Center, Left, Right};
 use guarita::imaging::{Canvas, Color};
 use guarita::{OpenReason, Size};
+use guarita_examples::paint::{self, Area, BLACK, FAINT, GRAY, LARGE, MIDDLE, SMALL, WHITE};
 
 const WIDTH: i32 = 1600;
 const LEFT: i32 = 190;
