@@ -235,9 +235,9 @@ impl Sheet {
             let sum = events.entry((label, trigger)).or_default();
             *sum = sum.saturating_add(*count);
         }
-        let events = events.iter().map(|((camera, trigger), count)| {
-            ([("camera", *camera), ("trigger", *trigger)], Value::Count(*count))
-        });
+        let events = events
+            .iter()
+            .map(|((camera, trigger), count)| ([("camera", *camera), ("trigger", *trigger)], Value::Count(*count)));
         write(out, &EVENTS, events)
     }
 

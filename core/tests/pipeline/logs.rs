@@ -12,7 +12,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-type Line = (Level, String, BTreeMap<String, String>);
+pub(crate) type Line = (Level, String, BTreeMap<String, String>);
 
 /// Keeps every line.
 struct Log(Arc<Mutex<Vec<Line>>>);
@@ -55,7 +55,7 @@ impl Subscriber for Log {
 }
 
 /// The lines of the whole process so far with this message and this field.
-fn lines(message: &str, field: &str, value: &str) -> Vec<Line> {
+pub(crate) fn lines(message: &str, field: &str, value: &str) -> Vec<Line> {
     static LOG: OnceLock<Arc<Mutex<Vec<Line>>>> = OnceLock::new();
     let log = LOG.get_or_init(|| {
         let log = Arc::new(Mutex::new(Vec::new()));
@@ -105,12 +105,10 @@ fn failures_are_told_of_once_for_a_burst_with_their_code() {
         1,
         1,
         |_| Duration::ZERO,
-        |request| {
-            match request.frames[0].meta().pts.as_nanos() / 1_000_000 % 3 {
-                0 => Ok(vec![vec![person(0.9)]]),
-                1 => Ok(vec![Vec::new()]),
-                _ => Err(guarita::Error::new(ErrorCode::Unavailable, "the log knows me by these words")),
-            }
+        |request| match request.frames[0].meta().pts.as_nanos() / 1_000_000 % 3 {
+            0 => Ok(vec![vec![person(0.9)]]),
+            1 => Ok(vec![Vec::new()]),
+            _ => Err(guarita::Error::new(ErrorCode::Unavailable, "the log knows me by these words")),
         },
     );
     let pipeline = Pipeline::builder(Arc::new(provider))

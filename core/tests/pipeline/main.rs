@@ -4,14 +4,15 @@
 
 mod account;
 mod bad_input;
+mod checkpoint;
 #[path = "../common/mod.rs"]
 #[cfg(feature = "prometheus")]
 mod common;
 mod host_code;
 mod load;
+mod logs;
 #[cfg(feature = "prometheus")]
 mod metrics;
-mod logs;
 mod scene;
 
 /// Longer than anything here takes on a busy machine.

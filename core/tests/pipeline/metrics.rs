@@ -24,8 +24,8 @@ type Sample = (String, String, String, BTreeMap<String, String>, f64);
 
 /// The samples, or none where there is no parser.
 fn parse(text: &str) -> Option<Vec<Sample>> {
-    let python = std::env::var_os("GUARITA_PYTHON")
-        .map_or_else(|| common::repository().join(".venv/bin/python"), PathBuf::from);
+    let python =
+        std::env::var_os("GUARITA_PYTHON").map_or_else(|| common::repository().join(".venv/bin/python"), PathBuf::from);
     let has_parser = Command::new(&python).args(["-c", "import prometheus_client.openmetrics.parser"]).output();
     if !has_parser.is_ok_and(|output| output.status.success()) {
         println!("SKIPPED: no prometheus_client for {} (see requirements-prometheus.txt)", python.display());
@@ -50,8 +50,7 @@ fn parse(text: &str) -> Option<Vec<Sample>> {
 
 fn sum(samples: &[Sample], name: &str, label: Option<(&str, &str)>) -> f64 {
     let matches = |sample: &&Sample| {
-        sample.2 == name
-            && label.is_none_or(|(key, value)| sample.3.get(key).map(String::as_str) == Some(value))
+        sample.2 == name && label.is_none_or(|(key, value)| sample.3.get(key).map(String::as_str) == Some(value))
     };
     samples.iter().filter(matches).map(|sample| sample.4).sum()
 }
@@ -59,9 +58,12 @@ fn sum(samples: &[Sample], name: &str, label: Option<(&str, &str)>) -> f64 {
 #[test]
 fn the_text_is_sound_and_agrees_with_the_account() {
     let names = ["plain", "quote\" back\\slash", "line\nbreak", "(removed)", "größe \u{1}\u{7f} {x=\"y\"} # 1"];
-    let provider = TestProvider::answering(2, 4, |_| Duration::from_micros(200), |request| {
-        Ok(vec![vec![person(0.9)]; request.frames.len()])
-    });
+    let provider = TestProvider::answering(
+        2,
+        4,
+        |_| Duration::from_micros(200),
+        |request| Ok(vec![vec![person(0.9)]; request.frames.len()]),
+    );
     let pipeline = Pipeline::builder(Arc::new(provider))
         .sink("sink \"1\"\n", CallbackSink::new(|_| ()))
         .sink("panics", CallbackSink::new(|_| panic!("a sink of the host's")))
@@ -121,9 +123,16 @@ fn the_text_is_sound_and_agrees_with_the_account() {
         }
         for (kind, unit, name, labels, value) in &samples {
             assert!(value.is_finite(), "{name}");
-            assert_eq!(unit.as_str(), ["", "seconds", "bytes"].into_iter().find(|unit| {
-                !unit.is_empty() && (name.contains(&format!("_{unit}_")) || name.ends_with(&format!("_{unit}")))
-            }).unwrap_or(""), "{name}");
+            assert_eq!(
+                unit.as_str(),
+                ["", "seconds", "bytes"]
+                    .into_iter()
+                    .find(|unit| {
+                        !unit.is_empty() && (name.contains(&format!("_{unit}_")) || name.ends_with(&format!("_{unit}")))
+                    })
+                    .unwrap_or(""),
+                "{name}"
+            );
             if kind != "gauge" {
                 let key = format!("{name}{labels:?}");
                 let last = before.insert(key.clone(), *value);
