@@ -66,8 +66,8 @@ pub use motion::{
 pub use onnx::{ExecutionProvider, ProviderChoice, RuntimeInfo, runtime};
 pub use pipeline::{
     Account, Admission, Camera, CameraConfig, CameraStats, Decision, DropReason, EncodedFrame, FrameResult, Histogram,
-    Input, LowLight, Outcome, OutcomeCounts, Pipeline, PipelineBuilder, PipelineConfig, PipelineHealth, PipelineStats,
-    QueuePolicy, ResultCacheConfig, ShutdownReport, SkipReason, Stage,
+    Input, LowLight, Outcome, OutcomeCounts, Pipeline, PipelineBuilder, PipelineCheckpoint, PipelineConfig,
+    PipelineHealth, PipelineStats, QueuePolicy, ResultCacheConfig, ShutdownReport, SkipReason, Stage,
 };
 pub use provider::{
     Answer, AnswerReason, Cancellation, Capability, Escalation, Health, HybridConfig, HybridMode, HybridProvider,

@@ -399,7 +399,7 @@ fn a_snapshot_at_any_moment_changes_nothing() {
             140..200 if x < 200 && y < 200 => Street::level(x + wind.0, y + wind.1),
             200..230 => (f32::from(level) * (1.0 - (k - 200) as f32 * 0.012)) as u8,
             230..260 => level.saturating_add(60),
-            260..330 => person(900 - 3 * k)(x, y, Street::level(x + 9, y + 5)),
+            260..330 => person(1200 - 3 * k)(x, y, Street::level(x + 9, y + 5)),
             330..350 => 40,
             _ => level,
         };

@@ -24,12 +24,12 @@ pub struct Account {
 impl Account {
     /// Whether it adds up.
     pub fn balances(&self) -> bool {
-        self.pushed == self.outcomes.total() + self.in_flight
+        self.pushed == self.outcomes.total().saturating_add(self.in_flight)
     }
 
     pub(super) fn merge(&mut self, other: &Self) {
-        self.pushed += other.pushed;
-        self.in_flight += other.in_flight;
+        self.pushed = self.pushed.saturating_add(other.pushed);
+        self.in_flight = self.in_flight.saturating_add(other.in_flight);
         self.outcomes.merge(&other.outcomes);
     }
 }
@@ -41,7 +41,7 @@ pub(super) struct Books {
     state: Mutex<State>,
 }
 
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct State {
     pub(super) account: Account,
     pub(super) ring: Ring,
@@ -59,6 +59,11 @@ impl Books {
         Arc::new(Self { camera, state: Mutex::new(State { explain, ..State::default() }) })
     }
 
+    /// Those of a camera that goes on where it was.
+    pub(super) fn with_state(camera: CameraId, state: State) -> Arc<Self> {
+        Arc::new(Self { camera, state: Mutex::new(state) })
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -66,17 +71,24 @@ impl Books {
     /// A frame that ended where it was pushed.
     pub(super) fn ended_at_once(&self, decision: Decision) {
         let mut state = self.lock();
-        state.account.pushed += 1;
+        state.account.pushed = state.account.pushed.saturating_add(1);
         state.end(decision, None);
     }
 }
 
 impl State {
+    /// As a new process goes on with it.
+    pub(super) fn saved(&self) -> Self {
+        let account = self.account.clone().without_flight();
+        // Its time is on a clock that ends with the process.
+        Self { account, last_failure: None, ..self.clone() }
+    }
+
     fn end(&mut self, decision: Decision, ended: Option<(Timestamp, Duration)>) {
         let Decision { outcome, to, events, .. } = decision;
         self.account.outcomes.add(outcome);
         self.last_pts = Some(to);
-        self.events += u64::from(events);
+        self.events = self.events.saturating_add(events.into());
         if let (Outcome::Failed(_), Some((at, _))) = (outcome, ended) {
             self.last_failure = Some((outcome, at));
         }
@@ -105,7 +117,7 @@ pub(super) struct Passage {
 impl Passage {
     pub(super) fn begin(books: &Arc<Books>, pts: Timestamp, time: UnixTime, now: Timestamp, waiting: usize) -> Self {
         let mut state = books.lock();
-        state.account.pushed += 1;
+        state.account.pushed = state.account.pushed.saturating_add(1);
         state.account.in_flight += 1;
         drop(state);
         let mut decision = Decision::new(pts, time);

@@ -55,6 +55,15 @@ impl Batcher {
         Self { max_batch, max_wait, runs, distance: None, last_arrival: None, sent: 0, frames: 0 }
     }
 
+    /// Goes on where another one was. What it measured counts for the same size of batch.
+    pub(super) fn resume(&mut self, saved: Self) {
+        (self.sent, self.frames) = (saved.sent, saved.frames);
+        if saved.max_batch == self.max_batch && saved.runs.len() == self.runs.len() {
+            self.runs = saved.runs.into_iter().map(|run| run.map(|run| run.min(LONGEST))).collect();
+            self.distance = saved.distance.filter(|distance| *distance < PAUSE);
+        }
+    }
+
     /// A frame is on its way to a batch.
     pub(super) fn arrived(&mut self, now: Timestamp) {
         if let Some(last) = self.last_arrival {
@@ -98,8 +107,8 @@ impl Batcher {
 
     /// A batch of so many frames was sent.
     pub(super) fn sent(&mut self, frames: usize) {
-        self.sent += 1;
-        self.frames += frames as u64;
+        self.sent = self.sent.saturating_add(1);
+        self.frames = self.frames.saturating_add(frames as u64);
     }
 
     /// How long it is worth waiting, from the arrival of the oldest one; none where it is not.

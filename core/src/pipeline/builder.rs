@@ -1,8 +1,9 @@
-use super::Pipeline;
+use super::checkpoint::SavedOutlets;
 use super::outlets::{Outlets, Wanted};
 use super::scheduler::{Limits, Scheduler};
 use super::shell::Shared;
 use super::work::FrameResult;
+use super::{Pipeline, PipelineCheckpoint};
 use crate::clock::{Clock, Timestamp, UnixTime};
 use crate::error::{Error, Result};
 use crate::event::{OutletConfig, Sink, Trigger};
@@ -10,6 +11,7 @@ use crate::provider::Provider;
 use crate::resilience::{Budget, RateLimit, RateLimitConfig};
 use crate::threads::Threads;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,11 +98,13 @@ pub struct PipelineBuilder {
     threads: Option<Threads>,
     wanted: Wanted,
     budget: Option<(Budget, Arc<str>)>,
+    checkpoint: Option<PipelineCheckpoint>,
 }
 
 impl PipelineBuilder {
     pub(super) fn new(provider: Arc<dyn Provider>) -> Self {
-        Self { provider, config: PipelineConfig::default(), threads: None, wanted: Wanted::default(), budget: None }
+        let (config, wanted) = (PipelineConfig::default(), Wanted::default());
+        Self { provider, config, threads: None, wanted, budget: None, checkpoint: None }
     }
 
     /// Sets how it works.
@@ -147,13 +151,23 @@ impl PipelineBuilder {
         self
     }
 
+    /// Goes on where another pipeline was: its account, and each of its cameras as soon as one of that name is added. What
+    /// a camera's config does not fit any more starts cold, and the log says so: a gate that looks elsewhere, a trigger
+    /// that changed. Events that were not delivered go to the sinks of the same names.
+    ///
+    /// The frames' presentation times should go on too; what happened in between is a gap like any other.
+    pub fn restore(mut self, checkpoint: PipelineCheckpoint) -> Self {
+        self.checkpoint = Some(checkpoint);
+        self
+    }
+
     /// Starts the pipeline.
     ///
     /// # Errors
     /// `InvalidConfig` naming the field, or a sink or trigger whose name is empty or there twice; `ResourceExhausted` where
     /// the system gives no more threads.
     pub fn build(self) -> Result<Pipeline> {
-        let Self { provider, config, threads, wanted, budget } = self;
+        let Self { provider, config, threads, wanted, budget, checkpoint } = self;
         config.validate()?;
         let limit = config.rate_limit.clone().map(RateLimit::new).transpose()?;
         let threads = threads.map_or_else(|| config.own_threads(), Ok)?;
@@ -170,8 +184,17 @@ impl PipelineBuilder {
             slow_frame: Duration::from_secs_f64(config.slow_frame_s),
         };
         let clock: Arc<dyn Clock> = Arc::new(ProviderClock(Arc::clone(&provider)));
-        let outlets = Outlets::start(wanted, &clock)?;
-        Pipeline::start(Shared::new(provider, clock, threads, Scheduler::new(limits), outlets, limit, budget))
+        let mut scheduler = Scheduler::new(limits);
+        let (mut pending, mut waiting) = (BTreeMap::new(), SavedOutlets::default());
+        if let Some(PipelineCheckpoint { flow, removed, cameras, outlets }) = checkpoint {
+            scheduler.resume(flow, removed);
+            pending = cameras.into_iter().map(|camera| (camera.id.clone(), camera)).collect();
+            waiting = outlets;
+        }
+        let outlets = Outlets::start(wanted, &clock, waiting)?;
+        let shared = Shared::new(provider, clock, threads, scheduler, outlets, limit, budget);
+        shared.lock().pending = pending;
+        Pipeline::start(shared)
     }
 }
 

@@ -95,7 +95,7 @@ impl fmt::Display for Decision {
 }
 
 /// The last decisions of a camera.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Ring {
     runs: VecDeque<Decision>,
 }

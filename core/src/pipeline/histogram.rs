@@ -26,11 +26,17 @@ impl Histogram {
         let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let step = Self::step(us).min(self.counts.len().saturating_sub(1));
         if let Some(count) = self.counts.get_mut(step) {
-            *count += 1;
+            *count = count.saturating_add(1);
         }
-        self.count += 1;
+        self.count = self.count.saturating_add(1);
         self.sum_us = self.sum_us.saturating_add(us);
         self.max_us = self.max_us.max(us);
+    }
+
+    /// Whether it can be one: for what was read from somewhere.
+    pub(super) fn is_sound(&self) -> bool {
+        let sum = self.counts.iter().try_fold(0_u64, |sum, count| sum.checked_add(*count));
+        self.counts.len() == (STEPS * OCTAVES) as usize && sum == Some(self.count)
     }
 
     /// The place of a duration: its leading bits, as those of a floating point number.

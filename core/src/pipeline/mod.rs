@@ -12,6 +12,7 @@ mod batcher;
 mod builder;
 mod cache;
 mod camera;
+mod checkpoint;
 mod config;
 mod explain;
 mod fair;
@@ -32,6 +33,7 @@ pub use account::Account;
 pub use builder::{PipelineBuilder, PipelineConfig};
 pub use cache::ResultCacheConfig;
 pub use camera::Camera;
+pub use checkpoint::PipelineCheckpoint;
 pub use config::{CameraConfig, LowLight, QueuePolicy};
 pub use explain::Decision;
 pub use histogram::Histogram;
@@ -43,7 +45,7 @@ pub use work::FrameResult;
 
 use crate::error::{Error, Result};
 use crate::provider::Provider;
-use account::Books;
+use account::{Books, State};
 use fair::Key;
 use shell::{CameraWork, Shared, lock};
 use std::sync::{Arc, Mutex};
@@ -116,8 +118,17 @@ impl Pipeline {
     pub fn add_camera(&self, config: CameraConfig) -> Result<Camera> {
         self.shared.check(&config)?;
         let config = Arc::new(config);
-        let books = Books::new(config.id.clone(), config.explain);
+        let saved = self.shared.lock().pending.get(&config.id).cloned();
+        let books = match &saved {
+            Some(saved) => {
+                Books::with_state(config.id.clone(), State { explain: config.explain, ..saved.books.clone() })
+            }
+            None => Books::new(config.id.clone(), config.explain),
+        };
         let work = Arc::new(CameraWork::new(Arc::clone(&books), &config)?);
+        if let Some(saved) = &saved {
+            work.resume(saved);
+        }
         let mut state = self.shared.lock();
         if state.scheduler.is_closed() {
             return Err(Error::invalid_state("the pipeline is shut down"));
@@ -132,6 +143,10 @@ impl Pipeline {
         state.next_key += 1;
         state.cameras.insert(key, Arc::clone(&work));
         state.scheduler.add(key, config, books);
+        if let Some(saved) = saved {
+            state.pending.remove(&saved.id);
+            state.scheduler.resume_camera(key, saved.sampler, saved.paused);
+        }
         drop(state);
         let camera = Camera { shared: Arc::clone(&self.shared), work, key };
         tracing::info!(camera = camera.id().as_str(), "camera added");
@@ -171,7 +186,7 @@ impl Pipeline {
     /// How it stands.
     pub fn stats(&self) -> PipelineStats {
         let mut state = self.shared.lock();
-        let account = state.scheduler.account();
+        let account = state.account();
         let removed = state.scheduler.removed_account();
         let standing = state.scheduler.standing();
         let cameras: Vec<_> = state
@@ -249,7 +264,7 @@ impl Pipeline {
                 drop(timer.join());
             }
         }
-        let account = self.shared.lock().scheduler.account();
+        let account = self.shared.lock().account();
         tracing::info!(drained, pushed = account.pushed, in_flight = account.in_flight, "pipeline shut down");
         ShutdownReport { drained, account, outlets: self.shared.outlets.stats(), hanging }
     }

@@ -125,12 +125,20 @@ impl fmt::Display for Outcome {
 
 impl Serialize for Outcome {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !serializer.is_human_readable() {
+            return serializer.serialize_u8(u8::try_from(self.index()).unwrap_or(u8::MAX));
+        }
         serializer.serialize_str(&self.name())
     }
 }
 
 impl<'de> Deserialize<'de> for Outcome {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            let index = u8::deserialize(deserializer)?;
+            let outcome = Self::all().nth(index.into());
+            return outcome.ok_or_else(|| serde::de::Error::custom(format!("there is no outcome {index}")));
+        }
         let name = std::borrow::Cow::<str>::deserialize(deserializer)?;
         Self::all()
             .find(|outcome| outcome.name() == name)
@@ -150,7 +158,7 @@ impl OutcomeCounts {
 
     /// How many ended.
     pub fn total(&self) -> u64 {
-        self.0.iter().sum()
+        self.0.iter().fold(0, |sum, count| sum.saturating_add(*count))
     }
 
     /// How many were dropped, for whatever reason.
@@ -169,14 +177,18 @@ impl OutcomeCounts {
     }
 
     pub(crate) fn add(&mut self, outcome: Outcome) {
+        self.add_many(outcome, 1);
+    }
+
+    pub(crate) fn add_many(&mut self, outcome: Outcome, frames: u64) {
         if let Some(count) = self.0.get_mut(outcome.index()) {
-            *count += 1;
+            *count = count.saturating_add(frames);
         }
     }
 
     pub(crate) fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.0.iter_mut().zip(other.0) {
-            *mine += theirs;
+            *mine = mine.saturating_add(theirs);
         }
     }
 }
@@ -195,6 +207,9 @@ impl fmt::Debug for OutcomeCounts {
 
 impl Serialize for OutcomeCounts {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if !serializer.is_human_readable() {
+            return self.0.as_slice().serialize(serializer);
+        }
         serializer.collect_map(self.iter())
     }
 }
@@ -202,6 +217,12 @@ impl Serialize for OutcomeCounts {
 impl<'de> Deserialize<'de> for OutcomeCounts {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut counts = Self::default();
+        if !deserializer.is_human_readable() {
+            let list = Vec::<u64>::deserialize(deserializer)?;
+            let wrong = |_| serde::de::Error::custom("another number of outcomes");
+            counts.0 = list.try_into().map_err(wrong)?;
+            return Ok(counts);
+        }
         for (name, count) in std::collections::BTreeMap::<String, u64>::deserialize(deserializer)? {
             let outcome = Outcome::all().find(|outcome| outcome.name() == name);
             let slot = outcome.and_then(|outcome| counts.0.get_mut(outcome.index()));

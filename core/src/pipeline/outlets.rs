@@ -1,3 +1,4 @@
+use super::checkpoint::{SavedOutlet, SavedOutlets};
 use super::config::CameraConfig;
 use super::work::{FrameResult, OwnedScene, Seen, event};
 use crate::clock::Clock;
@@ -25,7 +26,10 @@ struct Sinks {
 impl Sinks {
     fn deliver(&self, event: Event) {
         let key = (event.camera.clone(), Arc::clone(&event.trigger));
-        *self.events.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_insert(0) += 1;
+        let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = events.entry(key).or_insert(0);
+        *count = count.saturating_add(1);
+        drop(events);
         tracing::info!(
             camera = event.camera.as_str(),
             trigger = &*event.trigger,
@@ -50,7 +54,7 @@ pub(super) struct Wanted {
 }
 
 impl Outlets {
-    pub(super) fn start(wanted: Wanted, clock: &Arc<dyn Clock>) -> Result<Self> {
+    pub(super) fn start(wanted: Wanted, clock: &Arc<dyn Clock>, mut saved: SavedOutlets) -> Result<Self> {
         let mut names = std::collections::BTreeSet::new();
         let all = wanted.sinks.iter().map(|(name, ..)| name).chain(wanted.triggers.iter().map(|(name, ..)| name));
         for name in all.chain(wanted.results.iter().map(|(name, ..)| name)) {
@@ -69,10 +73,12 @@ impl Outlets {
             .sinks
             .into_iter()
             .map(|(name, sink, config)| {
-                Outlet::start(&name, &config, ToSink(sink), Arc::clone(clock), seeds(), Default::default())
+                let backlog = SavedOutlet::take(&mut saved.sinks, &name);
+                Outlet::start(&name, &config, ToSink(sink), Arc::clone(clock), seeds(), backlog)
             })
             .collect::<Result<_>>()?;
-        let sinks = Arc::new(Sinks { outlets, events: Mutex::default() });
+        let events = saved.events.into_iter().map(|(camera, trigger, count)| ((camera, trigger), count)).collect();
+        let sinks = Arc::new(Sinks { outlets, events: Mutex::new(events) });
         let mut triggers = BTreeMap::new();
         for (name, mut trigger, config) in wanted.triggers {
             let (to, of) = (Arc::clone(&sinks), Arc::clone(&name));
@@ -83,7 +89,8 @@ impl Outlets {
                 }
                 Ok(())
             };
-            let outlet = Outlet::start(&name, &config, observe, Arc::clone(clock), seeds(), Default::default())?;
+            let backlog = SavedOutlet::take(&mut saved.triggers, &name);
+            let outlet = Outlet::start(&name, &config, observe, Arc::clone(clock), seeds(), backlog)?;
             triggers.insert(name, outlet);
         }
         let mut results = Vec::new();
@@ -94,7 +101,22 @@ impl Outlets {
             };
             results.push(Outlet::start(&name, &config, take, Arc::clone(clock), seeds(), Default::default())?);
         }
+        for (name, left) in saved.sinks.iter().chain(&saved.triggers).filter(|(_, left)| left.waiting() > 0) {
+            let lost = left.waiting();
+            tracing::warn!(outlet = &**name, lost, "what waited in the checkpoint has nowhere to go");
+        }
         Ok(Self { sinks, triggers, results })
+    }
+
+    /// What waits. An event goes from the host's triggers to the sinks: seen twice, perhaps, but not missed.
+    pub(super) fn checkpoint(&self) -> SavedOutlets {
+        let saved =
+            |(name, outlet): (&Arc<str>, &Outlet<OwnedScene>)| (Arc::clone(name), SavedOutlet::new(&outlet.backlog()));
+        let triggers = self.triggers.iter().map(saved).collect();
+        let saved = |outlet: &Outlet<Arc<Event>>| (outlet.stats().name, SavedOutlet::new(&outlet.backlog()));
+        let sinks = self.sinks.outlets.iter().map(saved).collect();
+        let events = self.events().into_iter().map(|((camera, trigger), count)| (camera, trigger, count)).collect();
+        SavedOutlets { events, triggers, sinks }
     }
 
     pub(super) fn wants_results(&self) -> bool {

@@ -1,8 +1,9 @@
 //! What is done next: the machine in the middle. It holds every frame that is on its way, and decides on each call, with
 //! the time that it is given, which frame goes where. The threads that do the work are those of the shell.
 
-use super::account::{Account, Books, Passage};
+use super::account::{Account, Books, Passage, State};
 use super::batcher::{Batcher, Decision as BatchDecision};
+use super::checkpoint::Flow;
 use super::config::{CameraConfig, QueuePolicy};
 use super::fair::{FairQueue, Key};
 use super::histogram::Histogram;
@@ -172,6 +173,40 @@ impl Scheduler {
             finishing: false,
         };
         self.lanes.insert(key, lane);
+    }
+
+    /// Goes on where another one was, in a process before.
+    pub(super) fn resume(&mut self, flow: Flow, removed: Account) {
+        let Flow { paused, batcher, stages, gate_age, age } = flow;
+        self.batcher.resume(batcher);
+        for (mine, saved) in self.stages.iter_mut().zip(stages) {
+            *mine = saved;
+        }
+        (self.paused, self.gate_age, self.age, self.removed_total) = (paused, gate_age, age, removed);
+    }
+
+    pub(super) fn flow(&self) -> Flow {
+        Flow {
+            paused: self.paused,
+            batcher: self.batcher.clone(),
+            stages: self.stages.to_vec(),
+            gate_age: self.gate_age.clone(),
+            age: self.age.clone(),
+        }
+    }
+
+    /// A camera goes on where it was.
+    pub(super) fn resume_camera(&mut self, key: Key, sampler: Sampler, paused: bool) {
+        if let Some(lane) = self.lanes.get_mut(&key) {
+            (lane.sampler, lane.paused) = (sampler, paused);
+        }
+    }
+
+    /// What it knows of a camera.
+    pub(super) fn camera(&self, key: Key) -> Option<(State, Sampler, bool)> {
+        let lane = self.lanes.get(&key)?;
+        let books = lane.books.lock().saved();
+        Some((books, lane.sampler, lane.paused))
     }
 
     pub(super) fn update(&mut self, key: Key, config: Arc<CameraConfig>) {

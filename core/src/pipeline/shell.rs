@@ -1,6 +1,7 @@
 //! Runs what the scheduler decides: work goes to the threads that the host lent, and one more thread waits for time.
 
-use super::account::Books;
+use super::account::{Account, Books};
+use super::checkpoint::CameraCheckpoint;
 use super::config::CameraConfig;
 use super::fair::Key;
 use super::job::{Found, Item, Leftover};
@@ -11,6 +12,7 @@ use super::{Outcome, PipelineHealth, SkipReason};
 use crate::clock::{Clock, Moment, Timestamp, UnixTime};
 use crate::error::{Error, ErrorCode, Result};
 use crate::event::Seldom;
+use crate::frame::CameraId;
 use crate::provider::{Provider, Reply, Request};
 use crate::resilience::{Budget, RateLimit, Saving, Spend};
 use crate::threads::Threads;
@@ -46,6 +48,8 @@ pub(super) struct State {
     pub(super) scheduler: Scheduler,
     pub(super) cameras: BTreeMap<Key, Arc<CameraWork>>,
     pub(super) next_key: u64,
+    /// Cameras of a checkpoint that were not added yet.
+    pub(super) pending: BTreeMap<CameraId, CameraCheckpoint>,
     /// Tickets with the threads: each does one thing at a time, and takes the next one while there is some.
     tickets: usize,
     /// What the timer waits for.
@@ -67,7 +71,52 @@ pub(super) struct CameraWork {
     seen: Mutex<GateSeen>,
 }
 
+impl State {
+    /// The account of all cameras, also of those that were removed and of those that a checkpoint has and nobody added.
+    pub(super) fn account(&mut self) -> Account {
+        let mut account = self.scheduler.account();
+        for camera in self.pending.values() {
+            account.merge(&camera.books.account);
+        }
+        account
+    }
+}
+
 impl CameraWork {
+    /// All that is known of the camera, between two frames; none where it was removed.
+    pub(super) fn checkpoint(&self, key: Key, shared: &Shared) -> Option<CameraCheckpoint> {
+        // Gate, triggers and books of the same moment: locked in this order, which is that of a frame's way.
+        let gate = lock(&self.gate);
+        let scene = lock(&self.scene);
+        let (books, sampler, paused) = shared.lock().scheduler.camera(key)?;
+        let (confirm, triggers, frame) = scene.checkpoint();
+        drop(scene);
+        let (seen, gate) = (gate.seen, gate.snapshot());
+        Some(CameraCheckpoint {
+            id: self.books.camera.clone(),
+            books,
+            sampler,
+            paused,
+            seen,
+            gate,
+            confirm,
+            triggers,
+            frame,
+        })
+    }
+
+    /// Goes on where a camera of this name was. What does not fit any more starts cold, and the log says so.
+    pub(super) fn resume(&self, saved: &CameraCheckpoint) {
+        let mut cold = lock(&self.scene).resume(&saved.confirm, &saved.triggers, saved.frame);
+        if let Err(error) = lock(&self.gate).resume(saved.seen, saved.gate.as_deref()) {
+            cold.push(format!("motion gate: {error}"));
+        }
+        tracing::info!(camera = saved.id.as_str(), cold = cold.len(), "camera restored");
+        for what in cold {
+            tracing::warn!(camera = saved.id.as_str(), what, "starts cold");
+        }
+    }
+
     pub(super) fn new(books: Arc<Books>, config: &Arc<CameraConfig>) -> Result<Self> {
         Ok(Self {
             books,
@@ -133,6 +182,7 @@ impl Shared {
             scheduler,
             cameras: BTreeMap::new(),
             next_key: 0,
+            pending: BTreeMap::new(),
             tickets: 0,
             armed: None,
             last_push: None,
@@ -339,9 +389,13 @@ impl Shared {
                 lock(&camera.gate).learn(job, (detections.clone(), answer.clone()), self.clock.now());
             }
             let wants_results = self.outlets.wants_results();
-            match caught(|| camera.scene().map(|mut scene| scene.look(&mut item, wants_results))) {
-                Some(Ok(seen)) => self.outlets.hand_on(seen, &camera.config()),
-                Some(Err(_)) | None => outcome = Outcome::Failed(ErrorCode::Internal),
+            let config = camera.config();
+            // Handed on before the triggers are let go: a checkpoint has both, or neither.
+            let shown = caught(|| {
+                camera.scene().map(|mut scene| self.outlets.hand_on(scene.look(&mut item, wants_results), &config))
+            });
+            if !matches!(shown, Some(Ok(()))) {
+                outcome = Outcome::Failed(ErrorCode::Internal);
             }
         }
         match item {

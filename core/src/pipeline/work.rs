@@ -1,6 +1,7 @@
 //! What a thread does with one frame of a camera: decisions are those of the gate, the cache, and the triggers.
 
 use super::cache::{Fingerprint, ResultCache, Thumbnail};
+use super::checkpoint::Kept;
 use super::config::CameraConfig;
 use super::input::Input;
 use super::job::{Found, Item, Job};
@@ -14,6 +15,7 @@ use crate::geometry::Size;
 use crate::imaging::mean_luma;
 use crate::motion::{MotionGate, MotionState};
 use crate::provider::Answer;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// An answer that the cache keeps.
@@ -30,7 +32,7 @@ pub(super) struct GateWork {
 }
 
 /// How a camera's gate stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct GateSeen {
     pub(super) state: Option<MotionState>,
     pub(super) open: bool,
@@ -73,6 +75,20 @@ impl GateWork {
         Ok(())
     }
 
+    /// What the gate knows; none without a gate.
+    pub(super) fn snapshot(&self) -> Option<Arc<[u8]>> {
+        self.gate.as_ref().map(|gate| gate.snapshot().into())
+    }
+
+    /// Goes on where another one was; an error where the gate starts cold.
+    pub(super) fn resume(&mut self, seen: GateSeen, snapshot: Option<&[u8]>) -> Result<()> {
+        self.seen = seen;
+        match (&mut self.gate, snapshot) {
+            (Some(gate), Some(snapshot)) => gate.restore(snapshot),
+            _ => Ok(()),
+        }
+    }
+
     /// Shows a frame to the gate and to the cache.
     pub(super) fn look(&mut self, job: &mut Job, now: Timestamp) -> Result<Verdict> {
         let near = self.cache.wants_thumbnail();
@@ -97,11 +113,11 @@ impl GateWork {
             (decision.gate, decision.open, decision.motion) = (Some(motion.state), motion.reason, motion.fraction);
             self.seen.state = Some(motion.state);
             self.seen.open = motion.open;
-            self.seen.frames += 1;
+            self.seen.frames = self.seen.frames.saturating_add(1);
             if !motion.open {
                 return Ok(Verdict::Closed);
             }
-            self.seen.opened += 1;
+            self.seen.opened = self.seen.opened.saturating_add(1);
         }
         if self.config.cache.capacity == 0 {
             return Ok(Verdict::Open);
@@ -184,7 +200,7 @@ pub struct FrameResult {
 }
 
 /// A scene that outlives the frame, for triggers of the host.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct OwnedScene {
     pub(super) camera: CameraId,
     pub(super) pts: Timestamp,
@@ -249,6 +265,43 @@ impl SceneWork {
         next.frame = self.frame;
         *self = next;
         Ok(())
+    }
+
+    /// What confirmation and triggers know, and the size of the last frame.
+    pub(super) fn checkpoint(&self) -> (Kept, Vec<Kept>, Size) {
+        let confirm = Kept::new("confirmation", &self.config.confirmation, self.confirm.state());
+        let kept = |trigger: &TriggerMachine| {
+            let config = trigger.config();
+            Kept::new(&config.name, &(config, &self.config.zones), trigger.state())
+        };
+        (confirm, self.triggers.iter().map(kept).collect(), self.frame)
+    }
+
+    /// Goes on where another one was; gives the names of those that start cold, since they are made of something else now.
+    pub(super) fn resume(&mut self, confirm: &Kept, triggers: &[Kept], frame: Size) -> Vec<String> {
+        let mut cold = Vec::new();
+        self.frame = frame;
+        let config = &self.config;
+        let resumed = confirm.state(&config.confirmation).and_then(|state| {
+            Confirm::new(config.confirmation.clone()).and_then(|confirm| confirm.with_state(state)).ok()
+        });
+        match resumed {
+            Some(resumed) => self.confirm = resumed,
+            None => cold.push(confirm.name.clone()),
+        }
+        for trigger in &mut self.triggers {
+            // One of a new name has nothing to go on with.
+            let Some(kept) = triggers.iter().find(|kept| kept.name == *trigger.config().name) else { continue };
+            let resumed = kept.state(&(trigger.config(), &config.zones)).and_then(|state| {
+                let made = TriggerMachine::new(trigger.config().clone(), &config.zones);
+                made.and_then(|made| made.with_state(state)).ok()
+            });
+            match resumed {
+                Some(resumed) => *trigger = resumed,
+                None => cold.push(kept.name.clone()),
+            }
+        }
+        cold
     }
 
     /// Shows an item to the triggers. `results` says whether somebody wants every answer.

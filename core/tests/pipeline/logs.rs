@@ -12,7 +12,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-type Line = (Level, String, BTreeMap<String, String>);
+pub(crate) type Line = (Level, String, BTreeMap<String, String>);
 
 /// Keeps every line.
 struct Log(Arc<Mutex<Vec<Line>>>);
@@ -55,7 +55,7 @@ impl Subscriber for Log {
 }
 
 /// The lines of the whole process so far with this message and this field.
-fn lines(message: &str, field: &str, value: &str) -> Vec<Line> {
+pub(crate) fn lines(message: &str, field: &str, value: &str) -> Vec<Line> {
     static LOG: OnceLock<Arc<Mutex<Vec<Line>>>> = OnceLock::new();
     let log = LOG.get_or_init(|| {
         let log = Arc::new(Mutex::new(Vec::new()));

@@ -4,6 +4,7 @@
 
 mod account;
 mod bad_input;
+mod checkpoint;
 #[path = "../common/mod.rs"]
 #[cfg(feature = "prometheus")]
 mod common;

@@ -6,7 +6,7 @@ mod line;
 mod stats;
 
 pub use config::OutletConfig;
-pub(crate) use line::{Backlog, Offered};
+pub(crate) use line::{Backlog, Counts, Offered};
 pub use stats::OutletStats;
 
 use super::{Event, RetryAfter, Seldom, Sink};

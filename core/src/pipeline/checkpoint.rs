@@ -1,0 +1,292 @@
+//! All that a pipeline knows, as data: what a process that was killed goes on with.
+
+use super::account::{Account, State};
+use super::batcher::Batcher;
+use super::histogram::Histogram;
+use super::sampler::Sampler;
+use super::work::GateSeen;
+use super::{DropReason, Outcome, Pipeline};
+use crate::error::{Error, Result};
+use crate::event::{Backlog, Counts};
+use crate::frame::CameraId;
+use crate::geometry::Size;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// All that a pipeline knows, at one moment of each camera: accounts, decisions, samplers, motion gates, confirmation,
+/// triggers, and events that were not delivered yet.
+///
+/// Frames that were on their way are not in it; they count as `Dropped(Shutdown)`. Neither are answers that the cache
+/// keeps, tokens of the rate limit, and money, which a `Budget` keeps in a journal of its own.
+///
+/// ```
+/// # fn main() -> guarita::Result<()> { guarita_example() }
+/// # #[cfg(not(feature = "testkit"))] fn guarita_example() -> guarita::Result<()> { Ok(()) }
+/// # #[cfg(feature = "testkit")]
+/// # fn guarita_example() -> guarita::Result<()> {
+/// use guarita::{CameraConfig, Pipeline, PipelineCheckpoint, testkit::FakeProvider};
+/// use std::sync::Arc;
+/// let provider = Arc::new(FakeProvider::new("fake"));
+/// let pipeline = Pipeline::builder(provider.clone()).build()?;
+/// pipeline.add_camera(CameraConfig::new("gate-7"))?;
+/// let bytes = pipeline.checkpoint().to_bytes(); // written to a new file, which then takes the old one's name
+/// drop(pipeline);
+///
+/// let checkpoint = PipelineCheckpoint::from_bytes(&bytes)?;
+/// let pipeline = Pipeline::builder(provider).restore(checkpoint).build()?;
+/// let gate_7 = pipeline.add_camera(CameraConfig::new("gate-7"))?; // goes on where it was
+/// # assert_eq!(gate_7.stats().account.pushed, 0);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PipelineCheckpoint {
+    pub(super) flow: Flow,
+    /// Of cameras that were removed.
+    pub(super) removed: Account,
+    pub(super) cameras: Vec<CameraCheckpoint>,
+    pub(super) outlets: SavedOutlets,
+}
+
+/// What the scheduler knows beside its cameras.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Flow {
+    pub(super) paused: bool,
+    pub(super) batcher: Batcher,
+    pub(super) stages: Vec<Histogram>,
+    pub(super) gate_age: Histogram,
+    pub(super) age: Histogram,
+}
+
+/// One camera.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct CameraCheckpoint {
+    pub(super) id: CameraId,
+    pub(super) books: State,
+    pub(super) sampler: Sampler,
+    pub(super) paused: bool,
+    pub(super) seen: GateSeen,
+    /// A snapshot of the motion gate.
+    #[serde(with = "bytes")]
+    pub(super) gate: Option<Arc<[u8]>>,
+    pub(super) confirm: Kept,
+    pub(super) triggers: Vec<Kept>,
+    /// The size of the last frame that was looked at.
+    pub(super) frame: Size,
+}
+
+/// The state of a machine, and what the machine was made of, both as JSON: types that leave fields out, as these do, need
+/// a format with names in it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct Kept {
+    pub(super) name: String,
+    made_of: String,
+    state: String,
+}
+
+impl Kept {
+    pub(super) fn new(name: &str, made_of: &impl Serialize, state: &impl Serialize) -> Self {
+        Self { name: name.into(), made_of: json(made_of), state: json(state) }
+    }
+
+    /// The state, for a machine that is made of the same.
+    pub(super) fn state<T: DeserializeOwned>(&self, made_of: &impl Serialize) -> Option<T> {
+        if self.made_of != json(made_of) {
+            return None;
+        }
+        serde_json::from_str(&self.state).ok()
+    }
+}
+
+/// Plain data; what could not be written would be read by nobody, and its machine starts cold.
+fn json(of: &impl Serialize) -> String {
+    serde_json::to_string(of).unwrap_or_default()
+}
+
+/// What waits for the host's code, by name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct SavedOutlets {
+    pub(super) events: Vec<(CameraId, Arc<str>, u64)>,
+    pub(super) triggers: BTreeMap<Arc<str>, SavedOutlet>,
+    pub(super) sinks: BTreeMap<Arc<str>, SavedOutlet>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct SavedOutlet {
+    counts: Counts,
+    /// Each as JSON.
+    waiting: Vec<String>,
+}
+
+impl SavedOutlet {
+    pub(super) fn new<T: Serialize>(backlog: &Backlog<T>) -> Self {
+        Self { counts: backlog.counts, waiting: backlog.waiting.iter().map(json).collect() }
+    }
+
+    /// Takes out of the list what waits for this name.
+    pub(super) fn take<T: DeserializeOwned>(list: &mut BTreeMap<Arc<str>, Self>, name: &str) -> Backlog<T> {
+        let Some(Self { mut counts, waiting }) = list.remove(name) else { return Backlog::default() };
+        let all = waiting.len();
+        let waiting: std::collections::VecDeque<T> =
+            waiting.iter().filter_map(|text| serde_json::from_str(text).ok()).collect();
+        let lost = all - waiting.len();
+        if lost > 0 {
+            counts.dropped = counts.dropped.saturating_add(lost as u64);
+            tracing::warn!(outlet = name, lost, "what waited in the checkpoint cannot be read");
+        }
+        Backlog { counts, waiting }
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
+const MARK: &[u8; 8] = b"guaritaP";
+/// Raised whenever what is written, or what it means, changes; the snapshot of a gate has a version of its own.
+const VERSION: u16 = 1;
+const HEAD: usize = MARK.len() + size_of::<u16>();
+const SUM: usize = size_of::<u32>();
+
+impl PipelineCheckpoint {
+    /// As bytes: a mark, a version, the data, and a CRC-32 of all that. About 1.3 MB for each camera with a motion gate at
+    /// its default width, and 45 bytes for each decision that `explain` reaches.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = MARK.to_vec();
+        bytes.extend(VERSION.to_le_bytes());
+        // Plain data into memory: nothing that could fail.
+        let mut bytes = postcard::to_extend(self, bytes).unwrap_or_default();
+        let sum = crc32fast::hash(&bytes);
+        bytes.extend(sum.to_le_bytes());
+        bytes
+    }
+
+    /// The way back.
+    ///
+    /// # Errors
+    /// `DataCorrupt` for bytes that are cut off, damaged or no checkpoint, `Unsupported` for one of another version of
+    /// guarita. Then a pipeline starts cold.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let torn =
+            || Error::data_corrupt("no checkpoint of a pipeline, or one that was cut off or damaged; start cold");
+        let (content, sum) = bytes.split_last_chunk::<SUM>().ok_or_else(torn)?;
+        if content.len() < HEAD || !content.starts_with(MARK) || crc32fast::hash(content) != u32::from_le_bytes(*sum) {
+            return Err(torn());
+        }
+        let (head, content) = content.split_at(HEAD);
+        let version = head.last_chunk().map_or(0, |version| u16::from_le_bytes(*version));
+        if version != VERSION {
+            return Err(Error::unsupported(format!(
+                "a checkpoint of version {version}; this is version {VERSION}: start cold"
+            )));
+        }
+        let checkpoint: Self = postcard::from_bytes(content).map_err(|error| torn().with_source(error))?;
+        let flow = &checkpoint.flow;
+        let sound = flow.stages.iter().chain([&flow.gate_age, &flow.age]).all(Histogram::is_sound);
+        if sound { Ok(checkpoint) } else { Err(torn()) }
+    }
+
+    /// Leaves out what motion gates have learnt, which is nearly all of a checkpoint: they then start cold, and take some
+    /// seconds to learn again.
+    pub fn without_gates(mut self) -> Self {
+        for camera in &mut self.cameras {
+            camera.gate = None;
+        }
+        self
+    }
+
+    /// The cameras in it.
+    pub fn cameras(&self) -> impl Iterator<Item = &CameraId> {
+        self.cameras.iter().map(|camera| &camera.id)
+    }
+
+    /// What became of all frames up to it. It adds up, and nothing in it is in flight.
+    pub fn account(&self) -> Account {
+        let mut total = self.removed.clone();
+        for camera in &self.cameras {
+            total.merge(&camera.books.account);
+        }
+        total
+    }
+}
+
+impl Account {
+    /// As it stands after a crash: what was on its way will not come.
+    pub(super) fn without_flight(mut self) -> Self {
+        self.outcomes.add_many(Outcome::Dropped(DropReason::Shutdown), std::mem::take(&mut self.in_flight));
+        self
+    }
+}
+
+impl Pipeline {
+    /// All that it knows, for [`PipelineBuilder::restore`](crate::PipelineBuilder::restore), in this process or the next
+    /// one. It goes on meanwhile: each camera waits for as long as its own part takes, some milliseconds, after at most one
+    /// frame that is being looked at.
+    ///
+    /// An event that is fired meanwhile is in the checkpoint as fired and waiting, or not at all; never as fired and lost.
+    /// One that is delivered after the checkpoint is delivered again after a restore, with the same id.
+    ///
+    /// Not to be called from a sink's, trigger's or log's code on behalf of the pipeline itself.
+    pub fn checkpoint(&self) -> PipelineCheckpoint {
+        let shared = &self.shared;
+        let state = shared.lock();
+        let works: Vec<_> = state.cameras.iter().map(|(key, work)| (*key, Arc::clone(work))).collect();
+        // One that is added meanwhile is in the checkpoint as it was in the one before.
+        let pending: Vec<_> = state.pending.values().cloned().collect();
+        drop(state);
+        let mut cameras: Vec<_> =
+            works.iter().filter_map(|(key, work)| Some((*key, work.checkpoint(*key, shared)?))).collect();
+        // After the cameras: what they have fired by now waits there. Triggers of the host before the sinks, for the same
+        // reason.
+        let outlets = shared.outlets.checkpoint();
+        let mut state = shared.lock();
+        let (flow, removed) = (state.scheduler.flow(), state.scheduler.removed_account().without_flight());
+        // One that was removed meanwhile is in the account of those.
+        cameras.retain(|(key, _)| state.cameras.contains_key(key));
+        let cameras = cameras.into_iter().map(|(_, camera)| camera).chain(pending).collect();
+        PipelineCheckpoint { flow, removed, cameras, outlets }
+    }
+}
+
+/// Bytes as such: a sequence of numbers is slow.
+mod bytes {
+    use serde::de::{Error, SeqAccess, Visitor};
+    use serde::{Deserializer, Serializer};
+    use std::fmt;
+    use std::sync::Arc;
+
+    type Bytes = Option<Arc<[u8]>>;
+
+    pub(super) fn serialize<S: Serializer>(bytes: &Bytes, serializer: S) -> Result<S::Ok, S::Error> {
+        // A snapshot is never empty.
+        serializer.serialize_bytes(bytes.as_deref().unwrap_or_default())
+    }
+
+    struct Reads;
+
+    impl<'de> Visitor<'de> for Reads {
+        type Value = Bytes;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("bytes")
+        }
+
+        fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
+            Ok((!bytes.is_empty()).then(|| bytes.into()))
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Bytes, A::Error> {
+            let mut bytes: Vec<u8> = Vec::new();
+            while let Some(byte) = list.next_element()? {
+                bytes.push(byte);
+            }
+            self.visit_bytes(&bytes)
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Bytes, D::Error> {
+        deserializer.deserialize_bytes(Reads)
+    }
+}
