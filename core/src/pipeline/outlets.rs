@@ -45,12 +45,15 @@ impl Sinks {
     }
 }
 
+/// Whoever wants every answer.
+pub(super) type TakeResult = Box<dyn FnMut(&FrameResult) + Send>;
+
 /// What the builder collects for them.
 #[derive(Default)]
 pub(super) struct Wanted {
     pub(super) sinks: Vec<(Arc<str>, Box<dyn Sink>, OutletConfig)>,
     pub(super) triggers: Vec<(Arc<str>, Box<dyn Trigger>, OutletConfig)>,
-    pub(super) results: Vec<(Arc<str>, Box<dyn FnMut(&FrameResult) + Send>, OutletConfig)>,
+    pub(super) results: Vec<(Arc<str>, TakeResult, OutletConfig)>,
 }
 
 impl Outlets {

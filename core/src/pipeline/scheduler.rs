@@ -73,6 +73,7 @@ enum Place {
 
 #[derive(Debug)]
 struct Batch {
+    #[expect(clippy::vec_box, reason = "they come from a queue of boxes and go to another one")]
     jobs: Vec<Box<Job>>,
     sent: Timestamp,
     expires: Timestamp,

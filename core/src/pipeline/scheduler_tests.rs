@@ -598,7 +598,7 @@ fn live(seed: u64, steps: usize) -> (String, BTreeSet<String>) {
             writeln!(bench.log, "{whole}").unwrap();
         }
     }
-    bench.end(seed % 3 == 0);
+    bench.end(seed.is_multiple_of(3));
     (bench.log, bench.seen)
 }
 

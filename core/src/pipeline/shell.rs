@@ -167,7 +167,6 @@ const TURN: Duration = Duration::from_millis(2);
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
 impl Shared {
-    #[expect(clippy::too_many_arguments, reason = "all of them are the builder's")]
     pub(super) fn new(
         provider: Arc<dyn Provider>,
         clock: Arc<dyn Clock>,

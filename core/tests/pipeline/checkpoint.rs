@@ -28,7 +28,7 @@ fn somebody(seed: u64, step: i64) -> Option<BoundingBox> {
     let step = step.unsigned_abs();
     let (visit, within) = (step / 40, step % 40);
     let walk = chance(seed, visit);
-    if walk % 3 == 0 || within < walk % 11 {
+    if walk.is_multiple_of(3) || within < walk % 11 {
         return None;
     }
     let x = 4.0 + ((within.min(25) * (1 + walk % 4)) % 130) as f32;
@@ -112,7 +112,7 @@ fn course(kills: &[i64], keep_gates: bool) -> Told {
                 let camera = frame.meta().camera.as_str();
                 let seed = u64::from(camera.as_bytes().last().copied().unwrap_or(0));
                 let step = frame.meta().pts.as_nanos() / 1_000_000 / STEP_MS;
-                let missed = chance(seed, step as u64) % 5 == 0;
+                let missed = chance(seed, step as u64).is_multiple_of(5);
                 let person = Label { id: 0, name: "person".into() };
                 let confidence = 0.55 + (chance(seed, step as u64 + 9) % 400) as f32 / 1000.0;
                 let items = somebody(seed, step).filter(|_| !missed).map(|at| Detection::new(at, person, confidence));
@@ -173,7 +173,7 @@ fn a_course_with_interruptions_is_the_same_as_one_without() {
     for outcome in ["Skipped(NoMotion)", "Skipped(SampledOut)", "Analysed"] {
         assert!(format!("{:?}", whole.decisions).contains(outcome), "{outcome}");
     }
-    let kills: Vec<i64> = (0..400).filter(|step| chance(5, *step as u64) % 9 == 0).collect();
+    let kills: Vec<i64> = (0..400).filter(|step| chance(5, *step as u64).is_multiple_of(9)).collect();
     assert!(kills.len() > 25);
     let broken = course(&kills, true);
     assert_eq!(broken, whole);

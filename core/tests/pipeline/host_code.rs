@@ -135,7 +135,7 @@ impl Drop for CallsBack {
         if let Some(camera) = self.1.get() {
             assert!(camera.stats().account.balances());
         }
-        if self.2.fetch_add(1, Ordering::SeqCst) % 3 == 0 {
+        if self.2.fetch_add(1, Ordering::SeqCst).is_multiple_of(3) {
             panic!("a buffer of the host's");
         }
     }

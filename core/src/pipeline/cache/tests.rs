@@ -141,8 +141,6 @@ fn the_oldest_makes_room() {
     assert_eq!(cache.len(), 3);
     cache.put(key(9), None, 9, ms(7));
     assert!(cache.get(&key(2), None, ms(7)).is_some() && cache.get(&key(3), None, ms(7)).is_none());
-    cache.clear();
-    assert_eq!((cache.len(), cache.get(&key(2), None, ms(8))), (0, None));
 }
 
 #[test]
