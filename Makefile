@@ -1,5 +1,5 @@
-# guarita: `make demo` finds objects in real pictures and clips, `make test` runs every test. Both set up all they need in the
-# checkout; a second run is quick. Needs cargo, python3 (3.11 or newer), npm, gcc.
+# guarita: `make demo` watches real clips with zones and triggers, `make test` runs every test. Both set up all they need in
+# the checkout; a second run is quick. Needs cargo, python3 (3.11 or newer), npm, gcc.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -67,12 +67,18 @@ clips: setup ## Fetches a minute of street video into .clips
 
 # --- the two commands --------------------------------------------------------------------------------------------
 
-# The clip of 1906 was filmed from a moving cable car, the gate's worst case; the asset is from a fixed camera.
-demo: models pictures clips stand-in ## Finds objects in pictures and in a clip, prints tables, writes annotated PNGs
+# `watch` is the main job: three cameras over one clip, and two more over an asset where there is one. The clip of 1906 was
+# filmed from a moving cable car, the gate's worst case; the asset is from a fixed camera.
+demo: models pictures clips stand-in ## Watches cameras, fires triggers, accounts for every frame, writes PNGs to out
 	@cargo build --release --quiet -p guarita-examples
 	@extra=(); for file in $(ASSETS)/images/bus.jpg $(ASSETS)/images/zidane.jpg; do [ ! -f $$file ] || extra+=($$file); done; \
 	target/release/detect --model $(MODELS)/coco_ssd_mobilenet_v2.onnx --out out $(PICTURES) "$${extra[@]}"
-	@echo; echo "market_street.mp4 was filmed in 1906 from a moving cable car: the worst case of a motion gate"; echo
+	@echo; echo "cameras with zones and triggers (examples/watch/cameras.toml), twice as fast as they were filmed"; echo
+	@rm -rf out/watch; extra=(); \
+	[ ! -f $(ASSETS)/video/vtest.avi ] || extra+=(examples/watch/plaza.toml --clips $(ASSETS)/video); \
+	target/release/watch --model $(MODELS)/coco_ssd_mobilenet_v2.onnx --out out/watch --speed 2x --clips $(CLIPS) \
+	  examples/watch/cameras.toml "$${extra[@]}"
+	@echo; echo "the motion gate alone: market_street.mp4 was filmed from a moving cable car, its worst case"; echo
 	@extra=(); for file in $(ASSETS)/video/vtest.avi; do [ ! -f $$file ] || extra+=($$file); done; \
 	target/release/gate --model $(MODELS)/coco_ssd_mobilenet_v2.onnx --out out $(CLIPS)/market_street.mp4 "$${extra[@]}"
 	@clip=$(ASSETS)/video/vtest.avi; [ -f $$clip ] || exit 0; \

@@ -28,8 +28,8 @@ use std::time::Duration;
 /// Watches cameras: samples their frames, opens motion gates, looks with a detector, fires triggers, delivers events,
 /// and at the end says what became of every frame.
 ///
-/// The cameras, their zones and triggers, and the sinks that events go to stand in TOML files; examples/watch/cameras.toml
-/// explains them. A camera shows a clip, with one decoder for each. On a terminal a table shows how the cameras do;
+/// The cameras, their zones and triggers, and the sinks that events go to stand in TOML files, which
+/// examples/watch/cameras.toml explains. A camera shows a clip, with one decoder for each. On a terminal a table shows how the cameras do;
 /// elsewhere it is printed every 5 s. Events are printed as they fire.
 ///
 /// Into the folder OUT go the files of sinks, events/*.png (the frames of events with zones and boxes drawn) and
@@ -52,8 +52,8 @@ struct Arguments {
     /// Threads that compute, inference included (default: as [pipeline] says, or one for each processor)
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    /// How fast the clips go by: realtime, twice as fast (2x), or as fast as frames are looked at, so that none is dropped
-    /// (fastest)
+    /// How fast the clips go by: realtime, twice as fast (2x), or as fast as frames are looked at, so that none is
+    /// dropped (fastest)
     #[arg(long, value_name = "realtime|fastest|2x", default_value = "realtime")]
     speed: Speed,
     /// Stop after so many seconds of video
@@ -99,8 +99,8 @@ fn main() -> ExitCode {
 
 /// Watches every camera; false where something failed on the way.
 fn run(arguments: &Arguments) -> Result<bool, Error> {
-    if arguments.seconds.is_some_and(|seconds| !(seconds > 0.0)) {
-        return Err(wrong("--seconds must be more than 0".into()));
+    if arguments.seconds.is_some_and(|seconds| !(0.001..=1e9).contains(&seconds)) {
+        return Err(wrong("--seconds must lie in 0.001..1000000000".into()));
     }
     let config = Config::read(&arguments.files, &arguments.clips)?;
     if config.cameras.is_empty() {

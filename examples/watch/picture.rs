@@ -55,6 +55,8 @@ fn annotated(event: &Event, picture: &EventPicture, zones: &[Zone]) -> Result<Ca
     let mut canvas = if factor > 1 { shown.resized(size) } else { shown };
     // The picture may be a part of the frame.
     let (left, top, scale) = (picture.region.x1, picture.region.y1, factor as f32);
+    let whole =
+        picture.region.width() >= event.frame.width as f32 && picture.region.height() >= event.frame.height as f32;
     let mut taken = Vec::new();
     // The event's own zone last, above the others.
     let (here, elsewhere): (Vec<_>, Vec<_>) = zones.iter().partition(|zone| Some(&zone.name) == event.zone.as_ref());
@@ -66,7 +68,8 @@ fn annotated(event: &Event, picture: &EventPicture, zones: &[Zone]) -> Result<Ca
             let y = (point.y * event.frame.height as f32 - top) * scale;
             (x.round() as i32, y.round() as i32)
         };
-        if color == HERE {
+        // A part of the frame mostly lies inside: tinted, it would only be dull.
+        if whole && color == HERE {
             let share = |pixel: i32, from: f32, side: u32| ((pixel as f32 + 0.5) / scale + from) / side.max(1) as f32;
             let inside = |x: i32, y: i32| {
                 let (x, y) = (share(x, left, event.frame.width), share(y, top, event.frame.height));

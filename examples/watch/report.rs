@@ -93,7 +93,7 @@ impl Report<'_> {
         }
         writeln!(
             f,
-            "batches   {} with {} frames, {:.0} % full ({} frames is the most)",
+            "batches   {} with {} frames, {:.0} % full (at most {} together)",
             stats.batches,
             stats.batched,
             stats.batch_fill() * 100.0,

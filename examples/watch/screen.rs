@@ -127,7 +127,7 @@ impl Table {
         let name_width =
             stats.cameras.iter().map(|camera| camera.id.as_str().chars().count()).max().unwrap_or(0).max(6);
         let mut lines = vec![format!(
-            "{:<name_width$}  priority  frames/s   open  analysed  skipped  dropped  failed   age ms  events  gate",
+            "{:<name_width$}  frames/s   open  analysed   age ms  events  dropped  skipped  failed  priority  gate",
             "camera"
         )];
         for camera in &stats.cameras {
@@ -160,7 +160,8 @@ fn row(camera: &CameraStats, name_width: usize, rate: f64) -> String {
     let name = camera.id.as_str();
     let priority = format!("{:?}", camera.priority).to_lowercase();
     format!(
-        "{name:<name_width$}  {priority:<8}  {rate:>8.1}  {open:>5}  {analysed:>8}  {skipped:>7}  {dropped:>7}  {failed:>6}  {age:>7}  {events:>6}  {gate}",
+        "{name:<name_width$}  {rate:>8.1}  {open:>5}  {analysed:>8}  {age:>7}  {events:>6}  {dropped:>7}  \
+         {skipped:>7}  {failed:>6}  {priority:<8}  {gate}",
         events = camera.events
     )
 }

@@ -167,7 +167,8 @@ fn cameras_are_watched_and_every_frame_is_accounted_for() {
              cache = {{ capacity = 0 }}\n{more}\
              [[camera.zones]]\nname = \"middle\"\narea = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]]\n\
              anchor = \"center\"\n\
-             [[camera.triggers]]\nname = \"red thing\"\nwhen = {{ present = {{ zone = \"middle\" }} }}\npicture = \"frame\"\n"
+             [[camera.triggers]]\nname = \"red thing\"\n\
+             when = {{ present = {{ zone = \"middle\" }} }}\npicture = \"frame\"\n"
         ));
     }
     let file = write(&folder, "cameras.toml", &file);
@@ -218,7 +219,7 @@ fn cameras_are_watched_and_every_frame_is_accounted_for() {
     let options = [file.as_str(), "--out", folder.name(), "--speed", "0.5x", "--seconds", "3", "--pictures", "0"];
     let (status, out, err) = watch(&[&options[..], &MODEL[..]].concat());
     assert_eq!((status, err.as_str()), (Some(0), ""), "{out}");
-    assert!(out.contains("priority  frames/s") && out.contains("\n90 pushed = "), "{out}");
+    assert!(out.contains("frames/s   open  analysed   age ms  events") && out.contains("\n90 pushed = "), "{out}");
 }
 
 /// The picture of an event: the frame enlarged, with the zone's edge, and a caption below.
