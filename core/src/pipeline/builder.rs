@@ -80,7 +80,8 @@ impl PipelineConfig {
         within("batch_wait_s", self.batch_wait_s, 0.0, 10.0)?;
         within("provider_timeout_s", self.provider_timeout_s, 0.01, 3600.0)?;
         within("slow_frame_s", self.slow_frame_s, 0.001, 3600.0)?;
-        self.rate_limit.as_ref().map_or(Ok(()), RateLimitConfig::validate)
+        let rate_limit = self.rate_limit.as_ref().map_or(Ok(()), RateLimitConfig::validate);
+        rate_limit.map_err(|error| Error::invalid_config(format!("rate_limit.{error}")))
     }
 
     /// One pool for each size that is asked for.

@@ -197,8 +197,12 @@ impl CameraConfig {
         ] {
             within(field, len as f64, 0.0, MAX_LIST as f64)?;
         }
-        self.cache.validate()?;
-        self.confirmation.validate()?;
+        let inside = |field: &str, result: Result<()>| {
+            result.map_err(|error| Error::invalid_config(format!("{field}.{error}")))
+        };
+        inside("cache", self.cache.validate())?;
+        inside("confirmation", self.confirmation.validate())?;
+        inside("motion", self.motion.validate())?;
         let period = if self.fps > 0.0 { 1.0 / self.fps } else { 0.0 };
         if self.confirmation.k > 1 && self.confirmation.max_gap_s <= period {
             return bad(format!(
