@@ -32,7 +32,7 @@ fn configs_that_cannot_be() {
     refuse(&|config| config.queue = 0, "queue", bad);
     refuse(&|config| config.max_age_s = f64::INFINITY, "max_age_s", bad);
     refuse(&|config| config.min_confidence = 1.5, "min_confidence", bad);
-    refuse(&|config| drop(config.class_confidence.insert("cat".into(), f32::NAN)), "class_confidence.cat", bad);
+    refuse(&|config| config.class_confidence = [("cat".into(), f32::NAN)].into(), "class_confidence.cat", bad);
     refuse(&|config| config.queue_policy = Some(QueuePolicy::NeverDropCritical), "queue_policy", bad);
     refuse(&|config| config.host_triggers = vec!["none".into()], "none", bad);
     refuse(&|config| config.motion.history_s = 0.0, "history_s", bad);
