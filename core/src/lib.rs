@@ -87,3 +87,15 @@ pub use resilience::{
 pub use source::{SourceConfig, VideoSource};
 pub use threads::Threads;
 pub use zone::{Anchor, Zone};
+
+/// The programs in the texts compile, and those that can run do.
+#[cfg(doctest)]
+mod texts {
+    #[doc = include_str!("../../README.md")]
+    mod readme {}
+    #[cfg(feature = "prometheus")]
+    #[doc = include_str!("../../docs/guide/metrics.md")]
+    mod metrics {}
+    #[doc = include_str!("../../docs/guide/pipeline.md")]
+    mod pipeline {}
+}

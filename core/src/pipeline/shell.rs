@@ -358,7 +358,8 @@ impl Shared {
             // Nobody waits for it any more where the pipeline is gone.
             if let Some(shared) = shared.upgrade() {
                 let now = shared.clock.now();
-                if let Err(error) = &answer {
+                // One that was taken back did what it was told.
+                if let Some(error) = answer.as_ref().err().filter(|error| error.code() != ErrorCode::Cancelled) {
                     shared.warn_of(error, now);
                 }
                 let mut state = shared.lock();

@@ -6,8 +6,8 @@ mod account;
 mod bad_input;
 mod checkpoint;
 #[path = "../common/mod.rs"]
-#[cfg(feature = "prometheus")]
 mod common;
+mod guide;
 mod host_code;
 mod load;
 mod logs;
