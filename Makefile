@@ -78,7 +78,11 @@ demo: models pictures clips stand-in ## Finds objects in pictures and in a clip,
 
 test: models stand-in fixtures-check ## Runs every test: Rust, and the Python of models/
 	@[ -d $(ASSETS) ] || echo "note: no assets at $(ASSETS): the tests that want them say that they are skipped"
-	cargo test --workspace --all-features
+	cargo test --workspace --all-features --no-run
+	@mkdir -p out; cargo test --quiet --workspace --all-features --test soak -- --ignored --nocapture >out/soak.txt 2>&1 & soak=$$!; \
+	result=0; cargo test --workspace --all-features || result=1; \
+	echo; echo "the soak, which ran beside them for a minute:"; \
+	wait $$soak || result=1; cat out/soak.txt; exit $$result
 	cd models && ../$(PYTHON) -m unittest -q test_provision
 
 # --- quality -----------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ mod failure;
 #[path = "../../src/resilience/money.rs"]
 mod money;
 #[path = "../../src/resilience/random.rs"]
-mod random;
+pub(crate) mod random;
 #[path = "../../src/resilience/retry.rs"]
 mod retry;
 #[path = "../../src/resilience/steady.rs"]

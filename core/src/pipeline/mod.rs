@@ -20,10 +20,13 @@ mod input;
 mod job;
 mod outcome;
 mod outlets;
+#[cfg(feature = "video")]
+mod run_file;
 mod sampler;
 mod scheduler;
 mod shell;
 mod stats;
+mod tickets;
 mod work;
 
 pub use account::Account;
@@ -36,6 +39,8 @@ pub use histogram::Histogram;
 pub use input::{Admission, EncodedFrame, Input};
 pub use job::Stage;
 pub use outcome::{DropReason, Outcome, OutcomeCounts, SkipReason};
+#[cfg(feature = "video")]
+pub use run_file::{ChunkReport, RunEnd, RunFileConfig, RunSummary};
 pub use stats::{CameraStats, PipelineHealth, PipelineStats, ShutdownReport};
 pub use work::FrameResult;
 

@@ -6,6 +6,7 @@ use super::fair::Key;
 use super::job::{Found, Item, Leftover};
 use super::outlets::Outlets;
 use super::scheduler::{Scheduler, Verdict, Work};
+use super::tickets::Tickets;
 use super::work::{GateSeen, GateWork, SceneWork, whole};
 use super::{Outcome, PipelineHealth, SkipReason};
 use crate::clock::{Clock, Moment, Timestamp, UnixTime};
@@ -42,12 +43,7 @@ pub(super) struct State {
     pub(super) scheduler: Scheduler,
     pub(super) cameras: BTreeMap<Key, Arc<CameraWork>>,
     pub(super) next_key: u64,
-    /// Tickets with the threads: each does one thing at a time, and takes the next one while there is some.
-    tickets: usize,
-    /// What the timer waits for.
-    armed: Option<Timestamp>,
-    /// Somebody waits for the last frame to end.
-    draining: usize,
+    tickets: Tickets,
     ended: bool,
 }
 
@@ -125,9 +121,7 @@ impl Shared {
             scheduler,
             cameras: BTreeMap::new(),
             next_key: 0,
-            tickets: 0,
-            armed: None,
-            draining: 0,
+            tickets: Tickets::new(threads.count()),
             ended: false,
         };
         Self {
@@ -153,26 +147,17 @@ impl Shared {
     /// dropped, all of it without the lock.
     pub(super) fn leave(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         let now = self.clock.now();
-        let fresh = self.wants_ticket(&state, now);
-        if fresh {
-            state.tickets += 1;
-        }
-        let due = state.scheduler.due(now);
-        let earlier = due.is_some_and(|due| state.armed.is_none_or(|armed| due < armed));
-        if earlier {
-            // Nobody needs to say it again.
-            state.armed = due;
-        }
-        let drained = state.draining > 0 && state.scheduler.is_drained();
-        let leftovers = state.scheduler.take_leftovers();
+        let State { scheduler, tickets, .. } = &mut *state;
+        let calls = tickets.call(|| scheduler.has_work(now), scheduler.due(now), scheduler.is_drained());
+        let leftovers = scheduler.take_leftovers();
         drop(state);
-        if fresh {
+        if calls.thread {
             self.spawn_ticket();
         }
-        if earlier {
+        if calls.timer {
             self.timer.notify_one();
         }
-        if drained {
+        if calls.drained {
             self.drained.notify_all();
         }
         self.drop_leftovers(leftovers, now);
@@ -213,7 +198,7 @@ impl Shared {
             let mut state = self.lock();
             let now = self.clock.now();
             let Some(work) = state.scheduler.next(now) else {
-                state.tickets -= 1;
+                state.tickets.give_back();
                 return self.leave(state);
             };
             let camera = match &work {
@@ -358,23 +343,19 @@ impl Shared {
         while !state.ended {
             let now = self.clock.now();
             state.scheduler.on_time(now);
-            if state.scheduler.has_leftovers() || self.wants_ticket(&state, now) {
+            if state.scheduler.has_leftovers() || state.tickets.wants_thread(|| state.scheduler.has_work(now)) {
                 self.leave(state);
                 state = self.lock();
                 continue;
             }
             let due = state.scheduler.due(now);
-            state.armed = due;
+            state.tickets.arm(due);
             let sleep = match due {
                 Some(due) if self.clock.runs() => (due - now).clamp(SHORTEST_SLEEP, LONGEST_SLEEP),
                 _ => LONGEST_SLEEP,
             };
             state = self.timer.wait_timeout(state, sleep).unwrap_or_else(PoisonError::into_inner).0;
         }
-    }
-
-    fn wants_ticket(&self, state: &State, now: Timestamp) -> bool {
-        state.tickets < self.threads.count() && state.scheduler.has_work(now)
     }
 
     pub(super) fn end(self: &Arc<Self>) {
@@ -387,10 +368,10 @@ impl Shared {
     /// Waits until no frame is on its way, for at most so long of real time.
     pub(super) fn wait_drained(&self, within: Duration) -> bool {
         let mut state = self.lock();
-        state.draining += 1;
+        state.tickets.begin_draining();
         let waited = self.drained.wait_timeout_while(state, within, |state| !state.scheduler.is_drained());
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        state.draining -= 1;
+        state.tickets.end_draining();
         state.scheduler.is_drained()
     }
 
