@@ -89,7 +89,11 @@ demo: models pictures clips stand-in ## Watches cameras, fires triggers, account
 
 test: models stand-in $(VENV)/prometheus fixtures-check ## Runs every test: Rust, and the Python of models/
 	@[ -d $(ASSETS) ] || echo "note: no assets at $(ASSETS): the tests that want them say that they are skipped"
-	cargo test --workspace --all-features
+	cargo test --workspace --all-features --no-run
+	@mkdir -p out; cargo test --quiet --workspace --all-features --test soak -- --ignored --nocapture >out/soak.txt 2>&1 & soak=$$!; \
+	result=0; cargo test --workspace --all-features || result=1; \
+	echo; echo "the soak, which ran beside them for a minute:"; \
+	wait $$soak || result=1; cat out/soak.txt; exit $$result
 	cd models && ../$(PYTHON) -m unittest -q test_provision
 
 # --- quality -----------------------------------------------------------------------------------------------------

@@ -69,6 +69,8 @@ pub use pipeline::{
     Input, LowLight, Outcome, OutcomeCounts, Pipeline, PipelineBuilder, PipelineCheckpoint, PipelineConfig,
     PipelineHealth, PipelineStats, QueuePolicy, ResultCacheConfig, ShutdownReport, SkipReason, Stage,
 };
+#[cfg(feature = "video")]
+pub use pipeline::{ChunkReport, RunEnd, RunFileConfig, RunSummary};
 pub use provider::{
     Answer, AnswerReason, Cancellation, Capability, Escalation, Health, HybridConfig, HybridMode, HybridProvider,
     LabelMap, LastError, Latency, LatencyPercentiles, LocalProvider, LocalProviderConfig, PendingAnswer, Priority,

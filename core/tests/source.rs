@@ -3,64 +3,18 @@
 #![allow(clippy::disallowed_methods, reason = "tests may read the environment and wait")]
 
 mod common;
+#[path = "common/lab.rs"]
+mod lab;
 
 use guarita::{Advice, Error, ErrorCode, Frame, PixelFormat, Size, SourceConfig, VideoSource};
+use lab::Lab;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The program, or `None` after saying that the test is skipped.
-fn ffmpeg(test: &str) -> Option<PathBuf> {
-    let linked = common::repository().join(".ffmpeg");
-    let found = std::env::var_os("GUARITA_FFMPEG").map(PathBuf::from).or_else(|| linked.exists().then_some(linked));
-    let on_path = || {
-        let folders = std::env::var_os("PATH").unwrap_or_default();
-        std::env::split_paths(&folders).map(|folder| folder.join("ffmpeg")).find(|program| program.is_file())
-    };
-    let found = found.or_else(on_path);
-    if found.is_none() {
-        println!("{test}: SKIPPED, no ffmpeg (run `make setup` once, or set GUARITA_FFMPEG)");
-    }
-    found
-}
-
-/// A folder with a program and the videos of one test; gone with the value.
-struct Lab {
-    program: PathBuf,
-    folder: PathBuf,
-}
-
 impl Lab {
-    fn new(test: &str) -> Option<Self> {
-        let program = ffmpeg(test)?;
-        let folder = std::env::temp_dir().join(format!("guarita-source-{test}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&folder);
-        std::fs::create_dir_all(&folder).unwrap();
-        Some(Self { program, folder })
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
-    }
-
-    /// Runs the program in the folder and gives what it writes to standard output.
-    fn run(&self, arguments: &str) -> Vec<u8> {
-        let words = arguments.split_whitespace();
-        let mut command = Command::new(&self.program);
-        command.args(["-v", "error", "-nostdin", "-y"]).args(words).current_dir(&self.folder);
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
-        output.stdout
-    }
-
-    /// A moving test picture.
-    fn video(&self, name: &str, size: &str, frames: u32, more: &str) -> PathBuf {
-        self.run(&format!("-f lavfi -i testsrc=size={size}:rate=25 -frames:v {frames} {more} {name}"));
-        self.path(name)
-    }
-
     /// Frames at uneven times, in milliseconds: 0, 127, 254, 301, …
     fn uneven(&self, name: &str, size: &str) -> PathBuf {
         let filter = "select='not(mod(n,3))+eq(n,7)',settb=1/1000,setpts='PTS+7*mod(N,5)'";
@@ -82,18 +36,8 @@ impl Lab {
             .collect()
     }
 
-    fn config(&self) -> SourceConfig {
-        SourceConfig { ffmpeg: Some(self.program.clone()), ..SourceConfig::default() }
-    }
-
     fn open(&self, name: &str) -> guarita::Result<VideoSource> {
         VideoSource::open(self.path(name), self.config())
-    }
-}
-
-impl Drop for Lab {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -644,7 +588,7 @@ mod processes {
     #[test]
     fn host_of_a_source() {
         let Some(video) = std::env::var_os("GUARITA_TEST_VIDEO") else { return };
-        let Some(program) = ffmpeg("host") else { return };
+        let Some(program) = lab::ffmpeg("host") else { return };
         let mut source =
             VideoSource::open(video, SourceConfig { ffmpeg: Some(program), ..SourceConfig::default() }).unwrap();
         assert!(source.next().unwrap().is_ok());

@@ -9,6 +9,9 @@ mod clock;
 #[path = "../../src/error.rs"]
 mod error;
 mod event;
+mod frame;
+mod motion;
+mod pipeline;
 mod provider;
 mod resilience;
 mod sync;
@@ -16,6 +19,7 @@ mod sync;
 pub use clock::{Clock, ManualClock, Moment, Timestamp};
 pub use error::{Error, ErrorCode};
 pub use event::{Fate, OutletStats, Queue};
+pub use pipeline::{Account, Decision, DropReason, Outcome, OutcomeCounts, Shell, SkipReason};
 pub use resilience::{
     BreakerState, BreakerTransition, BreakerWindow, Budget, BudgetConfig, BudgetEvent, Bulkhead, Caps, CircuitBreaker,
     CircuitBreakerConfig, FailurePolicy, MicroDollars, Reservation, RetryConfig, RetryDecision, RetryPolicy, Spend,

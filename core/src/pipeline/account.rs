@@ -1,11 +1,11 @@
 //! The account: who is in, how everybody left, and what was decided on.
 
 use super::explain::{Decision, Ring};
-use super::{Outcome, OutcomeCounts, SkipReason};
+use super::{DropReason, Outcome, OutcomeCounts, SkipReason};
 use crate::clock::{Timestamp, UnixTime};
 use crate::error::ErrorCode;
 use crate::frame::CameraId;
-use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -27,6 +27,19 @@ impl Account {
         self.pushed == self.outcomes.total().saturating_add(self.in_flight)
     }
 
+    /// What came after an earlier state of the same account.
+    #[allow(dead_code, reason = "only recordings need it, which are a feature")]
+    pub(super) fn since(&self, earlier: &Self) -> Self {
+        let outcomes = self.outcomes.since(&earlier.outcomes);
+        Self { pushed: self.pushed.saturating_sub(earlier.pushed), in_flight: self.in_flight, outcomes }
+    }
+
+    /// As it stands after a crash: what was on its way will not come.
+    pub(super) fn without_flight(mut self) -> Self {
+        self.outcomes.add_many(Outcome::Dropped(DropReason::Shutdown), std::mem::take(&mut self.in_flight));
+        self
+    }
+
     pub(super) fn merge(&mut self, other: &Self) {
         self.pushed = self.pushed.saturating_add(other.pushed);
         self.in_flight = self.in_flight.saturating_add(other.in_flight);
@@ -39,6 +52,8 @@ impl Account {
 pub(super) struct Books {
     pub(super) camera: CameraId,
     state: Mutex<State>,
+    /// A frame ended, and somebody waits for that.
+    ended: Condvar,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -52,20 +67,37 @@ pub(super) struct State {
     pub(super) last_failure: Option<(Outcome, Timestamp)>,
     /// The age at their end of frames that were looked at: a mean that forgets, in seconds.
     pub(super) age_s: Option<f64>,
+    /// Those who wait for a frame to end.
+    #[serde(skip)]
+    waiting: usize,
 }
 
 impl Books {
     pub(super) fn new(camera: CameraId, explain: usize) -> Arc<Self> {
-        Arc::new(Self { camera, state: Mutex::new(State { explain, ..State::default() }) })
+        let state = Mutex::new(State { explain, ..State::default() });
+        Arc::new(Self { camera, state, ended: Condvar::new() })
     }
 
     /// Those of a camera that goes on where it was.
     pub(super) fn with_state(camera: CameraId, state: State) -> Arc<Self> {
-        Arc::new(Self { camera, state: Mutex::new(state) })
+        Arc::new(Self { camera, state: Mutex::new(state), ended: Condvar::new() })
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the account is such, after the next end of a frame or this time of the real clock at the latest.
+    #[allow(dead_code, reason = "only recordings need it, which are a feature")]
+    pub(super) fn wait_until(&self, within: Duration, enough: impl Fn(&Account) -> bool) -> bool {
+        let mut state = self.lock();
+        if enough(&state.account) {
+            return true;
+        }
+        state.waiting += 1;
+        let mut state = self.ended.wait_timeout(state, within).unwrap_or_else(PoisonError::into_inner).0;
+        state.waiting -= 1;
+        enough(&state.account)
     }
 
     /// A frame that ended where it was pushed.
@@ -82,6 +114,11 @@ impl State {
         let account = self.account.clone().without_flight();
         // Its time is on a clock that ends with the process.
         Self { account, last_failure: None, ..self.clone() }
+    }
+
+    pub(super) fn with_explain(mut self, explain: usize) -> Self {
+        self.explain = explain;
+        self
     }
 
     fn end(&mut self, decision: Decision, ended: Option<(Timestamp, Duration)>) {
@@ -143,6 +180,11 @@ impl Passage {
         let mut state = self.books.lock();
         state.account.in_flight = state.account.in_flight.saturating_sub(1);
         state.end(self.decision, Some((now, age)));
+        let waited_for = state.waiting > 0;
+        drop(state);
+        if waited_for {
+            self.books.ended.notify_all();
+        }
     }
 }
 

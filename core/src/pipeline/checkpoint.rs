@@ -1,11 +1,11 @@
 //! All that a pipeline knows, as data: what a process that was killed goes on with.
 
+use super::Pipeline;
 use super::account::{Account, State};
 use super::batcher::Batcher;
 use super::histogram::Histogram;
 use super::sampler::Sampler;
 use super::work::GateSeen;
-use super::{DropReason, Outcome, Pipeline};
 use crate::error::{Error, Result};
 use crate::event::{Backlog, Counts};
 use crate::frame::CameraId;
@@ -209,14 +209,6 @@ impl PipelineCheckpoint {
             total.merge(&camera.books.account);
         }
         total
-    }
-}
-
-impl Account {
-    /// As it stands after a crash: what was on its way will not come.
-    pub(super) fn without_flight(mut self) -> Self {
-        self.outcomes.add_many(Outcome::Dropped(DropReason::Shutdown), std::mem::take(&mut self.in_flight));
-        self
     }
 }
 

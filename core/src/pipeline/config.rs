@@ -197,9 +197,8 @@ impl CameraConfig {
         ] {
             within(field, len as f64, 0.0, MAX_LIST as f64)?;
         }
-        let inside = |field: &str, result: Result<()>| {
-            result.map_err(|error| Error::invalid_config(format!("{field}.{error}")))
-        };
+        let inside =
+            |field: &str, result: Result<()>| result.map_err(|error| Error::invalid_config(format!("{field}.{error}")));
         inside("cache", self.cache.validate())?;
         inside("confirmation", self.confirmation.validate())?;
         inside("motion", self.motion.validate())?;

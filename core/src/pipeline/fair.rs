@@ -79,7 +79,11 @@ impl<T> FairQueue<T> {
             lane.queued = false;
             let order = if was { &mut self.critical } else { &mut self.others };
             order.retain(|other| *other != key);
-            self.queue(key);
+            if lane.items.is_empty() {
+                self.lanes.remove(&key);
+            } else {
+                self.queue(key);
+            }
         }
     }
 

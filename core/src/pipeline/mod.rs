@@ -23,10 +23,13 @@ mod job;
 mod metrics;
 mod outcome;
 mod outlets;
+#[cfg(feature = "video")]
+mod run_file;
 mod sampler;
 mod scheduler;
 mod shell;
 mod stats;
+mod tickets;
 mod work;
 
 pub use account::Account;
@@ -40,12 +43,14 @@ pub use histogram::Histogram;
 pub use input::{Admission, EncodedFrame, Input};
 pub use job::Stage;
 pub use outcome::{DropReason, Outcome, OutcomeCounts, SkipReason};
+#[cfg(feature = "video")]
+pub use run_file::{ChunkReport, RunEnd, RunFileConfig, RunSummary};
 pub use stats::{CameraStats, PipelineHealth, PipelineStats, ShutdownReport};
 pub use work::FrameResult;
 
 use crate::error::{Error, Result};
 use crate::provider::Provider;
-use account::{Books, State};
+use account::Books;
 use fair::Key;
 use shell::{CameraWork, Shared, lock};
 use std::sync::{Arc, Mutex};
@@ -120,9 +125,7 @@ impl Pipeline {
         let config = Arc::new(config);
         let saved = self.shared.lock().pending.get(&config.id).cloned();
         let books = match &saved {
-            Some(saved) => {
-                Books::with_state(config.id.clone(), State { explain: config.explain, ..saved.books.clone() })
-            }
+            Some(saved) => Books::with_state(config.id.clone(), saved.books.clone().with_explain(config.explain)),
             None => Books::new(config.id.clone(), config.explain),
         };
         let work = Arc::new(CameraWork::new(Arc::clone(&books), &config)?);

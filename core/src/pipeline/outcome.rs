@@ -186,6 +186,15 @@ impl OutcomeCounts {
         }
     }
 
+    #[allow(dead_code, reason = "only recordings need it, which are a feature")]
+    pub(crate) fn since(&self, earlier: &Self) -> Self {
+        let mut since = *self;
+        for (now, then) in since.0.iter_mut().zip(earlier.0) {
+            *now = now.saturating_sub(then);
+        }
+        since
+    }
+
     pub(crate) fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.0.iter_mut().zip(other.0) {
             *mine = mine.saturating_add(theirs);

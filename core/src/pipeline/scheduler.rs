@@ -803,6 +803,12 @@ impl Scheduler {
         }
     }
 
+    /// Whether so many bytes fit now; none where they never will.
+    #[cfg(feature = "video")]
+    pub(super) fn room_for(&self, bytes: u64) -> Option<bool> {
+        (bytes <= self.limits.max_bytes).then(|| self.bytes.saturating_add(bytes) <= self.limits.max_bytes)
+    }
+
     pub(super) fn is_paused(&self, camera: Key) -> bool {
         self.paused || self.lanes.get(&camera).is_some_and(|lane| lane.paused)
     }

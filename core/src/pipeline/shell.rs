@@ -7,6 +7,7 @@ use super::fair::Key;
 use super::job::{Found, Item, Leftover};
 use super::outlets::Outlets;
 use super::scheduler::{Scheduler, Verdict, Work};
+use super::tickets::Tickets;
 use super::work::{GateSeen, GateWork, SceneWork, whole};
 use super::{Outcome, PipelineHealth, SkipReason};
 use crate::clock::{Clock, Moment, Timestamp, UnixTime};
@@ -50,15 +51,10 @@ pub(super) struct State {
     pub(super) next_key: u64,
     /// Cameras of a checkpoint that were not added yet.
     pub(super) pending: BTreeMap<CameraId, CameraCheckpoint>,
-    /// Tickets with the threads: each does one thing at a time, and takes the next one while there is some.
-    tickets: usize,
-    /// What the timer waits for.
-    armed: Option<Timestamp>,
+    tickets: Tickets,
     /// When a frame was last pushed, and whether the timer looks every [`POLL`] for what was.
     last_push: Option<Timestamp>,
     polling: bool,
-    /// Somebody waits for the last frame to end.
-    draining: usize,
     ended: bool,
 }
 
@@ -182,11 +178,9 @@ impl Shared {
             cameras: BTreeMap::new(),
             next_key: 0,
             pending: BTreeMap::new(),
-            tickets: 0,
-            armed: None,
+            tickets: Tickets::new(threads.count()),
             last_push: None,
             polling: false,
-            draining: 0,
             ended: false,
         };
         Self {
@@ -215,7 +209,7 @@ impl Shared {
     /// frames come often, the timer does it, a little later.
     pub(super) fn leave_push(self: &Arc<Self>, mut state: MutexGuard<'_, State>, now: Timestamp) {
         state.last_push = Some(now);
-        if !state.polling || state.draining > 0 {
+        if !state.polling {
             return self.leave(state);
         }
         let leftovers = state.scheduler.take_leftovers();
@@ -227,26 +221,17 @@ impl Shared {
     /// dropped, all of it without the lock.
     pub(super) fn leave(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         let now = self.clock.now();
-        let fresh = self.wants_ticket(&state, now);
-        if fresh {
-            state.tickets += 1;
-        }
-        let due = state.scheduler.due(now);
-        let earlier = due.is_some_and(|due| state.armed.is_none_or(|armed| due < armed));
-        if earlier {
-            // Nobody needs to say it again.
-            state.armed = due;
-        }
-        let drained = state.draining > 0 && state.scheduler.is_drained();
-        let leftovers = state.scheduler.take_leftovers();
+        let State { scheduler, tickets, .. } = &mut *state;
+        let calls = tickets.call(|| scheduler.has_work(now), scheduler.due(now), scheduler.is_drained());
+        let leftovers = scheduler.take_leftovers();
         drop(state);
-        if fresh {
+        if calls.thread {
             self.spawn_ticket();
         }
-        if earlier {
+        if calls.timer {
             self.timer.notify_one();
         }
-        if drained {
+        if calls.drained {
             self.drained.notify_all();
         }
         self.drop_leftovers(leftovers, now);
@@ -295,7 +280,7 @@ impl Shared {
             let mut state = self.lock();
             let now = self.clock.now();
             let Some(work) = state.scheduler.next(now) else {
-                state.tickets -= 1;
+                state.tickets.give_back();
                 return self.leave(state);
             };
             let camera = match &work {
@@ -468,14 +453,15 @@ impl Shared {
             let now = self.clock.now();
             let is_due = state.scheduler.due(now).is_some_and(|due| due <= now);
             let late = if is_due { state.scheduler.on_time(now) } else { 0 };
-            if late > 0 || state.scheduler.has_leftovers() || self.wants_ticket(&state, now) {
+            let wants_thread = state.tickets.wants_thread(|| state.scheduler.has_work(now));
+            if late > 0 || wants_thread || state.scheduler.has_leftovers() {
                 self.leave(state);
                 self.warn_of_late(late, now);
                 state = self.lock();
                 continue;
             }
             let due = state.scheduler.due(now);
-            state.armed = due;
+            state.tickets.arm(due);
             let runs = self.clock.runs();
             state.polling = runs && state.last_push.is_some_and(|last| now - last < LINGER);
             let longest = if state.polling { POLL } else { LONGEST_SLEEP };
@@ -485,10 +471,6 @@ impl Shared {
             };
             state = self.timer.wait_timeout(state, sleep).unwrap_or_else(PoisonError::into_inner).0;
         }
-    }
-
-    fn wants_ticket(&self, state: &State, now: Timestamp) -> bool {
-        state.tickets < self.threads.count() && state.scheduler.has_work(now)
     }
 
     pub(super) fn end(self: &Arc<Self>) {
@@ -501,10 +483,10 @@ impl Shared {
     /// Waits until no frame is on its way, for at most so long of real time.
     pub(super) fn wait_drained(&self, within: Duration) -> bool {
         let mut state = self.lock();
-        state.draining += 1;
+        state.tickets.begin_draining();
         let waited = self.drained.wait_timeout_while(state, within, |state| !state.scheduler.is_drained());
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        state.draining -= 1;
+        state.tickets.end_draining();
         state.scheduler.is_drained()
     }
 
