@@ -150,7 +150,7 @@ impl Firing {
 
 /// Looks at the scenes of cameras in the order of time, and says when something is worth an event.
 ///
-/// The built-in ones are [`TriggerConfig`](crate::TriggerConfig). One of the host's own is called on a thread of its own,
+/// The built-in ones are [`TriggerConfig`]. One of the host's own is called on a thread of its own,
 /// with the scenes of every camera that names it: it may be slow, panic or hang without holding up a camera.
 pub trait Trigger: Send {
     /// Looks at the next scene.
