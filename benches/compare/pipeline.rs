@@ -1,5 +1,6 @@
 //! The Rust side of `make compare-pipeline`: draws the cameras' pictures, and runs the pipeline on them, as
 //! compare/pipeline.py asks for it in JSON lines.
+#![allow(clippy::disallowed_methods, reason = "it pushes in real time, and measures")]
 
 mod lines;
 
