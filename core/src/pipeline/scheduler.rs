@@ -389,9 +389,11 @@ impl Scheduler {
         self.limits.max_in_flight.saturating_sub(self.in_flight.len() + self.overdue.len())
     }
 
-    /// Frames are decoded only where they can be sent soon: decoded ones are large.
+    /// Frames are decoded only where they can be sent soon: decoded ones are large. While the provider has something in
+    /// hand, one more batch is: it gathers until there is a place, or all batches would be of one frame.
     fn may_prepare(&self) -> bool {
-        self.prepared.len() + self.preparing < self.places().saturating_mul(self.batcher.max_batch()).min(MOST_PREPARED)
+        let soon = self.places() + usize::from(!self.in_flight.is_empty());
+        self.prepared.len() + self.preparing < soon.saturating_mul(self.batcher.max_batch()).min(MOST_PREPARED)
     }
 
     /// The frames that could go in one request with the oldest one: those that ask for the same, for the same tenant.
