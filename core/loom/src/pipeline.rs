@@ -41,6 +41,9 @@ struct Inner {
 struct State {
     waiting: VecDeque<Passage>,
     in_hand: usize,
+    /// Threads that were called and have not ended, and how many there may be.
+    running: usize,
+    threads: usize,
     requests: BTreeMap<u64, Passage>,
     next_request: u64,
     cancelled: bool,
@@ -61,6 +64,8 @@ impl Shell {
         let state = State {
             waiting: VecDeque::new(),
             in_hand: 0,
+            running: 0,
+            threads,
             requests: BTreeMap::new(),
             next_request: 0,
             cancelled: false,
@@ -109,9 +114,13 @@ impl Shell {
     }
 
     fn run_ticket(&self) {
+        let mut begun = false;
         loop {
             let mut state = self.lock();
+            state.running += usize::from(!std::mem::replace(&mut begun, true));
+            assert!(state.running <= state.threads, "more threads work than there are");
             let Some(passage) = state.waiting.pop_front() else {
+                state.running -= 1;
                 state.tickets.give_back();
                 return self.leave(state);
             };

@@ -94,6 +94,7 @@ fn a_push_beside_a_shutdown_ends_as_well() {
     loom::model(|| {
         let shell = Shell::new(1);
         let pushing = with(&shell, |shell| shell.push());
+        assert!(shell.account().balances());
         shell.cancel();
         pushing.join().unwrap();
         shell.wait_drained();

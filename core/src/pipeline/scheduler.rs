@@ -436,11 +436,11 @@ impl Scheduler {
         self.limits.max_in_flight.saturating_sub(self.in_flight.len() + self.overdue.len())
     }
 
-    /// Frames are decoded only where they can be sent soon: decoded ones are large. One batch is made ready while all places
-    /// are taken, so that frames gather and the provider does not wait for them.
+    /// Frames are decoded only where they can be sent soon: decoded ones are large. While the provider has something in
+    /// hand, one more batch is: it gathers until there is a place, or all batches would be of one frame.
     fn may_prepare(&self) -> bool {
-        let batches = self.places().max(1);
-        self.prepared.len() + self.preparing < batches.saturating_mul(self.batcher.max_batch()).min(MOST_PREPARED)
+        let soon = self.places() + usize::from(!self.in_flight.is_empty());
+        self.prepared.len() + self.preparing < soon.saturating_mul(self.batcher.max_batch()).min(MOST_PREPARED)
     }
 
     /// The frames that could go in one request with the oldest one: those that ask for the same, for the same tenant.

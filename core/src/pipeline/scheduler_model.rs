@@ -1,8 +1,6 @@
 //! What the scheduler should do, told in other words: where each frame is, and how it may end from there.
 
-use super::super::*;
-use super::Step;
-use std::collections::{BTreeMap, BTreeSet};
+use super::*;
 
 /// Where a frame is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
