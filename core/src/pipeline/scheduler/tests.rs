@@ -1,16 +1,21 @@
 //! The scheduler against a model of it: random steps in any legal order, with late answers, double ones, jumps of time and
 //! cameras that come and go. What must hold is checked after every step.
 
-#[path = "scheduler_model.rs"]
+use model::{At, Camera, Known, Model};
 mod model;
 
+use super::turns::MOST_PREPARED;
 use super::*;
 use crate::detection::{Detections, Timing};
+use crate::error::Error;
 use crate::frame::{CameraId, Frame, FrameMeta, Layout, PixelFormat};
 use crate::geometry::Size;
+use crate::pipeline::config::QueuePolicy;
+use crate::pipeline::input::Input;
+use crate::pipeline::{DropReason, SkipReason};
 use crate::provider::{Answer, AnswerReason, Latency};
+use crate::provider::{Priority, Response, Want};
 use crate::resilience::random::Random;
-use model::{At, Camera, Known, Model};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 

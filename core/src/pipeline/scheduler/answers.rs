@@ -1,0 +1,190 @@
+//! Something was done, or time passed.
+
+use super::{Place, SWEEP, Scheduler, Verdict};
+use crate::clock::Timestamp;
+use crate::error::{Error, ErrorCode, Result};
+use crate::frame::Frame;
+use crate::pipeline::batcher::Decision as BatchDecision;
+use crate::pipeline::config::QueuePolicy;
+use crate::pipeline::fair::Key;
+use crate::pipeline::job::{Found, Item, Job, Stage};
+use crate::pipeline::{DropReason, Outcome, SkipReason};
+use crate::provider::Response;
+use std::collections::VecDeque;
+
+impl Scheduler {
+    /// The gate looked at a frame.
+    pub(in crate::pipeline) fn gated(&mut self, mut job: Box<Job>, verdict: Verdict, now: Timestamp) {
+        let key = job.key;
+        self.gate.release(key);
+        self.note(&mut job, Stage::Gate, now);
+        self.gate_age.record(now - job.passage.pushed);
+        let queue = job.config.queue;
+        let Some(lane) = self.lanes.get_mut(&key).filter(|_| !self.cancelled) else {
+            return self.end(*job, Outcome::Dropped(DropReason::Shutdown), now);
+        };
+        match verdict {
+            Verdict::Closed => {
+                let (pts, time) = (job.passage.decision.to, job.passage.decision.time);
+                if !lane.config.triggers.is_empty() || !lane.config.host_triggers.is_empty() {
+                    lane.unchanged(pts, time);
+                    self.announce(key);
+                }
+                self.end(*job, Outcome::Skipped(SkipReason::NoMotion), now);
+            }
+            Verdict::Failed(code) => self.end(*job, Outcome::Failed(code), now),
+            Verdict::Known(found) => {
+                lane.out.push_back((lane.next_slot, Place::Ready(Item::Found(job, found))));
+                lane.next_slot += 1;
+                self.announce(key);
+            }
+            Verdict::Open => {
+                let over = self.look.waiting(key) >= queue;
+                match job.config.policy() {
+                    QueuePolicy::DropOldest if over => {
+                        if let Some(old) = self.look.take_oldest(key) {
+                            self.give_up(*old, Outcome::Dropped(DropReason::Newer), now);
+                        }
+                    }
+                    QueuePolicy::DropNewest if over => {
+                        return self.end(*job, Outcome::Dropped(DropReason::QueueFull), now);
+                    }
+                    _ => {}
+                }
+                let Some(lane) = self.lanes.get_mut(&key) else { return };
+                job.slot = Some(lane.next_slot);
+                lane.out.push_back((lane.next_slot, Place::Awaited));
+                lane.next_slot += 1;
+                self.look.push(key, lane.config.priority, job);
+            }
+        }
+    }
+
+    /// A frame was decoded, or could not be.
+    pub(in crate::pipeline) fn prepared(&mut self, mut job: Box<Job>, frame: Result<Frame>, now: Timestamp) {
+        self.preparing = self.preparing.saturating_sub(1);
+        self.note(&mut job, Stage::Prepare, now);
+        if self.cancelled || !self.lanes.contains_key(&job.key) {
+            return self.give_up(*job, Outcome::Dropped(DropReason::Shutdown), now);
+        }
+        match frame {
+            Ok(frame) => {
+                job.frame = Some(frame);
+                self.batcher.arrived(now);
+                self.prepared.push_back(job);
+            }
+            Err(error) => self.give_up(*job, Outcome::Failed(error.code()), now),
+        }
+    }
+
+    /// The provider answered.
+    pub(in crate::pipeline) fn answered(&mut self, id: u64, answer: Result<Response>, now: Timestamp) {
+        self.overdue.remove(&id);
+        let Some(batch) = self.in_flight.remove(&id) else { return };
+        let answer = answer.and_then(|response| match response.detections.len() == batch.jobs.len() {
+            true => Ok(response),
+            false => Err(Error::internal("the provider did not answer for each frame")),
+        });
+        match answer {
+            Ok(response) => {
+                self.batcher.ran(batch.jobs.len(), now - batch.sent);
+                for (mut job, detections) in batch.jobs.into_iter().zip(response.detections) {
+                    self.note(&mut job, Stage::Provider, now);
+                    let found = Found::Looked { detections, answer: response.answer.clone() };
+                    self.fill(job, found, now);
+                }
+            }
+            Err(error) => {
+                for mut job in batch.jobs {
+                    self.note(&mut job, Stage::Provider, now);
+                    // The deadline of a request is that of its oldest frame.
+                    let outcome = match error.code() {
+                        ErrorCode::DeadlineExceeded if job.is_stale(now) => Outcome::Dropped(DropReason::Stale),
+                        ErrorCode::Cancelled if self.cancelled => Outcome::Dropped(DropReason::Shutdown),
+                        code => Outcome::Failed(code),
+                    };
+                    self.give_up(*job, outcome, now);
+                }
+            }
+        }
+    }
+
+    /// Puts an answer into its camera's order.
+    pub(super) fn fill(&mut self, job: Box<Job>, found: Found, now: Timestamp) {
+        let (key, slot) = (job.key, job.slot);
+        let place = self.lanes.get_mut(&key).and_then(|lane| lane.place(slot));
+        match place {
+            Some(place) => {
+                *place = Place::Ready(Item::Found(job, found));
+                self.announce(key);
+            }
+            // The camera was removed; the provider looked all the same.
+            None => self.end(*job, Outcome::Analysed, now),
+        }
+    }
+
+    /// Frames were shown to their camera's triggers.
+    pub(in crate::pipeline) fn finished(&mut self, key: Key, jobs: Vec<(Box<Job>, Outcome)>, now: Timestamp) {
+        for (mut job, outcome) in jobs {
+            self.note(&mut job, Stage::Finish, now);
+            self.age.record(now - job.passage.pushed);
+            self.end(*job, outcome, now);
+        }
+        if let Some(lane) = self.lanes.get_mut(&key) {
+            lane.finishing = false;
+        }
+        self.announce(key);
+    }
+
+    /// Time passed: what is too old ends, and requests that nobody answers are given up; gives how many these are.
+    pub(in crate::pipeline) fn on_time(&mut self, now: Timestamp) -> usize {
+        self.next_sweep = now + SWEEP;
+        self.sweep(now);
+        self.give_up_late(now)
+    }
+
+    pub(super) fn sweep(&mut self, now: Timestamp) {
+        for (_, job) in self.gate.take_if(None, |job| job.is_stale(now)) {
+            self.end(*job, Outcome::Dropped(DropReason::Stale), now);
+        }
+        let mut stale: Vec<_> =
+            self.look.take_if(None, |job| job.is_stale(now)).into_iter().map(|(_, job)| job).collect();
+        // Those that are decoded wait as well, where the provider has no place left and may never have one again.
+        if self.prepared.iter().any(|job| job.is_stale(now)) {
+            let (out, stay): (VecDeque<_>, VecDeque<_>) = self.prepared.drain(..).partition(|job| job.is_stale(now));
+            self.prepared = stay;
+            stale.extend(out);
+        }
+        for job in stale {
+            self.give_up(*job, Outcome::Dropped(DropReason::Stale), now);
+        }
+    }
+
+    pub(super) fn give_up_late(&mut self, now: Timestamp) -> usize {
+        let late: Vec<u64> =
+            self.in_flight.iter().filter(|(_, batch)| batch.expires <= now).map(|(id, _)| *id).collect();
+        for &id in &late {
+            let Some(batch) = self.in_flight.remove(&id) else { continue };
+            // One that was taken back is answered soon; one that was begun may never be.
+            batch.cancellation.cancel();
+            self.overdue.insert(id, now);
+            for mut job in batch.jobs {
+                self.note(&mut job, Stage::Provider, now);
+                self.give_up(*job, Outcome::Failed(ErrorCode::DeadlineExceeded), now);
+            }
+        }
+        late.len()
+    }
+
+    /// When [`on_time`](Self::on_time) or [`next`](Self::next) has something to do that nothing but time brings about.
+    pub(in crate::pipeline) fn due(&self, now: Timestamp) -> Option<Timestamp> {
+        let batch = match self.batch(now) {
+            BatchDecision::Wait(until) => Some(until),
+            BatchDecision::Send(_) | BatchDecision::Nothing => None,
+        };
+        let answer = self.in_flight.values().map(|batch| batch.expires).min();
+        let waits = self.gate.len() + self.look.len() + self.prepared.len() > 0;
+        let sweep = waits.then(|| self.next_sweep.min(now + SWEEP));
+        [batch, answer, sweep].into_iter().flatten().min()
+    }
+}
