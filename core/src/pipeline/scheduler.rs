@@ -325,19 +325,19 @@ impl Scheduler {
             ends(full);
             return (Ok(Some(full)), Some(input));
         }
-        if self.gate.waiting(key) >= config.queue {
-            match config.policy() {
-                QueuePolicy::DropOldest => {
-                    if let Some(old) = self.gate.take_oldest(key) {
-                        self.end(*old, Outcome::Dropped(DropReason::Newer), now);
-                    }
+        match config.policy() {
+            // More than one where an update made the queue smaller.
+            QueuePolicy::DropOldest => {
+                while self.gate.waiting(key) >= config.queue {
+                    let Some(old) = self.gate.take_oldest(key) else { break };
+                    self.end(*old, Outcome::Dropped(DropReason::Newer), now);
                 }
-                QueuePolicy::DropNewest => {
-                    ends(full);
-                    return (Ok(Some(full)), Some(input));
-                }
-                QueuePolicy::NeverDropCritical => {}
             }
+            QueuePolicy::DropNewest if self.gate.waiting(key) >= config.queue => {
+                ends(full);
+                return (Ok(Some(full)), Some(input));
+            }
+            QueuePolicy::DropNewest | QueuePolicy::NeverDropCritical => {}
         }
         if !self.make_room(key, config.priority, bytes, now) {
             ends(full);
@@ -511,10 +511,17 @@ impl Scheduler {
         self.gate.release(key);
         self.note(&mut job, Stage::Gate, now);
         self.gate_age.record(now - job.passage.pushed);
-        let queue = job.config.queue;
+        let most_behind = self.limits.max_bytes / MOST_BEHIND;
         let Some(lane) = self.lanes.get_mut(&key).filter(|_| !self.cancelled) else {
             return self.end(*job, Outcome::Dropped(DropReason::Shutdown), now);
         };
+        let (queue, policy) = (lane.config.queue, lane.config.policy());
+        if matches!(verdict, Verdict::Known(_) | Verdict::Open)
+            && policy != QueuePolicy::NeverDropCritical
+            && lane.is_full(queue, most_behind)
+        {
+            return self.end(*job, Outcome::Dropped(DropReason::QueueFull), now);
+        }
         match verdict {
             Verdict::Closed => {
                 let (pts, time) = (job.passage.decision.to, job.passage.decision.time);
@@ -531,17 +538,17 @@ impl Scheduler {
                 self.announce(key);
             }
             Verdict::Open => {
-                let over = self.look.waiting(key) >= queue;
-                match job.config.policy() {
-                    QueuePolicy::DropOldest if over => {
-                        if let Some(old) = self.look.take_oldest(key) {
+                match policy {
+                    QueuePolicy::DropOldest => {
+                        while self.look.waiting(key) >= queue {
+                            let Some(old) = self.look.take_oldest(key) else { break };
                             self.give_up(*old, Outcome::Dropped(DropReason::Newer), now);
                         }
                     }
-                    QueuePolicy::DropNewest if over => {
+                    QueuePolicy::DropNewest if self.look.waiting(key) >= queue => {
                         return self.end(*job, Outcome::Dropped(DropReason::QueueFull), now);
                     }
-                    _ => {}
+                    QueuePolicy::DropNewest | QueuePolicy::NeverDropCritical => {}
                 }
                 let Some(lane) = self.lanes.get_mut(&key) else { return };
                 job.slot = Some(lane.next_slot);
@@ -602,8 +609,14 @@ impl Scheduler {
     }
 
     /// Puts an answer into its camera's order.
-    fn fill(&mut self, job: Box<Job>, found: Found, now: Timestamp) {
+    fn fill(&mut self, mut job: Box<Job>, found: Found, now: Timestamp) {
         let (key, slot) = (job.key, job.slot);
+        let is_next = self.lanes.get(&key).is_some_and(|lane| lane.out.front().map(|(first, _)| *first) == slot);
+        if !is_next && matches!(job.input, Input::Encoded(_)) {
+            // It waits for earlier ones, perhaps for long, and decoded pictures are large. Where a trigger wants it, it is
+            // decoded once more.
+            self.leftovers.push(Leftover { _input: None, _frame: job.frame.take(), slow: None });
+        }
         let place = self.lanes.get_mut(&key).and_then(|lane| lane.place(slot));
         match place {
             Some(place) => {
@@ -755,7 +768,7 @@ impl Scheduler {
             Slow { camera: passage.books().camera.clone(), pts: passage.decision.to, age, stage, in_stage, outcome }
         });
         passage.end(outcome, now);
-        self.leftovers.push(Leftover { _input: input, _frame: frame, slow });
+        self.leftovers.push(Leftover { _input: Some(input), _frame: frame, slow });
     }
 
     /// The camera's triggers have something to see, if nobody shows them something already and nothing is awaited first.
@@ -814,10 +827,27 @@ impl Scheduler {
     }
 }
 
+/// Of the memory for frames, what answers of one camera may hold while they wait for an earlier one of it: so great a part.
+/// One answer that does not come must not make the others' frames give way.
+const MOST_BEHIND: u64 = 8;
+
 /// Whole pictures that are decoded ahead of a provider, however many places it has.
 const MOST_PREPARED: usize = 64;
 
 impl Lane {
+    /// Whether more waits for an earlier answer than one camera may keep, in number and in memory.
+    fn is_full(&self, queue: usize, most_bytes: u64) -> bool {
+        if self.out.len() <= queue {
+            return false;
+        }
+        let waits = self.out.iter().filter_map(|(_, place)| match place {
+            Place::Ready(Item::Found(job, _)) => Some(job.input.byte_len()),
+            _ => None,
+        });
+        let (count, bytes) = waits.fold((0, 0_u64), |(count, bytes), more| (count + 1, bytes.saturating_add(more)));
+        count >= queue && bytes >= most_bytes
+    }
+
     fn place(&mut self, slot: Option<u64>) -> Option<&mut Place> {
         let slot = slot?;
         let first = self.out.front()?.0;

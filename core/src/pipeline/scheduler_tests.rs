@@ -4,6 +4,7 @@
 #[path = "scheduler_model.rs"]
 mod model;
 
+use super::super::input::LEAST_BYTES;
 use super::*;
 use crate::detection::{Detections, Timing};
 use crate::frame::{CameraId, Frame, FrameMeta, Layout, PixelFormat};
@@ -132,7 +133,7 @@ impl Bench {
         let leftovers = self.scheduler.take_leftovers();
         let mut victims = Vec::new();
         for leftover in &leftovers {
-            let (id, outcome) = (leftover._input.meta().seq, leftover.slow.as_ref().unwrap().outcome);
+            let (id, outcome) = (leftover._input.as_ref().unwrap().meta().seq, leftover.slow.as_ref().unwrap().outcome);
             write!(self.log, " {id} {outcome}").unwrap();
             self.seen.insert(outcome.name());
             if outcome == Outcome::Dropped(DropReason::QueueFull) {
@@ -285,7 +286,7 @@ impl Bench {
                 assert!(asked && may && !paused);
                 camera.account.in_flight += 1;
                 camera.times.insert(pts, id);
-                let (config, bytes) = (Arc::clone(&camera.config), u64::from(side * side));
+                let (config, bytes) = (Arc::clone(&camera.config), u64::from(side * side).max(LEAST_BYTES));
                 self.model.frames.insert(id, Known { key, at: At::WaitsForGate, pushed: now, bytes, config });
             }
             Some(outcome) => {
@@ -300,7 +301,7 @@ impl Bench {
                         assert!(asked && may);
                         let policy = camera.config.policy();
                         if policy == QueuePolicy::NeverDropCritical
-                            && u64::from(side * side) <= self.model.limits.max_bytes
+                            && u64::from(side * side).max(LEAST_BYTES) <= self.model.limits.max_bytes
                         {
                             let waits = |at| matches!(at, At::WaitsForGate | At::WaitsForLook);
                             let lower = |frame: &Known| self.model.priority(frame.key) < Priority::Critical;
@@ -322,7 +323,8 @@ impl Bench {
         let might = self.scheduler.has_work(now);
         let Some(work) = self.scheduler.next(now) else { return Step::Next };
         assert!(might, "{work:?} came out of nothing");
-        let gone: Vec<u64> = self.scheduler.leftovers.iter().map(|leftover| leftover._input.meta().seq).collect();
+        let gone: Vec<u64> =
+            self.scheduler.leftovers.iter().filter_map(|leftover| Some(leftover._input.as_ref()?.meta().seq)).collect();
         let stays = |id: &u64| !gone.contains(id);
         let model = &mut self.model;
         match work {
