@@ -16,10 +16,9 @@ use crate::event::Seldom;
 use crate::frame::CameraId;
 use crate::provider::{Provider, Reply, Request};
 use crate::resilience::{Budget, RateLimit, Saving, Spend};
-use crate::threads::Threads;
+use crate::threads::{Threads, caught};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -242,16 +241,18 @@ impl Shared {
             if let Some(slow) = &leftover.slow
                 && let Some(untold) = self.slow.on(now)
             {
-                tracing::warn!(
-                    camera = slow.camera.as_str(),
-                    pts_ns = slow.pts.as_nanos(),
-                    age_ms = u64::try_from(slow.age.as_millis()).unwrap_or(u64::MAX),
-                    stage = slow.stage.as_str(),
-                    stage_ms = u64::try_from(slow.in_stage.as_millis()).unwrap_or(u64::MAX),
-                    outcome = %slow.outcome,
-                    untold,
-                    "slow frame"
-                );
+                caught(|| {
+                    tracing::warn!(
+                        camera = slow.camera.as_str(),
+                        pts_ns = slow.pts.as_nanos(),
+                        age_ms = u64::try_from(slow.age.as_millis()).unwrap_or(u64::MAX),
+                        stage = slow.stage.as_str(),
+                        stage_ms = u64::try_from(slow.in_stage.as_millis()).unwrap_or(u64::MAX),
+                        outcome = %slow.outcome,
+                        untold,
+                        "slow frame"
+                    );
+                });
             }
             // The pixels may be the host's, whose code runs when they are let go.
             let _ = catch_unwind(AssertUnwindSafe(|| drop(leftover)));
@@ -359,7 +360,9 @@ impl Shared {
     /// Tells of a failure of the provider, one for a burst.
     fn warn_of(&self, error: &Error, now: Timestamp) {
         if let Some(untold) = self.failures.on(now) {
-            tracing::warn!(provider = self.provider.name(), code = %error.code(), %error, untold, "provider failed");
+            caught(|| {
+                tracing::warn!(provider = self.provider.name(), code = %error.code(), %error, untold, "provider failed");
+            });
         }
     }
 
@@ -499,11 +502,6 @@ impl Shared {
 /// Code of the host's that is busy with one thing for so long may hang.
 const HANGS: Duration = Duration::from_secs(5);
 const SHORTEST_SLEEP: Duration = Duration::from_micros(100);
-
-/// Runs it; none where it panics.
-fn caught<R>(run: impl FnOnce() -> R) -> Option<R> {
-    catch_unwind(AssertUnwindSafe(run)).ok()
-}
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
