@@ -159,6 +159,8 @@ const LINGER: Duration = Duration::from_millis(100);
 /// How long a thread works on what there is before others who share the threads get their turn.
 const TURN: Duration = Duration::from_millis(2);
 /// The timer looks up so often at least: whatever it was not told of is seen then.
+/// Turns in a row of one thread.
+const TURNS: u32 = 8;
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
 impl Shared {
@@ -261,12 +263,17 @@ impl Shared {
 
     fn spawn_ticket(self: &Arc<Self>) {
         let shared = Arc::clone(self);
-        self.threads.spawn(move || shared.run_ticket());
+        self.threads.spawn(move || shared.run_ticket(turn));
+        self.spawn_turn(0);
+    }
+
+    fn spawn_turn(self: &Arc<Self>, turn: u32) {
     }
 
     /// Does what there is to do for a while, and goes to the end of the threads' queue: work of others, such as the
-    /// model's, gets its turn.
-    fn run_ticket(self: Arc<Self>) {
+    /// model's, gets its turn. That is the queue of this very thread, which goes before what comes from outside; so after
+    /// some turns the ticket is given back, and the timer sends another one, from outside.
+    fn run_ticket(self: Arc<Self>, turn: u32) {
         let begun = self.clock.now();
         {
             let state = self.lock();
@@ -293,7 +300,12 @@ impl Shared {
             self.leave(state);
             self.work(work, camera.as_deref());
             if self.clock.now() - begun >= TURN {
-                return self.spawn_ticket();
+                if turn < TURNS {
+                    return self.spawn_turn(turn + 1);
+                }
+                self.lock().tickets.give_back();
+                self.timer.notify_one();
+                return;
             }
         }
     }
