@@ -263,7 +263,7 @@ impl Pipeline {
         self.shared.end();
         if let Some(timer) = lock(&self.timer).take() {
             // A thread of the pipeline's own does not wait for itself.
-            if timer.thread().id() != std::thread::current().id() {
+            if timer.thread().id() != std::thread::current().id() && self.shared.wait_timer() {
                 drop(timer.join());
             }
         }

@@ -55,6 +55,7 @@ pub(super) struct State {
     last_push: Option<Timestamp>,
     polling: bool,
     ended: bool,
+    timer_ended: bool,
 }
 
 /// What threads do their work on, for one camera.
@@ -158,9 +159,9 @@ const POLL: Duration = Duration::from_millis(1);
 const LINGER: Duration = Duration::from_millis(100);
 /// How long a thread works on what there is before others who share the threads get their turn.
 const TURN: Duration = Duration::from_millis(2);
-/// The timer looks up so often at least: whatever it was not told of is seen then.
 /// Turns in a row of one thread.
 const TURNS: u32 = 8;
+/// The timer looks up so often at least: whatever it was not told of is seen then.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
 impl Shared {
@@ -183,6 +184,7 @@ impl Shared {
             last_push: None,
             polling: false,
             ended: false,
+            timer_ended: false,
         };
         Self {
             provider,
@@ -257,17 +259,17 @@ impl Shared {
                 });
             }
             // The pixels may be the host's, whose code runs when they are let go.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(leftover)));
+            caught(|| drop(leftover));
         }
     }
 
     fn spawn_ticket(self: &Arc<Self>) {
-        let shared = Arc::clone(self);
-        self.threads.spawn(move || shared.run_ticket(turn));
         self.spawn_turn(0);
     }
 
     fn spawn_turn(self: &Arc<Self>, turn: u32) {
+        let shared = Arc::clone(self);
+        self.threads.spawn(move || shared.run_ticket(turn));
     }
 
     /// Does what there is to do for a while, and goes to the end of the threads' queue: work of others, such as the
@@ -470,7 +472,15 @@ impl Shared {
             let late = if is_due { state.scheduler.on_time(now) } else { 0 };
             let wants_thread = state.tickets.wants_thread(|| state.scheduler.has_work(now));
             if late > 0 || wants_thread || state.scheduler.has_leftovers() {
+                // Until it looks again, whoever pushes wakes the threads.
+                state.polling = false;
+                let leftovers = state.scheduler.take_leftovers();
                 self.leave(state);
+                if !leftovers.is_empty() {
+                    // The host's code runs when they are let go, and may take long: not here, where all others are waited for.
+                    let shared = Arc::clone(self);
+                    self.threads.spawn(move || shared.drop_leftovers(leftovers, now));
+                }
                 self.warn_of_late(late, now);
                 state = self.lock();
                 continue;
@@ -486,6 +496,15 @@ impl Shared {
             };
             state = self.timer.wait_timeout(state, sleep).unwrap_or_else(PoisonError::into_inner).0;
         }
+        state.timer_ended = true;
+        drop(state);
+        self.drained.notify_all();
+    }
+
+    /// Whether the timer's thread ends soon, after it was told to: it may be in the host's log.
+    pub(super) fn wait_timer(&self) -> bool {
+        let waited = self.drained.wait_timeout_while(self.lock(), TIMER_ENDS, |state| !state.timer_ended);
+        waited.unwrap_or_else(PoisonError::into_inner).0.timer_ended
     }
 
     pub(super) fn end(self: &Arc<Self>) {
@@ -513,6 +532,7 @@ impl Shared {
 
 /// Code of the host's that is busy with one thing for so long may hang.
 const HANGS: Duration = Duration::from_secs(5);
+const TIMER_ENDS: Duration = Duration::from_millis(200);
 const SHORTEST_SLEEP: Duration = Duration::from_micros(100);
 
 impl fmt::Debug for Shared {
