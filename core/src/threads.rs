@@ -39,12 +39,7 @@ impl Threads {
     /// the process. Everything spawned is run, also after the last clone is gone.
     pub(crate) fn spawn(&self, work: impl FnOnce() + Send + 'static) {
         self.0.spawn_fifo(move || {
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(work)) {
-                // What a panic carries is the host's, and its drop may panic too; then it is left where it lies.
-                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-                    std::mem::forget(payload);
-                }
-            }
+            caught(work);
         });
     }
 
@@ -57,6 +52,19 @@ impl Threads {
     pub(crate) fn scope<'scope, R: Send>(&self, work: impl FnOnce(&rayon::Scope<'scope>) -> R + Send) -> R {
         self.0.scope(work)
     }
+}
+
+/// Runs it; none where it panics.
+pub(crate) fn caught<R>(run: impl FnOnce() -> R) -> Option<R> {
+    let payload = match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(done) => return Some(done),
+        Err(payload) => payload,
+    };
+    // What a panic carries is the host's, and its drop may panic too; then it is left where it lies.
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(payload);
+    }
+    None
 }
 
 impl fmt::Debug for Threads {

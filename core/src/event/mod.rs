@@ -11,7 +11,7 @@ mod sink;
 mod trigger;
 
 pub use confirm::{Confirm, ConfirmState, Confirmation};
-pub(crate) use outlet::{Backlog, Counts, Outlet, ToSink};
+pub(crate) use outlet::{Backlog, Counts, GRACE, Outlet, ToSink};
 pub use outlet::{OutletConfig, OutletStats};
 pub use picture::PictureWanted;
 pub use scene::{Object, ObjectId, Scene};

@@ -23,7 +23,7 @@ pub struct PipelineConfig {
     /// Threads that compute, where the builder is not given some; 0 (the default) for one for each processor, up to 256.
     pub threads: usize,
     /// Memory that frames which were pushed may take until they end, in bytes; default 512 MiB. Encoded frames count as
-    /// they came.
+    /// they came, and each frame as 1 KiB at least.
     pub max_bytes: u64,
     /// Requests that the provider is given at a time; 0 (the default) for one more than there are threads where it works on
     /// this machine, and 16 where it does not. Never more than it takes.

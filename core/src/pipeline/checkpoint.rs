@@ -185,6 +185,10 @@ impl PipelineCheckpoint {
         let checkpoint: Self = postcard::from_bytes(content).map_err(|error| torn().with_source(error))?;
         let flow = &checkpoint.flow;
         let sound = flow.stages.iter().chain([&flow.gate_age, &flow.age]).all(Histogram::is_sound);
+        let adds_up = |account: &Account| account.balances() && account.in_flight == 0;
+        let sound = sound
+            && adds_up(&checkpoint.removed)
+            && checkpoint.cameras.iter().all(|camera| adds_up(&camera.books.account));
         if sound { Ok(checkpoint) } else { Err(torn()) }
     }
 

@@ -45,6 +45,10 @@ impl EncodedFrame {
     }
 }
 
+/// What is kept about a frame takes some 750 bytes, however small its picture. Without this, a million pictures of one
+/// pixel would count as a megabyte.
+pub(super) const LEAST_BYTES: u64 = 1024;
+
 /// What a camera can be given.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -64,12 +68,13 @@ impl Input {
         }
     }
 
-    /// The memory that it holds.
+    /// The memory that it holds on its way.
     pub(super) fn byte_len(&self) -> u64 {
-        match self {
-            Self::Raw(frame) => frame.data().len() as u64,
-            Self::Encoded(frame) => frame.bytes.len() as u64,
-        }
+        let len = match self {
+            Self::Raw(frame) => frame.data().len(),
+            Self::Encoded(frame) => frame.bytes.len(),
+        };
+        (len as u64).max(LEAST_BYTES)
     }
 }
 

@@ -140,7 +140,7 @@ pub(super) enum Item {
 /// own code runs then.
 #[derive(Debug)]
 pub(super) struct Leftover {
-    pub(super) _input: Input,
+    pub(super) _input: Option<Input>,
     pub(super) _frame: Option<Frame>,
     pub(super) slow: Option<Slow>,
 }

@@ -48,6 +48,7 @@ pub use run_file::{ChunkReport, RunEnd, RunFileConfig, RunSummary};
 pub use stats::{CameraStats, PipelineHealth, PipelineStats, ShutdownReport};
 pub use work::FrameResult;
 
+use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
 use crate::provider::Provider;
 use account::Books;
@@ -240,11 +241,12 @@ impl Pipeline {
 
     /// Ends the pipeline: takes no more frames, brings those that it has to their end, and delivers the events that wait;
     /// what is not done by the deadline is ended as `Dropped(Shutdown)`, or dropped and counted. Returns soon after the
-    /// deadline at the latest (0.2 s for each sink that hangs). The provider is left as it is.
+    /// deadline at the latest (a second). The provider is left as it is.
     ///
     /// Once it has ended, a further call gives the same account at once.
     pub fn shutdown(&self, deadline: Duration) -> ShutdownReport {
-        let begun = self.shared.clock.now();
+        // Of the real time: the provider's clock may stand still.
+        let begun = SystemClock.now();
         self.shared.lock().scheduler.close();
         let mut drained = self.shared.wait_drained(deadline);
         if !drained {
@@ -258,12 +260,12 @@ impl Pipeline {
             }
             drained = false;
         }
-        let left = deadline.saturating_sub(self.shared.clock.now() - begun);
-        let hanging = self.shared.outlets.close(&*self.shared.clock, left);
+        let left = deadline.saturating_sub(SystemClock.now() - begun);
+        let hanging = self.shared.outlets.close(left);
         self.shared.end();
         if let Some(timer) = lock(&self.timer).take() {
             // A thread of the pipeline's own does not wait for itself.
-            if timer.thread().id() != std::thread::current().id() {
+            if timer.thread().id() != std::thread::current().id() && self.shared.wait_timer() {
                 drop(timer.join());
             }
         }

@@ -1,10 +1,11 @@
 use super::checkpoint::{SavedOutlet, SavedOutlets};
 use super::config::CameraConfig;
 use super::work::{FrameResult, OwnedScene, Seen, event};
-use crate::clock::Clock;
+use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
-use crate::event::{Event, Outlet, OutletConfig, OutletStats, Sink, ToSink, Trigger};
+use crate::event::{Event, GRACE, Outlet, OutletConfig, OutletStats, Sink, ToSink, Trigger};
 use crate::frame::CameraId;
+use crate::threads::caught;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -30,18 +31,47 @@ impl Sinks {
         let count = events.entry(key).or_insert(0);
         *count = count.saturating_add(1);
         drop(events);
-        tracing::info!(
-            camera = event.camera.as_str(),
-            trigger = &*event.trigger,
-            id = event.id.as_str(),
-            pts_ns = event.pts.as_nanos(),
-            why = event.why,
-            "event"
-        );
         let event = Arc::new(event);
         for outlet in &self.outlets {
             drop(outlet.offer(Arc::clone(&event)));
         }
+        // The log is the host's code: after the delivery, and its panic is not that of the frame.
+        caught(|| {
+            tracing::info!(
+                camera = event.camera.as_str(),
+                trigger = &*event.trigger,
+                id = event.id.as_str(),
+                pts_ns = event.pts.as_nanos(),
+                why = event.why,
+                "event"
+            );
+        });
+    }
+}
+
+/// The end of an outlet, whatever it carries.
+trait Closes {
+    fn name(&self) -> Arc<str>;
+    fn drain(&self, within: Duration) -> bool;
+    fn give_up(&self);
+    fn end(&self, within: Duration) -> bool;
+}
+
+impl<T: Clone + Send + 'static> Closes for Outlet<T> {
+    fn name(&self) -> Arc<str> {
+        self.stats().name
+    }
+
+    fn drain(&self, within: Duration) -> bool {
+        Outlet::drain(self, within)
+    }
+
+    fn give_up(&self) {
+        Outlet::give_up(self);
+    }
+
+    fn end(&self, within: Duration) -> bool {
+        Outlet::end(self, within)
     }
 }
 
@@ -168,27 +198,21 @@ impl Outlets {
         self.sinks.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Has them deliver what waits, until the time is over; gives the names of those that hang. Triggers first: what they
-    /// fire goes to the sinks.
-    pub(super) fn close(&self, clock: &dyn Clock, within: Duration) -> Vec<Arc<str>> {
-        let begun = clock.now();
-        let left = || within.saturating_sub(clock.now() - begun);
-        let mut hang = Vec::new();
-        for (name, outlet) in &self.triggers {
-            if !outlet.close(left()) {
-                hang.push(Arc::clone(name));
-            }
+    /// Has them deliver what waits, until the time is over, of the real clock; gives the names of those that hang. Triggers
+    /// first: what they fire goes to the sinks.
+    pub(super) fn close(&self, within: Duration) -> Vec<Arc<str>> {
+        let begun = SystemClock.now();
+        let left = || within.saturating_sub(SystemClock.now() - begun);
+        let triggers = self.triggers.values().map(|outlet| outlet as &dyn Closes);
+        let results = self.results.iter().map(|outlet| outlet as &dyn Closes);
+        let sinks = self.sinks.outlets.iter().map(|outlet| outlet as &dyn Closes);
+        let all: Vec<_> = triggers.chain(results).chain(sinks).collect();
+        let late: Vec<_> = all.iter().filter(|outlet| !outlet.drain(left())).collect();
+        // Those that are left have one time of grace together, however many hang.
+        for outlet in &late {
+            outlet.give_up();
         }
-        for outlet in &self.results {
-            if !outlet.close(left()) {
-                hang.push(outlet.stats().name);
-            }
-        }
-        for outlet in &self.sinks.outlets {
-            if !outlet.close(left()) {
-                hang.push(outlet.stats().name);
-            }
-        }
-        hang
+        let until = SystemClock.now() + GRACE;
+        all.iter().filter(|outlet| !outlet.end(until - SystemClock.now())).map(|outlet| outlet.name()).collect()
     }
 }

@@ -1,6 +1,7 @@
 use super::account::Account;
 use super::camera::Camera;
 use super::config::{CameraConfig, QueuePolicy};
+use super::input::Input;
 use super::shell::Shared;
 use super::{Admission, Pipeline};
 use crate::clock::Timestamp;
@@ -309,7 +310,8 @@ impl Run<'_> {
             let after = self.last.unwrap_or(pts);
             self.chunk = Some(Chunk { begun: self.shared.clock.now(), end, from: pts, after });
         }
-        self.wait_for_room(frame.data().len() as u64)?;
+        let frame = Input::from(frame);
+        self.wait_for_room(frame.byte_len())?;
         match self.camera.push(frame) {
             Admission::Taken | Admission::Ended(_) => self.last = self.last.max(Some(pts)),
             Admission::Refused(error) => return Err(self.located(error)),

@@ -16,10 +16,9 @@ use crate::event::Seldom;
 use crate::frame::CameraId;
 use crate::provider::{Provider, Reply, Request};
 use crate::resilience::{Budget, RateLimit, Saving, Spend};
-use crate::threads::Threads;
+use crate::threads::{Threads, caught};
 use std::collections::BTreeMap;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -56,6 +55,7 @@ pub(super) struct State {
     last_push: Option<Timestamp>,
     polling: bool,
     ended: bool,
+    timer_ended: bool,
 }
 
 /// What threads do their work on, for one camera.
@@ -159,6 +159,8 @@ const POLL: Duration = Duration::from_millis(1);
 const LINGER: Duration = Duration::from_millis(100);
 /// How long a thread works on what there is before others who share the threads get their turn.
 const TURN: Duration = Duration::from_millis(2);
+/// Turns in a row of one thread.
+const TURNS: u32 = 8;
 /// The timer looks up so often at least: whatever it was not told of is seen then.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
@@ -182,6 +184,7 @@ impl Shared {
             last_push: None,
             polling: false,
             ended: false,
+            timer_ended: false,
         };
         Self {
             provider,
@@ -242,30 +245,37 @@ impl Shared {
             if let Some(slow) = &leftover.slow
                 && let Some(untold) = self.slow.on(now)
             {
-                tracing::warn!(
-                    camera = slow.camera.as_str(),
-                    pts_ns = slow.pts.as_nanos(),
-                    age_ms = u64::try_from(slow.age.as_millis()).unwrap_or(u64::MAX),
-                    stage = slow.stage.as_str(),
-                    stage_ms = u64::try_from(slow.in_stage.as_millis()).unwrap_or(u64::MAX),
-                    outcome = %slow.outcome,
-                    untold,
-                    "slow frame"
-                );
+                caught(|| {
+                    tracing::warn!(
+                        camera = slow.camera.as_str(),
+                        pts_ns = slow.pts.as_nanos(),
+                        age_ms = u64::try_from(slow.age.as_millis()).unwrap_or(u64::MAX),
+                        stage = slow.stage.as_str(),
+                        stage_ms = u64::try_from(slow.in_stage.as_millis()).unwrap_or(u64::MAX),
+                        outcome = %slow.outcome,
+                        untold,
+                        "slow frame"
+                    );
+                });
             }
             // The pixels may be the host's, whose code runs when they are let go.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(leftover)));
+            caught(|| drop(leftover));
         }
     }
 
     fn spawn_ticket(self: &Arc<Self>) {
+        self.spawn_turn(0);
+    }
+
+    fn spawn_turn(self: &Arc<Self>, turn: u32) {
         let shared = Arc::clone(self);
-        self.threads.spawn(move || shared.run_ticket());
+        self.threads.spawn(move || shared.run_ticket(turn));
     }
 
     /// Does what there is to do for a while, and goes to the end of the threads' queue: work of others, such as the
-    /// model's, gets its turn.
-    fn run_ticket(self: Arc<Self>) {
+    /// model's, gets its turn. That is the queue of this very thread, which goes before what comes from outside; so after
+    /// some turns the ticket is given back, and the timer sends another one, from outside.
+    fn run_ticket(self: Arc<Self>, turn: u32) {
         let begun = self.clock.now();
         {
             let state = self.lock();
@@ -292,7 +302,12 @@ impl Shared {
             self.leave(state);
             self.work(work, camera.as_deref());
             if self.clock.now() - begun >= TURN {
-                return self.spawn_ticket();
+                if turn < TURNS {
+                    return self.spawn_turn(turn + 1);
+                }
+                self.lock().tickets.give_back();
+                self.timer.notify_one();
+                return;
             }
         }
     }
@@ -359,7 +374,9 @@ impl Shared {
     /// Tells of a failure of the provider, one for a burst.
     fn warn_of(&self, error: &Error, now: Timestamp) {
         if let Some(untold) = self.failures.on(now) {
-            tracing::warn!(provider = self.provider.name(), code = %error.code(), %error, untold, "provider failed");
+            caught(|| {
+                tracing::warn!(provider = self.provider.name(), code = %error.code(), %error, untold, "provider failed");
+            });
         }
     }
 
@@ -455,7 +472,15 @@ impl Shared {
             let late = if is_due { state.scheduler.on_time(now) } else { 0 };
             let wants_thread = state.tickets.wants_thread(|| state.scheduler.has_work(now));
             if late > 0 || wants_thread || state.scheduler.has_leftovers() {
+                // Until it looks again, whoever pushes wakes the threads.
+                state.polling = false;
+                let leftovers = state.scheduler.take_leftovers();
                 self.leave(state);
+                if !leftovers.is_empty() {
+                    // The host's code runs when they are let go, and may take long: not here, where all others are waited for.
+                    let shared = Arc::clone(self);
+                    self.threads.spawn(move || shared.drop_leftovers(leftovers, now));
+                }
                 self.warn_of_late(late, now);
                 state = self.lock();
                 continue;
@@ -471,6 +496,15 @@ impl Shared {
             };
             state = self.timer.wait_timeout(state, sleep).unwrap_or_else(PoisonError::into_inner).0;
         }
+        state.timer_ended = true;
+        drop(state);
+        self.drained.notify_all();
+    }
+
+    /// Whether the timer's thread ends soon, after it was told to: it may be in the host's log.
+    pub(super) fn wait_timer(&self) -> bool {
+        let waited = self.drained.wait_timeout_while(self.lock(), TIMER_ENDS, |state| !state.timer_ended);
+        waited.unwrap_or_else(PoisonError::into_inner).0.timer_ended
     }
 
     pub(super) fn end(self: &Arc<Self>) {
@@ -498,12 +532,8 @@ impl Shared {
 
 /// Code of the host's that is busy with one thing for so long may hang.
 const HANGS: Duration = Duration::from_secs(5);
+const TIMER_ENDS: Duration = Duration::from_millis(200);
 const SHORTEST_SLEEP: Duration = Duration::from_micros(100);
-
-/// Runs it; none where it panics.
-fn caught<R>(run: impl FnOnce() -> R) -> Option<R> {
-    catch_unwind(AssertUnwindSafe(run)).ok()
-}
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

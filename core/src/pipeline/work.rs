@@ -58,17 +58,7 @@ impl GateWork {
             let _ = new.restore(&old.snapshot());
         }
         next.seen = self.seen;
-        // What the provider was asked for decides what it leaves out.
-        let asked = |config: &CameraConfig| {
-            (
-                config.want,
-                config.min_confidence,
-                config.class_confidence.clone(),
-                config.low_light,
-                config.cache.clone(),
-            )
-        };
-        if asked(&next.config) == asked(&self.config) {
+        if asks_the_same(&next.config, &self.config) && next.config.cache == self.config.cache {
             std::mem::swap(&mut next.cache, &mut self.cache);
         }
         *self = next;
@@ -139,7 +129,8 @@ impl GateWork {
 
     /// Keeps an answer for the same picture.
     pub(super) fn learn(&mut self, job: &Job, known: Known, now: Timestamp) {
-        if let Some(fingerprint) = &job.fingerprint {
+        // The answer may come after a change of the config: it is one to another question then.
+        if let Some(fingerprint) = job.fingerprint.as_ref().filter(|_| asks_the_same(&job.config, &self.config)) {
             self.cache.put(*fingerprint, job.thumbnail.clone(), known, now);
         }
     }
@@ -151,6 +142,14 @@ impl GateWork {
             width => width,
         }
     }
+}
+
+/// Whether the provider leaves out the same: an answer under one config serves under the other.
+fn asks_the_same(one: &CameraConfig, other: &CameraConfig) -> bool {
+    one.want == other.want
+        && one.min_confidence == other.min_confidence
+        && one.class_confidence == other.class_confidence
+        && one.low_light == other.low_light
 }
 
 fn meta(job: &Job, camera: &CameraId) -> FrameMeta {

@@ -9,6 +9,7 @@ mod checkpoint;
 mod common;
 mod guide;
 mod host_code;
+mod hostile;
 mod load;
 mod logs;
 #[cfg(feature = "prometheus")]

@@ -20,13 +20,13 @@ use std::any::Any;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, ThreadId};
 use std::time::Duration;
 
 /// A flush comes when nothing has come for so long: one for a burst, and soon enough for a power cut.
 const QUIET: Duration = Duration::from_secs(1);
 /// A thread that is not stuck has ended so long after it was told to, last flush included.
-const GRACE: Duration = Duration::from_millis(200);
+pub(crate) const GRACE: Duration = Duration::from_millis(200);
 
 /// The code at the end of the queue. It runs on a thread of its own, with one item at a time.
 pub(crate) trait Handler<T>: Send {
@@ -65,6 +65,7 @@ pub(crate) struct Outlet<T: Clone> {
     name: Arc<str>,
     desk: Arc<Desk<T>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    id: ThreadId,
 }
 
 impl<T: Clone + Send + 'static> Outlet<T> {
@@ -93,7 +94,8 @@ impl<T: Clone + Send + 'static> Outlet<T> {
             .map_err(|error| {
                 Error::resource_exhausted(format!("cannot start a thread for {name}: {error}")).with_source(error)
             })?;
-        Ok(Self { name: name.into(), desk, thread: Mutex::new(Some(thread)) })
+        let id = thread.thread().id();
+        Ok(Self { name: name.into(), desk, thread: Mutex::new(Some(thread)), id })
     }
 
     /// Puts an item into the queue; never waits for the handler.
@@ -115,24 +117,39 @@ impl<T: Clone> Outlet<T> {
     /// Takes no more, delivers what waits for at most `deadline` of real time, then drops and counts the rest. True where
     /// the thread has ended; otherwise its code hangs, and it is left alone. Takes at most 0.2 s longer.
     pub(crate) fn close(&self, deadline: Duration) -> bool {
-        self.desk.close();
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // Inside the handler, on the thread that would wait for itself. It ends all the same.
-        if thread.as_ref().is_some_and(|thread| thread.thread().id() == std::thread::current().id()) {
-            self.desk.give_up();
-            return false;
+        if !self.drain(deadline) {
+            self.give_up();
         }
-        if !self.desk.wait_for_end(deadline) {
-            self.desk.give_up();
-            if !self.desk.wait_for_end(GRACE) {
-                return false;
-            }
+        self.end(GRACE)
+    }
+
+    /// Takes no more, and delivers what waits for at most so long of real time; whether the thread has ended by then.
+    pub(crate) fn drain(&self, within: Duration) -> bool {
+        self.desk.close();
+        !self.is_current() && self.desk.wait_for_end(within)
+    }
+
+    /// Drops and counts what still waits.
+    pub(crate) fn give_up(&self) {
+        self.desk.give_up();
+    }
+
+    /// Lets the thread go, after it was told to end; whether it does within this time.
+    pub(crate) fn end(&self, within: Duration) -> bool {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if self.is_current() || !self.desk.wait_for_end(within) {
+            return false;
         }
         if let Some(thread) = thread {
             // It has said that it is over; and it does not panic, as what it calls is caught.
             drop(thread.join());
         }
         true
+    }
+
+    /// Inside the handler, on the thread that would wait for itself. It ends all the same.
+    fn is_current(&self) -> bool {
+        self.id == std::thread::current().id()
     }
 }
 

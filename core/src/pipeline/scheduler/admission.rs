@@ -66,19 +66,19 @@ impl Scheduler {
             ends(full);
             return (Ok(Some(full)), Some(input));
         }
-        if self.gate.waiting(key) >= config.queue {
-            match config.policy() {
-                QueuePolicy::DropOldest => {
-                    if let Some(old) = self.gate.take_oldest(key) {
-                        self.end(*old, Outcome::Dropped(DropReason::Newer), now);
-                    }
+        match config.policy() {
+            // More than one where an update made the queue smaller.
+            QueuePolicy::DropOldest => {
+                while self.gate.waiting(key) >= config.queue {
+                    let Some(old) = self.gate.take_oldest(key) else { break };
+                    self.end(*old, Outcome::Dropped(DropReason::Newer), now);
                 }
-                QueuePolicy::DropNewest => {
-                    ends(full);
-                    return (Ok(Some(full)), Some(input));
-                }
-                QueuePolicy::NeverDropCritical => {}
             }
+            QueuePolicy::DropNewest if self.gate.waiting(key) >= config.queue => {
+                ends(full);
+                return (Ok(Some(full)), Some(input));
+            }
+            QueuePolicy::DropNewest | QueuePolicy::NeverDropCritical => {}
         }
         if !self.make_room(key, config.priority, bytes, now) {
             ends(full);

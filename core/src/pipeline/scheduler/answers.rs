@@ -1,13 +1,14 @@
 //! Something was done, or time passed.
 
-use super::{Place, SWEEP, Scheduler, Verdict};
+use super::{MOST_BEHIND, Place, SWEEP, Scheduler, Verdict};
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorCode, Result};
 use crate::frame::Frame;
 use crate::pipeline::batcher::Decision as BatchDecision;
 use crate::pipeline::config::QueuePolicy;
 use crate::pipeline::fair::Key;
-use crate::pipeline::job::{Found, Item, Job, Stage};
+use crate::pipeline::input::Input;
+use crate::pipeline::job::{Found, Item, Job, Leftover, Stage};
 use crate::pipeline::{DropReason, Outcome, SkipReason};
 use crate::provider::Response;
 use std::collections::VecDeque;
@@ -19,10 +20,17 @@ impl Scheduler {
         self.gate.release(key);
         self.note(&mut job, Stage::Gate, now);
         self.gate_age.record(now - job.passage.pushed);
-        let queue = job.config.queue;
+        let most_behind = self.limits.max_bytes / MOST_BEHIND;
         let Some(lane) = self.lanes.get_mut(&key).filter(|_| !self.cancelled) else {
             return self.end(*job, Outcome::Dropped(DropReason::Shutdown), now);
         };
+        let (queue, policy) = (lane.config.queue, lane.config.policy());
+        if matches!(verdict, Verdict::Known(_) | Verdict::Open)
+            && policy != QueuePolicy::NeverDropCritical
+            && lane.is_full(queue, most_behind)
+        {
+            return self.end(*job, Outcome::Dropped(DropReason::QueueFull), now);
+        }
         match verdict {
             Verdict::Closed => {
                 let (pts, time) = (job.passage.decision.to, job.passage.decision.time);
@@ -39,17 +47,17 @@ impl Scheduler {
                 self.announce(key);
             }
             Verdict::Open => {
-                let over = self.look.waiting(key) >= queue;
-                match job.config.policy() {
-                    QueuePolicy::DropOldest if over => {
-                        if let Some(old) = self.look.take_oldest(key) {
+                match policy {
+                    QueuePolicy::DropOldest => {
+                        while self.look.waiting(key) >= queue {
+                            let Some(old) = self.look.take_oldest(key) else { break };
                             self.give_up(*old, Outcome::Dropped(DropReason::Newer), now);
                         }
                     }
-                    QueuePolicy::DropNewest if over => {
+                    QueuePolicy::DropNewest if self.look.waiting(key) >= queue => {
                         return self.end(*job, Outcome::Dropped(DropReason::QueueFull), now);
                     }
-                    _ => {}
+                    QueuePolicy::DropNewest | QueuePolicy::NeverDropCritical => {}
                 }
                 let Some(lane) = self.lanes.get_mut(&key) else { return };
                 job.slot = Some(lane.next_slot);
@@ -110,8 +118,14 @@ impl Scheduler {
     }
 
     /// Puts an answer into its camera's order.
-    pub(super) fn fill(&mut self, job: Box<Job>, found: Found, now: Timestamp) {
+    pub(super) fn fill(&mut self, mut job: Box<Job>, found: Found, now: Timestamp) {
         let (key, slot) = (job.key, job.slot);
+        let is_next = self.lanes.get(&key).is_some_and(|lane| lane.out.front().map(|(first, _)| *first) == slot);
+        if !is_next && matches!(job.input, Input::Encoded(_)) {
+            // It waits for earlier ones, perhaps for long, and decoded pictures are large. Where a trigger wants it, it is
+            // decoded once more.
+            self.leftovers.push(Leftover { _input: None, _frame: job.frame.take(), slow: None });
+        }
         let place = self.lanes.get_mut(&key).and_then(|lane| lane.place(slot));
         match place {
             Some(place) => {

@@ -185,7 +185,7 @@ impl Scheduler {
             Slow { camera: passage.books().camera.clone(), pts: passage.decision.to, age, stage, in_stage, outcome }
         });
         passage.end(outcome, now);
-        self.leftovers.push(Leftover { _input: input, _frame: frame, slow });
+        self.leftovers.push(Leftover { _input: Some(input), _frame: frame, slow });
     }
 
     /// The camera's triggers have something to see, if nobody shows them something already and nothing is awaited first.
@@ -244,7 +244,24 @@ impl Scheduler {
     }
 }
 
+/// Of the memory for frames, what answers of one camera may hold while they wait for an earlier one of it: so great a part.
+/// One answer that does not come must not make the others' frames give way.
+const MOST_BEHIND: u64 = 8;
+
 impl Lane {
+    /// Whether more waits for an earlier answer than one camera may keep, in number and in memory.
+    fn is_full(&self, queue: usize, most_bytes: u64) -> bool {
+        if self.out.len() <= queue {
+            return false;
+        }
+        let waits = self.out.iter().filter_map(|(_, place)| match place {
+            Place::Ready(Item::Found(job, _)) => Some(job.input.byte_len()),
+            _ => None,
+        });
+        let (count, bytes) = waits.fold((0, 0_u64), |(count, bytes), more| (count + 1, bytes.saturating_add(more)));
+        count >= queue && bytes >= most_bytes
+    }
+
     fn place(&mut self, slot: Option<u64>) -> Option<&mut Place> {
         let slot = slot?;
         let first = self.out.front()?.0;

@@ -1,7 +1,6 @@
 //! The scheduler against a model of it: random steps in any legal order, with late answers, double ones, jumps of time and
 //! cameras that come and go. What must hold is checked after every step.
 
-use model::{At, Camera, Known, Model};
 mod model;
 
 use super::turns::MOST_PREPARED;
@@ -11,11 +10,12 @@ use crate::error::Error;
 use crate::frame::{CameraId, Frame, FrameMeta, Layout, PixelFormat};
 use crate::geometry::Size;
 use crate::pipeline::config::QueuePolicy;
-use crate::pipeline::input::Input;
+use crate::pipeline::input::{Input, LEAST_BYTES};
 use crate::pipeline::{DropReason, SkipReason};
 use crate::provider::{Answer, AnswerReason, Latency};
 use crate::provider::{Priority, Response, Want};
 use crate::resilience::random::Random;
+use model::{At, Camera, Known, Model};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -137,7 +137,7 @@ impl Bench {
         let leftovers = self.scheduler.take_leftovers();
         let mut victims = Vec::new();
         for leftover in &leftovers {
-            let (id, outcome) = (leftover._input.meta().seq, leftover.slow.as_ref().unwrap().outcome);
+            let (id, outcome) = (leftover._input.as_ref().unwrap().meta().seq, leftover.slow.as_ref().unwrap().outcome);
             write!(self.log, " {id} {outcome}").unwrap();
             self.seen.insert(outcome.name());
             if outcome == Outcome::Dropped(DropReason::QueueFull) {
@@ -290,7 +290,7 @@ impl Bench {
                 assert!(asked && may && !paused);
                 camera.account.in_flight += 1;
                 camera.times.insert(pts, id);
-                let (config, bytes) = (Arc::clone(&camera.config), u64::from(side * side));
+                let (config, bytes) = (Arc::clone(&camera.config), u64::from(side * side).max(LEAST_BYTES));
                 self.model.frames.insert(id, Known { key, at: At::WaitsForGate, pushed: now, bytes, config });
             }
             Some(outcome) => {
@@ -305,7 +305,7 @@ impl Bench {
                         assert!(asked && may);
                         let policy = camera.config.policy();
                         if policy == QueuePolicy::NeverDropCritical
-                            && u64::from(side * side) <= self.model.limits.max_bytes
+                            && u64::from(side * side).max(LEAST_BYTES) <= self.model.limits.max_bytes
                         {
                             let waits = |at| matches!(at, At::WaitsForGate | At::WaitsForLook);
                             let lower = |frame: &Known| self.model.priority(frame.key) < Priority::Critical;
@@ -327,7 +327,8 @@ impl Bench {
         let might = self.scheduler.has_work(now);
         let Some(work) = self.scheduler.next(now) else { return Step::Next };
         assert!(might, "{work:?} came out of nothing");
-        let gone: Vec<u64> = self.scheduler.leftovers.iter().map(|leftover| leftover._input.meta().seq).collect();
+        let gone: Vec<u64> =
+            self.scheduler.leftovers.iter().filter_map(|leftover| Some(leftover._input.as_ref()?.meta().seq)).collect();
         let stays = |id: &u64| !gone.contains(id);
         let model = &mut self.model;
         match work {

@@ -79,6 +79,13 @@ impl Model {
         self.frames.iter().find(|(_, frame)| frame.key == key && frame.at == at).map(|(id, _)| *id)
     }
 
+    /// Of answers that wait for an earlier one of the camera.
+    fn keeps_too_much(&self, key: Key) -> bool {
+        let ready = || self.frames.values().filter(|frame| frame.key == key && frame.at == At::Ready);
+        let bytes: u64 = ready().map(|frame| frame.bytes).sum();
+        ready().count() >= self.cameras[&key].config.queue && bytes >= self.limits.max_bytes / 8
+    }
+
     pub(super) fn places(&self) -> usize {
         self.limits.max_in_flight - self.requests.len() - self.overdue.len()
     }
@@ -93,15 +100,18 @@ impl Model {
         let fits = match (outcome, at, step) {
             (Outcome::Dropped(Newer), WaitsForGate, Step::Push(by)) => *by == key && self.oldest(key, at) == Some(id),
             (Outcome::Dropped(Newer), WaitsForLook, Step::Gated { id: by, .. }) => {
-                let by = &self.frames[by];
-                by.key == key && by.config.policy() == QueuePolicy::DropOldest && self.oldest(key, at) == Some(id)
+                let policy = self.cameras[&key].config.policy();
+                self.frames[by].key == key && policy == QueuePolicy::DropOldest && self.oldest(key, at) == Some(id)
             }
             (Outcome::Dropped(QueueFull), WaitsForGate | WaitsForLook, Step::Push(by)) => {
                 let theirs = self.priority(*by);
                 mine < theirs || mine == theirs && mine != Priority::Critical
             }
-            (Outcome::Dropped(QueueFull), Gate, Step::Gated { id: by, verdict: "open" }) => {
-                *by == id && self.frames[&id].config.policy() == QueuePolicy::DropNewest
+            (Outcome::Dropped(QueueFull), Gate, Step::Gated { id: by, verdict: verdict @ ("open" | "known") }) => {
+                let policy = self.cameras[&key].config.policy();
+                let dropped_newest = *verdict == "open" && policy == QueuePolicy::DropNewest;
+                let too_much = policy != QueuePolicy::NeverDropCritical && self.keeps_too_much(key);
+                *by == id && (dropped_newest || too_much)
             }
             (Outcome::Dropped(Stale), WaitsForGate | WaitsForLook | Prepared, Step::Next | Step::OnTime) => stale,
             (Outcome::Dropped(Stale), Provider(of), Step::Answered { id: by, code }) => {
