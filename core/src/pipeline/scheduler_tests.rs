@@ -4,11 +4,11 @@
 #[path = "scheduler_model.rs"]
 mod model;
 
-use super::super::input::LEAST_BYTES;
 use super::*;
 use crate::detection::{Detections, Timing};
 use crate::frame::{CameraId, Frame, FrameMeta, Layout, PixelFormat};
 use crate::geometry::Size;
+use crate::pipeline::input::LEAST_BYTES;
 use crate::provider::{Answer, AnswerReason, Latency};
 use crate::resilience::random::Random;
 use model::{At, Camera, Known, Model};
