@@ -1,7 +1,7 @@
 //! What the scheduler should do, told in other words: where each frame is, and how it may end from there.
 
-use super::super::*;
 use super::Step;
+use crate::pipeline::scheduler::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a frame is.
