@@ -241,6 +241,11 @@ impl Shared {
     }
 
     fn drop_leftovers(&self, leftovers: Vec<Leftover>, now: Timestamp) {
+        self.tell_of_slow(&leftovers, now);
+        let_go(leftovers);
+    }
+
+    fn tell_of_slow(&self, leftovers: &[Leftover], now: Timestamp) {
         for leftover in leftovers {
             if let Some(slow) = &leftover.slow
                 && let Some(untold) = self.slow.on(now)
@@ -258,8 +263,6 @@ impl Shared {
                     );
                 });
             }
-            // The pixels may be the host's, whose code runs when they are let go.
-            caught(|| drop(leftover));
         }
     }
 
@@ -477,9 +480,9 @@ impl Shared {
                 let leftovers = state.scheduler.take_leftovers();
                 self.leave(state);
                 if !leftovers.is_empty() {
-                    // The host's code runs when they are let go, and may take long: not here, where all others are waited for.
-                    let shared = Arc::clone(self);
-                    self.threads.spawn(move || shared.drop_leftovers(leftovers, now));
+                    self.tell_of_slow(&leftovers, now);
+                    // The host's code may take long: not here, where all others are waited for.
+                    self.threads.spawn(move || let_go(leftovers));
                 }
                 self.warn_of_late(late, now);
                 state = self.lock();
@@ -534,6 +537,13 @@ impl Shared {
 const HANGS: Duration = Duration::from_secs(5);
 const TIMER_ENDS: Duration = Duration::from_millis(200);
 const SHORTEST_SLEEP: Duration = Duration::from_micros(100);
+
+/// The pixels may be the host's, whose code runs when they are let go.
+fn let_go(leftovers: Vec<Leftover>) {
+    for leftover in leftovers {
+        caught(|| drop(leftover));
+    }
+}
 
 impl fmt::Debug for Shared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
