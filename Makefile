@@ -70,6 +70,7 @@ clips: setup ## Fetches a minute of street video into .clips
 # `watch` is the main job: three cameras over one clip, and two more over an asset where there is one. The clip of 1906 was
 # filmed from a moving cable car, the gate's worst case; the asset is from a fixed camera.
 demo: models pictures clips stand-in ## Watches cameras, fires triggers, accounts for every frame, writes PNGs to out
+	@[ -x target/release/watch ] || echo "building the examples: some minutes the first time"
 	@cargo build --release --quiet -p guarita-examples
 	@extra=(); for file in $(ASSETS)/images/bus.jpg $(ASSETS)/images/zidane.jpg; do [ ! -f $$file ] || extra+=($$file); done; \
 	target/release/detect --model $(MODELS)/coco_ssd_mobilenet_v2.onnx --out out $(PICTURES) "$${extra[@]}"

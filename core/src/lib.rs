@@ -15,6 +15,10 @@
 //! # Ok::<(), guarita::Error>(())
 //! ```
 //!
+//! A [`Pipeline`] carries the frames of many [`Camera`]s through one [`Provider`]: it samples them, shows them to a
+//! [`MotionGate`] each, queues and batches them fairly, fires triggers on what was found, delivers [`Event`]s to [`Sink`]s,
+//! and can say what became of every frame.
+//!
 //! ONNX Runtime is loaded when it is first needed; [`runtime()`] says where it is looked for. Every error has an
 //! [`ErrorCode`] that never changes and an [`Advice`] that says what the caller can do. No call panics on bad input.
 

@@ -141,23 +141,9 @@ fn what(stage: Stage) -> &'static str {
     }
 }
 
-/// Writes what a monitoring system would read. THE ONE PLACE where the text of `/metrics` is made: for now the account
-/// alone, by hand, until the pipeline gives the text itself.
+/// Writes what a monitoring system would read: the text that a host would serve as `/metrics`.
 pub(crate) fn write_metrics(pipeline: &Pipeline, path: &Path) -> Result<(), Error> {
-    use fmt::Write;
-    let stats = pipeline.stats();
-    let mut text = String::new();
-    for camera in &stats.cameras {
-        let id = camera.id.as_str();
-        for (outcome, count) in camera.account.outcomes.iter() {
-            let _ = writeln!(text, "guarita_frames_total{{camera={id:?},outcome=\"{outcome}\"}} {count}");
-        }
-        let _ = writeln!(text, "guarita_frames_in_flight{{camera={id:?}}} {}", camera.account.in_flight);
-    }
-    for ((camera, trigger), count) in &stats.events {
-        let _ = writeln!(text, "guarita_events_total{{camera={:?},trigger={trigger:?}}} {count}", camera.as_str());
-    }
-    std::fs::write(path, text).map_err(|error| {
+    std::fs::write(path, pipeline.metrics()).map_err(|error| {
         Error::new(ErrorCode::PermissionDenied, format!("cannot write {}: {error}", path.display())).with_source(error)
     })
 }

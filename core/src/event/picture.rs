@@ -33,7 +33,6 @@ const LEAST_SIDE: f32 = 64.0;
 ///
 /// # Errors
 /// `Internal` where the encoder refuses the picture.
-#[allow(dead_code, reason = "the pipeline's step from a firing to an event calls it")]
 pub(crate) fn picture(frame: &Frame, objects: &[Object], wanted: PictureWanted) -> Result<Option<EventPicture>> {
     let region = match wanted {
         PictureWanted::None => return Ok(None),

@@ -23,7 +23,6 @@ const LOOKS: usize = 64;
 /// The mean brightness of a frame, 0..=255, from some of its pixels at even distances.
 ///
 /// The studio range of NV12 and I420 (16..235) is widened, so that one threshold fits all formats.
-#[allow(dead_code, reason = "its user, the pipeline, is not here yet")]
 pub(crate) fn mean_luma(frame: &Frame) -> u8 {
     let (step, weights) = luma_of(frame.format());
     let size = frame.size();

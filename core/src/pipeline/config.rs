@@ -1,7 +1,7 @@
 use super::cache::ResultCacheConfig;
 use crate::detection::Detection;
 use crate::error::{Error, Result};
-use crate::event::{Confirmation, TriggerConfig, TriggerMachine};
+use crate::event::{Condition, Confirmation, TriggerConfig, TriggerMachine};
 use crate::frame::{CameraId, DecodeLimits};
 use crate::geometry::{Polygon, Size};
 use crate::motion::{MotionGate, MotionGateConfig};
@@ -202,16 +202,7 @@ impl CameraConfig {
         inside("cache", self.cache.validate())?;
         inside("confirmation", self.confirmation.validate())?;
         inside("motion", self.motion.validate())?;
-        let period = if self.fps > 0.0 { 1.0 / self.fps } else { 0.0 };
-        if self.confirmation.k > 1 && self.confirmation.max_gap_s <= period {
-            return bad(format!(
-                "confirmation.max_gap_s is {}, and frames are {period} s apart (fps {}): no object would ever be seen \
-                 twice; set it to {} or more",
-                self.confirmation.max_gap_s,
-                self.fps,
-                (3.0 * period).ceil()
-            ));
-        }
+        self.check_gaps()?;
         let mut names = BTreeSet::new();
         if let Some(twice) = self.zones.iter().find(|zone| !names.insert(&*zone.name)) {
             return bad(format!("zones: there are two of the name {:?}", twice.name));
@@ -227,6 +218,31 @@ impl CameraConfig {
             TriggerMachine::new(trigger.clone(), &self.zones)?;
         }
         self.gate().map(|_| ())
+    }
+
+    /// That what is remembered from one frame to the next outlives the time between them: a camera that would never fire, or
+    /// fire at each frame, looks like any other.
+    fn check_gaps(&self) -> Result<()> {
+        let period = if self.fps > 0.0 { 1.0 / self.fps } else { 0.0 };
+        let short = |field: &str, gap: f64, so: &str| {
+            Err(Error::invalid_config(format!(
+                "{field} is {gap}, and frames are {period} s apart (fps {}): {so}; set it to {} or more",
+                self.fps,
+                (3.0 * period).ceil()
+            )))
+        };
+        let crossing = self.triggers.iter().any(|trigger| trigger.when.has(Condition::is_crossing));
+        if self.confirmation.max_gap_s <= period && (self.confirmation.k > 1 || crossing) {
+            let so = "no object would ever be seen twice";
+            return short("confirmation.max_gap_s", self.confirmation.max_gap_s, so);
+        }
+        for trigger in self.triggers.iter().filter(|trigger| trigger.max_gap_s <= period) {
+            if trigger.for_s > 0.0 || trigger.when.has(|inner| inner.is_crossing() || inner.is_absent()) {
+                let field = format!("trigger {:?}: max_gap_s", trigger.name);
+                return short(&field, trigger.max_gap_s, "no time between them would count");
+            }
+        }
+        Ok(())
     }
 
     /// The gate of this camera; none where it has none.

@@ -39,6 +39,27 @@ fn configs_that_cannot_be() {
     refuse(&|config| config.cache.ttl_s = f64::NAN, "ttl_s", bad);
     refuse(&|config| config.confirmation.k = 0, "k", bad);
     refuse(&|config| (config.fps, config.confirmation.k, config.confirmation.n) = (0.1, 2, 3), "max_gap_s", bad);
+    // What is remembered from frame to frame is forgotten before the next one comes.
+    let slow = |fps: f64, when: Condition, for_s: f64| {
+        move |config: &mut CameraConfig| {
+            config.fps = fps;
+            config.zones = vec![Zone::new("yard", Polygon::new([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]).unwrap())];
+            let mut trigger = TriggerConfig::new("slow", Condition::Not(Box::new(when.clone())));
+            trigger.for_s = for_s;
+            config.triggers = vec![trigger];
+        }
+    };
+    let present = Condition::Present { classes: vec![], zone: None, min_confidence: None };
+    let absent = Condition::Absent { classes: vec![], zone: None, for_s: 600.0 };
+    let leave = Condition::Leave { classes: vec![], zone: "yard".into() };
+    refuse(&slow(0.2, leave.clone(), 0.0), "confirmation.max_gap_s is 5, and frames are 5 s apart", bad);
+    refuse(&slow(0.01, absent.clone(), 0.0), "trigger \"slow\": max_gap_s is 60", bad);
+    refuse(&slow(0.01, present.clone(), 1.0), "set it to 300 or more", bad);
+    for change in [slow(0.01, present, 0.0), slow(0.02, absent, 0.0), slow(0.3, leave, 0.0)] {
+        let mut config = CameraConfig::new("slow");
+        change(&mut config);
+        config.validate().unwrap();
+    }
     refuse(&|config| config.want = Want::Text, "text", ErrorCode::Unsupported);
     let zone = || Zone::new("door", Polygon::new([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]).unwrap());
     refuse(&|config| config.zones = vec![zone(), zone()], "door", bad);

@@ -198,6 +198,24 @@ impl Condition {
         }
     }
 
+    /// Whether this, or a condition inside it, is such a one.
+    pub(crate) fn has(&self, is: impl Fn(&Self) -> bool + Copy) -> bool {
+        is(self)
+            || match self {
+                Self::All(list) | Self::Any(list) => list.iter().any(|inner| inner.has(is)),
+                Self::Not(inner) => inner.has(is),
+                _ => false,
+            }
+    }
+
+    pub(crate) fn is_crossing(&self) -> bool {
+        matches!(self, Self::Enter { .. } | Self::Leave { .. })
+    }
+
+    pub(crate) fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent { .. })
+    }
+
     /// Whether it can only hold for one scene at a time.
     pub(super) fn is_instant(&self) -> bool {
         match self {
