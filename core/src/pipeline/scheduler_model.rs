@@ -1,7 +1,6 @@
 //! What the scheduler should do, told in other words: where each frame is, and how it may end from there.
 
-use super::super::*;
-use super::Step;
+use super::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a frame is.
