@@ -5,9 +5,10 @@ use super::shell::Shared;
 use super::work::FrameResult;
 use super::{Pipeline, PipelineCheckpoint};
 use crate::clock::{Clock, Timestamp, UnixTime};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{OutletConfig, Sink, Trigger};
 use crate::provider::Provider;
+use crate::resilience::check::{inside, within};
 use crate::resilience::{Budget, RateLimit, RateLimitConfig};
 use crate::threads::Threads;
 use serde::{Deserialize, Serialize};
@@ -66,22 +67,14 @@ impl PipelineConfig {
     /// # Errors
     /// `InvalidConfig` naming the field and its range.
     pub fn validate(&self) -> Result<()> {
-        // NaN is in no range.
-        let within = |field: &str, value: f64, least: f64, most: f64| {
-            if (least..=most).contains(&value) {
-                return Ok(());
-            }
-            Err(Error::invalid_config(format!("{field} is {value}; it must lie in {least}..{most}")))
-        };
-        within("threads", self.threads as f64, 0.0, 256.0)?;
-        within("max_bytes", self.max_bytes as f64, (1 << 20) as f64, (1_u64 << 48) as f64)?;
-        within("max_in_flight", self.max_in_flight as f64, 0.0, 4096.0)?;
-        within("max_batch", self.max_batch as f64, 0.0, 1024.0)?;
+        within("threads", self.threads, 0, 256)?;
+        within("max_bytes", self.max_bytes, 1 << 20, 1 << 48)?;
+        within("max_in_flight", self.max_in_flight, 0, 4096)?;
+        within("max_batch", self.max_batch, 0, 1024)?;
         within("batch_wait_s", self.batch_wait_s, 0.0, 10.0)?;
         within("provider_timeout_s", self.provider_timeout_s, 0.01, 3600.0)?;
         within("slow_frame_s", self.slow_frame_s, 0.001, 3600.0)?;
-        let rate_limit = self.rate_limit.as_ref().map_or(Ok(()), RateLimitConfig::validate);
-        rate_limit.map_err(|error| Error::invalid_config(format!("rate_limit.{error}")))
+        inside("rate_limit", self.rate_limit.as_ref().map_or(Ok(()), RateLimitConfig::validate))
     }
 
     /// One pool for each size that is asked for.

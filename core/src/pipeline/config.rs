@@ -6,6 +6,7 @@ use crate::frame::{CameraId, DecodeLimits};
 use crate::geometry::{Polygon, Size};
 use crate::motion::{MotionGate, MotionGateConfig};
 use crate::provider::{Priority, Want};
+use crate::resilience::check::{inside, within};
 use crate::zone::{Anchor, Zone};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -165,23 +166,16 @@ impl CameraConfig {
         if !(1..=256).contains(&id.len()) {
             return bad(format!("id has {} bytes; it must have 1..256", id.len()));
         }
-        // NaN is in no range.
-        let within = |field: &str, value: f64, least: f64, most: f64| {
-            if (least..=most).contains(&value) {
-                return Ok(());
-            }
-            bad(format!("{field} is {value}; it must lie in {least}..{most}"))
-        };
         if self.fps != 0.0 {
             within("fps", self.fps, 0.001, 1000.0)?;
         }
-        within("queue", self.queue as f64, 1.0, 1024.0)?;
+        within("queue", self.queue, 1, 1024)?;
         within("max_age_s", self.max_age_s, 0.001, 86_400.0)?;
-        within("explain", self.explain as f64, 0.0, (1 << 20) as f64)?;
-        within("min_confidence", self.min_confidence.into(), 0.0, 1.0)?;
-        within("low_light.min_confidence", self.low_light.min_confidence.into(), 0.0, 1.0)?;
+        within("explain", self.explain, 0, 1 << 20)?;
+        within("min_confidence", self.min_confidence, 0.0, 1.0)?;
+        within("low_light.min_confidence", self.low_light.min_confidence, 0.0, 1.0)?;
         for (class, &least) in &self.class_confidence {
-            within(&format!("class_confidence.{class}"), least.into(), 0.0, 1.0)?;
+            within(&format!("class_confidence.{class}"), least, 0.0, 1.0)?;
         }
         if self.queue_policy == Some(QueuePolicy::NeverDropCritical) && self.priority != Priority::Critical {
             return bad("queue_policy is never_drop_critical; only a camera of priority critical can have it".into());
@@ -195,10 +189,8 @@ impl CameraConfig {
             ("triggers", self.triggers.len()),
             ("host_triggers", self.host_triggers.len()),
         ] {
-            within(field, len as f64, 0.0, MAX_LIST as f64)?;
+            within(field, len, 0, MAX_LIST)?;
         }
-        let inside =
-            |field: &str, result: Result<()>| result.map_err(|error| Error::invalid_config(format!("{field}.{error}")));
         inside("cache", self.cache.validate())?;
         inside("confirmation", self.confirmation.validate())?;
         inside("motion", self.motion.validate())?;

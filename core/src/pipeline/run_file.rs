@@ -7,6 +7,7 @@ use super::{Admission, Pipeline};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
+use crate::resilience::check::within;
 use crate::source::{SourceConfig, VideoSource};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
@@ -55,15 +56,8 @@ impl RunFileConfig {
     /// # Errors
     /// `InvalidConfig` naming the field and its range, as those of the camera and of the source.
     pub fn validate(&self) -> Result<()> {
-        // NaN is in no range.
-        let within = |field: &str, value: f64, least: f64, most: f64| {
-            if (least..=most).contains(&value) {
-                return Ok(());
-            }
-            Err(Error::invalid_config(format!("{field} is {value}; it must lie in {least}..{most}")))
-        };
         within("chunk_s", self.chunk_s, 0.1, 86_400.0)?;
-        within("in_flight", self.in_flight as f64, 1.0, 1024.0)?;
+        within("in_flight", self.in_flight, 1, 1024)?;
         within("patience_s", self.patience_s, 0.001, 86_400.0)?;
         self.source.validate()?;
         self.camera.validate()

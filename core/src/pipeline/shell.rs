@@ -10,7 +10,7 @@ use super::scheduler::{Scheduler, Verdict, Work};
 use super::tickets::Tickets;
 use super::work::{GateSeen, GateWork, SceneWork, whole};
 use super::{Outcome, PipelineHealth, SkipReason};
-use crate::clock::{Clock, Moment, Timestamp, UnixTime};
+use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, ErrorCode, Result};
 use crate::event::Seldom;
 use crate::frame::CameraId;
@@ -390,8 +390,11 @@ impl Shared {
             _ => Outcome::Analysed,
         };
         if let Some(camera) = camera {
-            if let Item::Found(job, Found::Looked { detections, answer }) = &item {
-                lock(&camera.gate).learn(job, (detections.clone(), answer.clone()), self.clock.now());
+            // Without a cache there is nothing to learn, and the gate, which may be at the next frame, is not waited for.
+            if let Item::Found(job, Found::Looked { detections, answer }) = &item
+                && let Some(fingerprint) = job.fingerprint
+            {
+                lock(&camera.gate).learn(job, fingerprint, detections, answer, self.clock.now());
             }
             let wants_results = self.outlets.wants_results();
             let config = camera.config();
@@ -429,7 +432,7 @@ impl Shared {
     pub(super) fn health(&self) -> PipelineHealth {
         let (live, overdue) = {
             let state = self.lock();
-            (!state.scheduler.is_closed(), state.scheduler.standing().overdue)
+            (!state.scheduler.is_closed(), state.scheduler.overdue())
         };
         let provider = self.provider.health();
         let mut degraded: Vec<_> = provider.degraded.clone().into_iter().collect();
@@ -525,11 +528,6 @@ impl Shared {
         let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
         state.tickets.end_draining();
         state.scheduler.is_drained()
-    }
-
-    pub(super) fn moment(&self) -> (Timestamp, UnixTime) {
-        let Moment { monotonic, unix } = self.clock.moment();
-        (monotonic, unix)
     }
 }
 

@@ -128,10 +128,17 @@ impl GateWork {
     }
 
     /// Keeps an answer for the same picture.
-    pub(super) fn learn(&mut self, job: &Job, known: Known, now: Timestamp) {
+    pub(super) fn learn(
+        &mut self,
+        job: &Job,
+        fingerprint: Fingerprint,
+        detections: &Detections,
+        answer: &Answer,
+        now: Timestamp,
+    ) {
         // The answer may come after a change of the config: it is one to another question then.
-        if let Some(fingerprint) = job.fingerprint.as_ref().filter(|_| asks_the_same(&job.config, &self.config)) {
-            self.cache.put(*fingerprint, job.thumbnail.clone(), known, now);
+        if asks_the_same(&job.config, &self.config) {
+            self.cache.put(fingerprint, job.thumbnail.clone(), (detections.clone(), answer.clone()), now);
         }
     }
 

@@ -9,6 +9,11 @@ pub(crate) fn within<T: PartialOrd + Display>(field: &str, value: T, least: T, m
     Err(Error::invalid_config(format!("{field} is {value}; it must lie in {least}..{most}")))
 }
 
+/// Names a field of a config inside another config with its parent.
+pub(crate) fn inside(field: &str, checked: Result<()>) -> Result<()> {
+    checked.map_err(|error| Error::invalid_config(format!("{field}.{error}")).with_source(error))
+}
+
 /// Seconds of a checked config in nanoseconds.
 pub(crate) fn nanos(seconds: f64) -> u64 {
     // Ends of the range: `as` saturates, and makes NaN 0.

@@ -1,5 +1,6 @@
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::resilience::RetryConfig;
+use crate::resilience::check::{inside, within};
 use serde::{Deserialize, Serialize};
 
 /// How events wait for a sink, and how often they are tried. Plain data; unknown fields are refused.
@@ -28,9 +29,7 @@ impl OutletConfig {
     /// # Errors
     /// `InvalidConfig` naming the field and its range.
     pub fn validate(&self) -> Result<()> {
-        if !(1..=1_000_000).contains(&self.capacity) {
-            return Err(Error::invalid_config(format!("capacity is {}; it must lie in 1..1000000", self.capacity)));
-        }
-        self.retry.validate().map_err(|error| Error::invalid_config(format!("retry.{error}")))
+        within("capacity", self.capacity, 1, 1_000_000)?;
+        inside("retry", self.retry.validate())
     }
 }

@@ -3,6 +3,7 @@ use super::{JsonLinesConfig, JsonLinesSink};
 use super::{WebhookConfig, WebhookSink};
 use crate::error::{Error, Result};
 use crate::event::Sink;
+use crate::resilience::check::inside;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -45,9 +46,7 @@ impl SinkConfig {
             Self::JsonLines { path, .. } if path.as_os_str().is_empty() => {
                 Err(Error::invalid_config("path is empty; it must name a file"))
             }
-            Self::JsonLines { options, .. } => {
-                options.validate().map_err(|error| Error::invalid_config(format!("options.{error}")))
-            }
+            Self::JsonLines { options, .. } => inside("options", options.validate()),
             #[cfg(feature = "webhook")]
             Self::Webhook(config) => config.validate(),
         }

@@ -104,7 +104,7 @@ impl Scheduler {
 
     /// Makes room for a frame of this camera: frames of lower priority give way, then those of the cameras of its own
     /// priority that have the most, each time the oldest one. Critical frames give way to none.
-    pub(super) fn make_room(&mut self, key: Key, priority: Priority, bytes: u64, now: Timestamp) -> bool {
+    fn make_room(&mut self, key: Key, priority: Priority, bytes: u64, now: Timestamp) -> bool {
         while self.bytes.saturating_add(bytes) > self.limits.max_bytes {
             let mut waiting: BTreeMap<Key, (Priority, usize)> = BTreeMap::new();
             for (other, priority, count) in self.gate.cameras().chain(self.look.cameras()) {

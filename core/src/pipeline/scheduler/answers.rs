@@ -11,7 +11,6 @@ use crate::pipeline::input::Input;
 use crate::pipeline::job::{Found, Item, Job, Leftover, Stage};
 use crate::pipeline::{DropReason, Outcome, SkipReason};
 use crate::provider::Response;
-use std::collections::VecDeque;
 
 impl Scheduler {
     /// The gate looked at a frame.
@@ -118,7 +117,7 @@ impl Scheduler {
     }
 
     /// Puts an answer into its camera's order.
-    pub(super) fn fill(&mut self, mut job: Box<Job>, found: Found, now: Timestamp) {
+    fn fill(&mut self, mut job: Box<Job>, found: Found, now: Timestamp) {
         let (key, slot) = (job.key, job.slot);
         let is_next = self.lanes.get(&key).is_some_and(|lane| lane.out.front().map(|(first, _)| *first) == slot);
         if !is_next && matches!(job.input, Input::Encoded(_)) {
@@ -157,31 +156,27 @@ impl Scheduler {
         self.give_up_late(now)
     }
 
-    pub(super) fn sweep(&mut self, now: Timestamp) {
+    fn sweep(&mut self, now: Timestamp) {
         for (_, job) in self.gate.take_if(None, |job| job.is_stale(now)) {
             self.end(*job, Outcome::Dropped(DropReason::Stale), now);
         }
         let mut stale: Vec<_> =
             self.look.take_if(None, |job| job.is_stale(now)).into_iter().map(|(_, job)| job).collect();
         // Those that are decoded wait as well, where the provider has no place left and may never have one again.
-        if self.prepared.iter().any(|job| job.is_stale(now)) {
-            let (out, stay): (VecDeque<_>, VecDeque<_>) = self.prepared.drain(..).partition(|job| job.is_stale(now));
-            self.prepared = stay;
-            stale.extend(out);
-        }
+        stale.extend(self.take_prepared(|job| job.is_stale(now)));
         for job in stale {
             self.give_up(*job, Outcome::Dropped(DropReason::Stale), now);
         }
     }
 
-    pub(super) fn give_up_late(&mut self, now: Timestamp) -> usize {
+    fn give_up_late(&mut self, now: Timestamp) -> usize {
         let late: Vec<u64> =
             self.in_flight.iter().filter(|(_, batch)| batch.expires <= now).map(|(id, _)| *id).collect();
         for &id in &late {
             let Some(batch) = self.in_flight.remove(&id) else { continue };
             // One that was taken back is answered soon; one that was begun may never be.
             batch.cancellation.cancel();
-            self.overdue.insert(id, now);
+            self.overdue.insert(id);
             for mut job in batch.jobs {
                 self.note(&mut job, Stage::Provider, now);
                 self.give_up(*job, Outcome::Failed(ErrorCode::DeadlineExceeded), now);

@@ -92,7 +92,7 @@ impl Scheduler {
         self.settle_removed();
     }
 
-    pub(super) fn settle_removed(&mut self) {
+    fn settle_removed(&mut self) {
         let total = &mut self.removed_total;
         self.removed.retain(|books| {
             let account = books.lock().account.clone();

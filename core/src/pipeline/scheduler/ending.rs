@@ -5,7 +5,6 @@ use crate::clock::Timestamp;
 use crate::pipeline::fair::Key;
 use crate::pipeline::job::Item;
 use crate::pipeline::{DropReason, Outcome};
-use std::collections::VecDeque;
 
 impl Scheduler {
     /// Takes no more frames.
@@ -20,7 +19,7 @@ impl Scheduler {
         self.end_waiting(None, DropReason::Shutdown, now);
         for (id, batch) in std::mem::take(&mut self.in_flight) {
             batch.cancellation.cancel();
-            self.overdue.insert(id, now);
+            self.overdue.insert(id);
             for job in batch.jobs {
                 self.give_up(*job, Outcome::Dropped(DropReason::Shutdown), now);
             }
@@ -41,10 +40,8 @@ impl Scheduler {
     pub(super) fn end_waiting(&mut self, of: Option<Key>, why: DropReason, now: Timestamp) {
         let mut jobs: Vec<_> =
             self.gate.take_if(of, |_| true).into_iter().chain(self.look.take_if(of, |_| true)).collect();
-        let (out, stay): (VecDeque<_>, VecDeque<_>) =
-            self.prepared.drain(..).partition(|job| of.is_none_or(|of| of == job.key));
-        self.prepared = stay;
-        jobs.extend(out.into_iter().map(|job| (job.key, job)));
+        let prepared = self.take_prepared(|job| of.is_none_or(|of| of == job.key));
+        jobs.extend(prepared.into_iter().map(|job| (job.key, job)));
         for (_, job) in jobs {
             self.give_up(*job, Outcome::Dropped(why), now);
         }

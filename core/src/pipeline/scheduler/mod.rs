@@ -18,7 +18,7 @@ use super::sampler::Sampler;
 use crate::clock::{Timestamp, UnixTime};
 use crate::error::ErrorCode;
 use crate::provider::{Cancellation, Request};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,7 +96,7 @@ pub(super) struct Scheduler {
     in_flight: BTreeMap<u64, Batch>,
     next_batch: u64,
     /// Requests that were never answered, each with a place of the provider's that stays taken until it is.
-    overdue: BTreeMap<u64, Timestamp>,
+    overdue: BTreeSet<u64>,
     /// Cameras whose triggers have something to see.
     ready: VecDeque<Key>,
     /// Frames that have not ended, and their memory.
@@ -147,7 +147,7 @@ impl Scheduler {
             batcher: Batcher::new(limits.max_batch, limits.batch_wait),
             in_flight: BTreeMap::new(),
             next_batch: 0,
-            overdue: BTreeMap::new(),
+            overdue: BTreeSet::new(),
             ready: VecDeque::new(),
             jobs: 0,
             bytes: 0,
@@ -204,6 +204,18 @@ impl Scheduler {
         if let Some(histogram) = self.stages.get_mut(stage as usize) {
             histogram.record(took);
         }
+    }
+
+    /// Takes out of those that are decoded which are meant.
+    fn take_prepared(&mut self, meant: impl Fn(&Job) -> bool) -> VecDeque<Box<Job>> {
+        let (out, stay): (VecDeque<_>, VecDeque<_>) = self.prepared.drain(..).partition(|job| meant(job));
+        self.prepared = stay;
+        out
+    }
+
+    /// Requests that were given up, and may never be answered.
+    pub(super) fn overdue(&self) -> usize {
+        self.overdue.len()
     }
 
     pub(super) fn has_leftovers(&self) -> bool {

@@ -56,19 +56,19 @@ impl Scheduler {
     }
 
     /// The places that the provider has left.
-    pub(super) fn places(&self) -> usize {
+    fn places(&self) -> usize {
         self.limits.max_in_flight.saturating_sub(self.in_flight.len() + self.overdue.len())
     }
 
     /// Frames are decoded only where they can be sent soon: decoded ones are large. While the provider has something in
     /// hand, one more batch is: it gathers until there is a place, or all batches would be of one frame.
-    pub(super) fn may_prepare(&self) -> bool {
+    fn may_prepare(&self) -> bool {
         let soon = self.places() + usize::from(!self.in_flight.is_empty());
         self.prepared.len() + self.preparing < soon.saturating_mul(self.batcher.max_batch()).min(MOST_PREPARED)
     }
 
     /// The frames that could go in one request with the oldest one: those that ask for the same, for the same tenant.
-    pub(super) fn together(&self) -> impl Iterator<Item = usize> {
+    fn together(&self) -> impl Iterator<Item = usize> {
         let first = self.prepared.front().map(|job| (job.config.want, Arc::clone(&job.config.tenant)));
         self.prepared.iter().enumerate().filter_map(move |(at, job)| {
             first
@@ -83,7 +83,7 @@ impl Scheduler {
         self.batcher.decide(self.together().count(), oldest.passage.since, self.places(), now)
     }
 
-    pub(super) fn submit(&mut self, now: Timestamp) -> Option<Work> {
+    fn submit(&mut self, now: Timestamp) -> Option<Work> {
         let most = match self.batch(now) {
             BatchDecision::Send(most) => most,
             BatchDecision::Wait(_) | BatchDecision::Nothing => return None,
@@ -115,7 +115,7 @@ impl Scheduler {
     }
 
     /// Takes what a camera's triggers may see now.
-    pub(super) fn take_ready(&mut self, key: Key) -> Vec<Item> {
+    fn take_ready(&mut self, key: Key) -> Vec<Item> {
         let Some(lane) = self.lanes.get_mut(&key).filter(|lane| !lane.finishing) else { return Vec::new() };
         let mut items = Vec::new();
         while let Some((_, Place::Ready(_) | Place::Gone)) = lane.out.front() {

@@ -1,4 +1,5 @@
 use crate::error::{Error, Result};
+use crate::resilience::check::inside;
 use crate::resilience::{CircuitBreakerConfig, FailurePolicy};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -127,11 +128,8 @@ impl HybridConfig {
                 seconds("mode.escalate.window_s", window_s, 60.0)?;
             }
         }
-        let within = |field: &str, checked: Result<()>| {
-            checked.map_err(|error| Error::invalid_config(format!("{field}.{error}")).with_source(error))
-        };
-        within("primary_breaker", self.primary_breaker.validate())?;
-        within("fallback_breaker", self.fallback_breaker.validate())
+        inside("primary_breaker", self.primary_breaker.validate())?;
+        inside("fallback_breaker", self.fallback_breaker.validate())
     }
 
     pub(super) fn request_timeout(&self) -> Duration {
