@@ -1,0 +1,144 @@
+//! Keyword arguments and dicts as configs of the core, and data of the core as Python values.
+
+use crate::error::raise;
+use guarita::ErrorCode;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDelta, PyDeltaAccess, PyDict, PyFloat, PyInt, PyList, PyMapping, PySequence, PyString};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Number, Value};
+
+/// Values inside values; more than this is written by a program that went wrong.
+const MAX_DEPTH: usize = 64;
+
+/// A config from keyword arguments, unknown names refused; `given` are arguments that the call itself takes.
+pub(crate) fn from_kwargs<T: DeserializeOwned>(
+    kwargs: Option<&Bound<'_, PyDict>>,
+    given: impl IntoIterator<Item = (&'static str, Value)>,
+) -> PyResult<T> {
+    let mut fields: Map<String, Value> = match kwargs.map(|kwargs| value(kwargs.as_any(), "", 0)).transpose()? {
+        Some(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    };
+    fields.extend(given.into_iter().map(|(name, value)| (name.to_owned(), value)));
+    parsed(Value::Object(fields))
+}
+
+/// A config from one argument: a dict, or the defaults for None.
+pub(crate) fn from_any<T: DeserializeOwned>(any: &Bound<'_, PyAny>) -> PyResult<T> {
+    parsed(value(any, "", 0)?)
+}
+
+fn parsed<T: DeserializeOwned>(fields: Value) -> PyResult<T> {
+    T::deserialize(fields).map_err(|error| raise(ErrorCode::InvalidConfig, error.to_string()))
+}
+
+/// Any plain value; `field` is the name that it stands under.
+fn value(any: &Bound<'_, PyAny>, field: &str, depth: usize) -> PyResult<Value> {
+    let wrong = |what: String| raise(ErrorCode::InvalidConfig, format!("{field}: {what}"));
+    if depth > MAX_DEPTH {
+        return Err(wrong(format!("values inside values, more than {MAX_DEPTH} deep")));
+    }
+    if any.is_none() {
+        return Ok(Value::Null);
+    }
+    // A bool is an int too, so it comes first.
+    if let Ok(truth) = any.cast::<PyBool>() {
+        return Ok(Value::Bool(truth.is_true()));
+    }
+    if let Ok(text) = any.cast::<PyString>() {
+        return Ok(Value::String(text.to_str()?.to_owned()));
+    }
+    if any.is_instance_of::<PyInt>() {
+        if let Ok(number) = any.extract::<i64>() {
+            return Ok(number.into());
+        }
+        return any.extract::<u64>().map(Value::from).map_err(|_| wrong(format!("{any} is too large a number")));
+    }
+    if any.is_instance_of::<PyFloat>() {
+        return number(any.extract()?).ok_or_else(|| wrong(format!("{any} is no number that can be used")));
+    }
+    if let Ok(delta) = any.cast::<PyDelta>() {
+        if !field.ends_with("_s") && field != "seconds" {
+            return Err(wrong("a timedelta fits times only, whose names end in _s".into()));
+        }
+        return Ok(number(seconds_of(delta)).unwrap_or_default());
+    }
+    if let Ok(polygon) = any.cast::<crate::geometry::Polygon>() {
+        return serde_json::to_value(&polygon.get().0).map_err(|error| wrong(error.to_string()));
+    }
+    if let Ok(mapping) = any.cast::<PyMapping>() {
+        let mut fields = Map::new();
+        for item in mapping.items()?.iter() {
+            let (key, held): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
+            let key =
+                key.cast::<PyString>().map_err(|_| wrong(format!("the key {key} is no text")))?.to_str()?.to_owned();
+            let held = value(&held, &key, depth + 1)?;
+            fields.insert(key, held);
+        }
+        return Ok(Value::Object(fields));
+    }
+    if let Ok(sequence) = any.cast::<PySequence>() {
+        return (0..sequence.len()?).map(|k| value(&sequence.get_item(k)?, field, depth + 1)).collect();
+    }
+    if let Ok(path) = any.call_method0("__fspath__") {
+        return value(&path, field, depth + 1);
+    }
+    // Numbers of other libraries, such as NumPy's.
+    if let Ok(whole) = any.call_method0("__index__") {
+        return value(&whole, field, depth + 1);
+    }
+    if let Ok(number) = any.call_method0("__float__") {
+        return value(&number, field, depth + 1);
+    }
+    // Arrays and sets.
+    if let Ok(items) = any.try_iter() {
+        return items.map(|item| value(&item?, field, depth + 1)).collect();
+    }
+    Err(PyTypeError::new_err(format!("{field}: {} cannot be used in a config", any.get_type().name()?)))
+}
+
+fn number(value: f64) -> Option<Value> {
+    Number::from_f64(value).map(Value::Number)
+}
+
+/// The seconds of a timedelta.
+pub(crate) fn seconds_of(delta: &Bound<'_, PyDelta>) -> f64 {
+    let whole = f64::from(delta.get_days()) * 86_400.0 + f64::from(delta.get_seconds());
+    whole + f64::from(delta.get_microseconds()) / 1e6
+}
+
+/// Data of the core as dicts, lists and numbers.
+pub(crate) fn to_py<'py>(py: Python<'py>, data: &impl Serialize) -> PyResult<Bound<'py, PyAny>> {
+    let data = serde_json::to_value(data).map_err(|error| raise(ErrorCode::Internal, error.to_string()))?;
+    py_value(py, &data)
+}
+
+/// A plain value as Python has it.
+pub(crate) fn py_value<'py>(py: Python<'py>, data: &Value) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match data {
+        Value::Null => py.None().into_bound(py),
+        Value::Bool(truth) => PyBool::new(py, *truth).to_owned().into_any(),
+        Value::String(text) => PyString::new(py, text).into_any(),
+        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(number), _) => number.into_pyobject(py)?.into_any(),
+            (None, Some(number)) => number.into_pyobject(py)?.into_any(),
+            _ => number.as_f64().unwrap_or(f64::NAN).into_pyobject(py)?.into_any(),
+        },
+        Value::Array(items) => {
+            let list = PyList::empty(py);
+            for item in items {
+                list.append(py_value(py, item)?)?;
+            }
+            list.into_any()
+        }
+        Value::Object(fields) => {
+            let dict = PyDict::new(py);
+            for (name, field) in fields {
+                dict.set_item(name, py_value(py, field)?)?;
+            }
+            dict.into_any()
+        }
+    })
+}

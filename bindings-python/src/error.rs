@@ -1,0 +1,108 @@
+//! Errors of the core as Python exceptions, and exceptions of the host as errors of the core.
+
+use guarita::{Advice, Error, ErrorCode};
+use pyo3::exceptions::{PyConnectionError, PyMemoryError, PyPermissionError, PyTimeoutError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// The exception for an error of the core.
+pub(crate) fn to_py(error: &Error) -> PyErr {
+    Python::attach(|py| raised(py, error).unwrap_or_else(|error| error))
+}
+
+fn raised(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
+    let context = PyDict::new(py);
+    if let Some(cause) = error.cause() {
+        context.set_item("cause", cause.to_string())?;
+        if let Some(open) = cause.downcast_ref::<guarita::BreakerOpen>() {
+            context.set_item("breaker", open.state.to_string())?;
+            context.set_item("retry_after_s", open.retry_after.map(|wait| wait.as_secs_f64()))?;
+        }
+    }
+    let extra = PyDict::new(py);
+    extra.set_item("advice", format!("{:?}", error.advice()))?;
+    extra.set_item("context", context)?;
+    let class = classes(py)?.get_item(usize::from(error.code().number()) - 1)?;
+    let raised = PyErr::from_value(class.call((error.to_string(),), Some(&extra))?);
+    // An exception of the host that passed through the core is the cause of what it became there.
+    if let Some(host) = error.cause().and_then(|cause| cause.downcast_ref::<PyErr>()) {
+        raised.set_cause(py, Some(host.clone_ref(py)));
+    }
+    Ok(raised)
+}
+
+/// The exception classes, in the order of their codes' numbers.
+fn classes(py: Python<'_>) -> PyResult<&Bound<'_, PyTuple>> {
+    static CLASSES: PyOnceLock<Py<PyTuple>> = PyOnceLock::new();
+    let import = || {
+        let all = py.import("guarita._errors")?.getattr("BY_NUMBER")?;
+        Ok::<_, PyErr>(all.cast_into::<PyTuple>()?.unbind())
+    };
+    Ok(CLASSES.get_or_try_init(py, import)?.bind(py))
+}
+
+/// An error of the core for an exception that a callable of the host raised: one of guarita's own keeps its code and advice,
+/// and those that say what kind of thing went wrong count as that; any other is a fault of the host's.
+pub(crate) fn from_py(py: Python<'_>, what: &str, error: PyErr) -> Error {
+    let value = error.value(py);
+    let number = value.getattr("number").and_then(|number| number.extract::<u16>()).ok();
+    let ours = number.and_then(|number| ErrorCode::ALL.into_iter().find(|code| code.number() == number));
+    let code = match ours {
+        Some(code) => code,
+        None if error.is_instance_of::<PyTimeoutError>(py) => ErrorCode::DeadlineExceeded,
+        None if error.is_instance_of::<PyConnectionError>(py) => ErrorCode::Unavailable,
+        None if error.is_instance_of::<PyPermissionError>(py) => ErrorCode::PermissionDenied,
+        None if error.is_instance_of::<PyMemoryError>(py) => ErrorCode::ResourceExhausted,
+        None => ErrorCode::Internal,
+    };
+    let advice = value.getattr("advice").and_then(|advice| advice.extract::<String>()).ok();
+    let advice = advice.as_deref().and_then(advice_of).unwrap_or(code.advice());
+    let kind = value.get_type().name().map_or_else(|_| "an exception".into(), |name| name.to_string());
+    Error::new(code, format!("{what} raised {kind}: {value}")).with_advice(advice).with_source(error)
+}
+
+fn advice_of(name: &str) -> Option<Advice> {
+    let all = [Advice::Never, Advice::RetryLater, Advice::ChangeInput, Advice::ChangeConfig, Advice::FixHost];
+    all.into_iter().find(|advice| format!("{advice:?}") == name)
+}
+
+/// Turns errors of the core into exceptions.
+pub(crate) trait OrRaise<T> {
+    /// The value, or the exception.
+    fn or_raise(self) -> PyResult<T>;
+}
+
+impl<T> OrRaise<T> for guarita::Result<T> {
+    fn or_raise(self) -> PyResult<T> {
+        self.map_err(|error| to_py(&error))
+    }
+}
+
+/// An exception of this code.
+pub(crate) fn raise(code: ErrorCode, message: impl Into<std::borrow::Cow<'static, str>>) -> PyErr {
+    to_py(&Error::new(code, message))
+}
+
+/// Runs `work` with the interpreter lock released. A panic in it is an `Internal`, where pyo3 alone would raise what
+/// `except Exception` does not catch.
+pub(crate) fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> guarita::Result<T> + Send) -> PyResult<T> {
+    py.detach(|| caught(work)).or_raise()
+}
+
+/// Runs `work` with the lock held: for what takes less time than it takes to release it.
+pub(crate) fn attached<T>(work: impl FnOnce() -> guarita::Result<T>) -> PyResult<T> {
+    caught(work).or_raise()
+}
+
+/// Runs `work`; a panic in it is an `Internal`.
+pub(crate) fn caught<T>(work: impl FnOnce() -> guarita::Result<T>) -> guarita::Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
+        let words = payload.downcast_ref::<&str>().map(ToString::to_string);
+        let words = words.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default();
+        // What a panic carries may panic when it is dropped.
+        std::mem::forget(payload);
+        Err(Error::new(ErrorCode::Internal, format!("a panic in guarita, please report it: {words}")))
+    })
+}

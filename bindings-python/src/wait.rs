@@ -1,0 +1,81 @@
+//! Waiting without shutting out the interpreter: with its lock released, and with a look at signals ten times in a second, so
+//! that Ctrl-C works.
+
+use crate::error::{OrRaise, caught, detached, raise};
+use guarita::ErrorCode;
+use pyo3::prelude::*;
+use std::sync::OnceLock;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+/// Between two looks at signals.
+pub(crate) const LOOK_UP: Duration = Duration::from_millis(100);
+
+/// The next value; None where nobody can send one any more or the time is over. An exception of a signal handler, such as
+/// `KeyboardInterrupt`, ends it.
+pub(crate) fn receive<T: Send>(py: Python<'_>, from: &Receiver<T>, most: Option<Duration>) -> PyResult<Option<T>> {
+    let mut left = most;
+    loop {
+        let slice = left.map_or(LOOK_UP, |left| left.min(LOOK_UP));
+        let from = Shared(from);
+        match py.detach(move || from.get().recv_timeout(slice)) {
+            Ok(value) => return Ok(Some(value)),
+            Err(RecvTimeoutError::Disconnected) => return Ok(None),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        py.check_signals()?;
+        if let Some(left) = &mut left {
+            *left = left.saturating_sub(slice);
+            if left.is_zero() {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+/// A receiver that its only user takes along while the lock is released.
+struct Shared<'a, T>(&'a Receiver<T>);
+
+impl<'a, T> Shared<'a, T> {
+    fn get(&self) -> &'a Receiver<T> {
+        self.0
+    }
+}
+
+// SAFETY: the thread that calls `detach` is the one that runs its closure, so that the receiver never leaves it.
+#[allow(unsafe_code, reason = "detach asks for Send though the closure stays on its thread")]
+unsafe impl<T: Send> Send for Shared<'_, T> {}
+
+/// Runs `work` where Ctrl-C can end the wait for it: on the main thread, that is on another one, whose result is then let go.
+pub(crate) fn interruptible<T: Send + 'static>(
+    py: Python<'_>,
+    work: impl FnOnce() -> guarita::Result<T> + Send + 'static,
+) -> PyResult<T> {
+    if !is_main_thread() {
+        return detached(py, work);
+    }
+    let (sender, done) = mpsc::channel();
+    let run = move || drop(sender.send(caught(work)));
+    let started = thread::Builder::new().name("guarita-wait".into()).spawn(run);
+    started.map_err(|error| raise(ErrorCode::ResourceExhausted, format!("cannot start a thread: {error}")))?;
+    let lost = || raise(ErrorCode::Internal, "a thread ended without a result");
+    receive(py, &done, None)?.ok_or_else(lost)?.or_raise()
+}
+
+static MAIN: OnceLock<ThreadId> = OnceLock::new();
+
+/// Remembers the thread that signals come to. Called once, when the module is loaded.
+pub(crate) fn note_main_thread(py: Python<'_>) -> PyResult<()> {
+    let threading = py.import("threading")?;
+    let main = threading.call_method0("main_thread")?;
+    if threading.call_method0("current_thread")?.is(&main) {
+        MAIN.get_or_init(|| thread::current().id());
+    }
+    Ok(())
+}
+
+/// Whether signals are handled on this thread.
+pub(crate) fn is_main_thread() -> bool {
+    MAIN.get() == Some(&thread::current().id())
+}
