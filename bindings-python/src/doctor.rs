@@ -2,7 +2,8 @@
 
 use crate::config::{from_kwargs, to_py};
 use crate::detector::library;
-use crate::error::{detached, raise};
+use crate::error::raise;
+use crate::wait::interruptible;
 use guarita::{DetectorConfig, ErrorCode};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -38,7 +39,7 @@ pub(crate) fn doctor<'py>(
         let folder = || py.import("guarita._runtime")?.call_method0("library_folder")?.extract();
         config.onnxruntime = library(py).or_else(|_| folder())?;
     }
-    let report = detached(py, || Ok(guarita::doctor(model.as_deref(), config)))?;
+    let report = interruptible(py, move || Ok(guarita::doctor(model.as_deref(), config)))?;
     let report = to_py(py, &report)?;
     let platform = py.import("platform")?;
     report.set_item("python", platform.call_method0("python_version")?)?;

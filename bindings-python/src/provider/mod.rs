@@ -23,7 +23,7 @@ use crate::frame::{frame, options};
 use crate::future::Promise;
 use crate::geometry::bounding_box;
 use crate::{time, wait};
-use guarita::{CameraId, Cancellation, ErrorCode, FrameMeta, Reply};
+use guarita::{CameraId, ErrorCode, FrameMeta, Reply};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -242,11 +242,20 @@ impl Asked<'_, '_> {
 
 /// One picture, or a list of them.
 pub(crate) fn frames(images: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> PyResult<Vec<guarita::Frame>> {
-    let options = options(None, false, false)?;
     match (images.cast::<PyList>(), images.cast::<PyTuple>()) {
-        (Err(_), Err(_)) => Ok(vec![frame(images, format, share, &options)?]),
-        _ => images.try_iter()?.map(|image| frame(&image?, format, share, &options)).collect(),
+        (Err(_), Err(_)) => Ok(vec![frame(images, format, share, &options(None, false, false)?)?]),
+        _ => all(images, format, share),
     }
+}
+
+/// Every picture of a list. Each may cost a copy, so that a long list looks at signals between them.
+pub(crate) fn all(images: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> PyResult<Vec<guarita::Frame>> {
+    let options = options(None, false, false)?;
+    let each = |image: PyResult<Bound<'_, PyAny>>| {
+        images.py().check_signals()?;
+        frame(&image?, format, share, &options)
+    };
+    images.try_iter()?.map(each).collect()
 }
 
 /// Submits, and waits so that Ctrl-C works; then the request is taken back.
@@ -289,9 +298,7 @@ pub(crate) fn submit<'py>(
     Ok(future)
 }
 
-/// A request of pictures, for a detector's own provider.
-pub(crate) fn plain(frames: Vec<guarita::Frame>) -> (guarita::Request, Cancellation) {
-    let request = guarita::Request::new(frames).with_min_confidence(0.0);
-    let cancellation = request.cancellation.clone();
-    (request, cancellation)
+/// A request of pictures, for a detector's own provider: the detector's own thresholds decide.
+pub(crate) fn plain(frames: Vec<guarita::Frame>) -> guarita::Request {
+    guarita::Request::new(frames).with_min_confidence(0.0)
 }
