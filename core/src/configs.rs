@@ -26,6 +26,7 @@ pub fn check_config(kind: &str, json: &str) -> Result<String> {
     match kind {
         "BackgroundModelConfig" => checked(json, motion::BackgroundModelConfig::validate),
         "BudgetConfig" => checked(json, resilience::BudgetConfig::validate),
+        "CallbackProviderConfig" => checked(json, provider::CallbackProviderConfig::validate),
         "CameraConfig" => checked(json, pipeline::CameraConfig::validate),
         "CircuitBreakerConfig" => checked(json, resilience::CircuitBreakerConfig::validate),
         "Confirmation" => checked(json, event::Confirmation::validate),
