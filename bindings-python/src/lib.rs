@@ -1,9 +1,11 @@
 //! The Python face of guarita: conversion and documentation, no decisions. Files are named as the core's nouns.
 
+mod callable;
 mod config;
 mod detection;
 mod detector;
 mod error;
+mod event;
 mod fork;
 mod frame;
 mod future;
@@ -11,6 +13,7 @@ mod geometry;
 mod model;
 mod pipeline;
 mod provider;
+mod source;
 mod time;
 mod wait;
 
@@ -59,5 +62,37 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<provider::Response>()?;
     module.add_class::<provider::LocalProvider>()?;
     module.add_class::<pipeline::Threads>()?;
+    pipelines(module)?;
+    Ok(())
+}
+
+/// Cameras, events and recordings.
+fn pipelines(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<event::Object>()?;
+    module.add_class::<event::EventPicture>()?;
+    module.add_class::<event::Event>()?;
+    module.add_class::<event::Scene>()?;
+    module.add_class::<event::Firing>()?;
+    module.add_class::<event::Trigger>()?;
+    module.add_class::<event::JsonLinesSink>()?;
+    module.add_class::<event::WebhookSink>()?;
+    module.add_class::<event::EventStream>()?;
+    module.add_class::<pipeline::Account>()?;
+    module.add_class::<pipeline::Admission>()?;
+    module.add_class::<pipeline::CameraStats>()?;
+    module.add_class::<pipeline::Decision>()?;
+    module.add_class::<pipeline::Camera>()?;
+    module.add_class::<pipeline::FrameResult>()?;
+    module.add_class::<pipeline::PipelineStats>()?;
+    module.add_class::<pipeline::PipelineHealth>()?;
+    module.add_class::<pipeline::ShutdownReport>()?;
+    module.add_class::<pipeline::ChunkReport>()?;
+    module.add_class::<pipeline::RunSummary>()?;
+    module.add_class::<pipeline::PipelineCheckpoint>()?;
+    module.add_class::<pipeline::Pipeline>()?;
+    module.add_class::<source::VideoSource>()?;
+    // Before the interpreter goes down; what it runs last was registered first.
+    let end_all = wrap_pyfunction!(pipeline::end_all, module)?;
+    module.py().import("atexit")?.call_method1("register", (end_all,))?;
     Ok(())
 }
