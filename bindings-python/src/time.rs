@@ -1,5 +1,6 @@
 //! Durations and moments: seconds as numbers, timedeltas and datetimes.
 
+use crate::callable::on_own_thread;
 use crate::config::seconds_of;
 use crate::error::raise;
 use guarita::{Clock, ErrorCode, Moment, SystemClock, Timestamp, UnixTime};
@@ -154,7 +155,7 @@ impl std::fmt::Debug for HostClock {
 
 impl HostClock {
     fn read(&self, method: &str) -> Option<f64> {
-        Python::try_attach(|py| {
+        on_own_thread(|py| {
             let clock = self.clock.bind(py);
             match clock.call_method0(method).and_then(|seconds| seconds.extract::<f64>()) {
                 Ok(seconds) if seconds.is_finite() => Some(seconds),

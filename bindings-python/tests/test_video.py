@@ -37,6 +37,16 @@ def clip(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def damaged(clip: Path, folder: Path) -> Path:
+    """Something was written over the middle of it."""
+    data = bytearray(clip.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 5000] = bytes(range(250)) * 20
+    path = folder / "damaged.avi"
+    path.write_bytes(data)
+    return path
+
+
 @pytest.fixture
 def alarm() -> Iterator[None]:
     """A timer's signal is Ctrl-C."""
@@ -92,10 +102,8 @@ def test_what_cannot_be_opened(clip: Path, ffmpeg: str, tmp_path: Path) -> None:
         guarita.VideoSource(7)  # type: ignore[arg-type]
 
 
-def test_a_cut_file_gives_what_there_is_and_an_error(clip: Path, ffmpeg: str, tmp_path: Path) -> None:
-    cut = tmp_path / "cut.avi"
-    data = clip.read_bytes()
-    cut.write_bytes(data[: len(data) // 2] + b"\0" * 1000)
+def test_a_damaged_file_gives_what_there_is_and_an_error(clip: Path, ffmpeg: str, tmp_path: Path) -> None:
+    cut = damaged(clip, tmp_path)
     frames = []
     with pytest.raises(guarita.DataCorrupt):
         for frame in guarita.VideoSource(cut, ffmpeg=ffmpeg):
@@ -200,9 +208,7 @@ def test_ctrl_c_ends_a_run_in_the_middle_of_a_chunk(
 def test_a_damaged_recording_breaks_off(
     pipeline: guarita.Pipeline, clip: Path, ffmpeg: str, tmp_path: Path
 ) -> None:
-    cut = tmp_path / "cut.avi"
-    data = clip.read_bytes()
-    cut.write_bytes(data[: len(data) // 2] + b"\0" * 1000)
+    cut = damaged(clip, tmp_path)
     summary = pipeline.run_file(cut, "yard", source={"ffmpeg": ffmpeg}, **PLAIN)
     assert summary.end == "broken" and isinstance(summary.error, guarita.DataCorrupt)
     assert summary.account.analysed > 0 and summary.account.in_flight == 0

@@ -1,7 +1,7 @@
 //! Triggers: those of the host as the core's, and the core's for the host.
 
 use super::{Firing, Object, Scene};
-use crate::callable::Callable;
+use crate::callable::{Callable, on_own_thread};
 use crate::config::{from_any, from_kwargs, to_py};
 use crate::detection::Detection;
 use crate::error::{detached, raise};
@@ -37,8 +37,7 @@ impl HostTrigger {
 
 impl guarita::Trigger for HostTrigger {
     fn observe(&mut self, scene: &guarita::Scene<'_>) -> Option<guarita::Firing> {
-        // None where the interpreter is going down.
-        Python::try_attach(|py| self.call(py, scene)).flatten()
+        on_own_thread(|py| self.call(py, scene)).flatten()
     }
 }
 
