@@ -42,6 +42,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     _check_interpreter()?;
     wait::note_main_thread(module.py())?;
     module.add_function(wrap_pyfunction!(_check_interpreter, module)?)?;
+    module.add_function(wrap_pyfunction!(config::check_config, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<frame::Frame>()?;
     module.add_class::<geometry::Polygon>()?;
