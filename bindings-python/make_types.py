@@ -19,7 +19,7 @@ OUT = HERE / "python" / "guarita" / "_types.py"
 WANTED = """
 DecodeLimits BackgroundModelConfig MotionGateConfig SourceConfig InputHints SsdHints ModelHints ProviderChoice DetectorConfig
 RetryConfig RateLimitConfig Caps KeyCaps PriceTier BudgetConfig Fsync JournalOptions TimeWindow CircuitBreakerConfig FailurePolicy
-LocalProviderConfig RekognitionConfig Escalation Balance HybridConfig
+LocalProviderConfig CallbackProviderConfig RekognitionConfig Escalation Balance HybridConfig
 Zone ScheduleWindow Schedule Present Count Crossing Absent Condition TriggerConfig Confirmation OutletConfig JsonLinesConfig
 WebhookConfig LowLight ResultCacheConfig CameraConfig PipelineConfig RunFileConfig
 """.split()

@@ -1,6 +1,6 @@
 //! The detector: pictures in, boxes out.
 
-use crate::config::from_kwargs;
+use crate::config::{from_kwargs, to_py};
 use crate::detection::Detections;
 use crate::error::{detached, raise};
 use crate::fork::Native;
@@ -239,30 +239,9 @@ impl Detector {
 
     /// What runs the model, where, and with which settings; as plain values.
     #[getter]
-    fn report<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    fn report<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let open = self.open(py)?;
-        let report = open.detector.get("detector")?.report();
-        let dict = PyDict::new(py);
-        dict.set_item("model", report.model.display().to_string())?;
-        dict.set_item("model_sha256", &report.model_sha256)?;
-        dict.set_item("family", report.family.name())?;
-        dict.set_item("input", &report.input)?;
-        dict.set_item("classes", report.classes.0)?;
-        dict.set_item("label_source", report.classes.1.to_string())?;
-        dict.set_item("license", report.license.as_deref())?;
-        dict.set_item("batch", report.batch.to_string())?;
-        dict.set_item("onnxruntime", report.runtime.library.display().to_string())?;
-        dict.set_item("onnxruntime_version", &report.runtime.version)?;
-        dict.set_item("provider", report.provider.name())?;
-        let skipped = PyDict::new(py);
-        for (provider, why) in &report.skipped {
-            skipped.set_item(provider.name(), why)?;
-        }
-        dict.set_item("skipped", skipped)?;
-        dict.set_item("intra_op_threads", report.intra_op_threads)?;
-        dict.set_item("spinning", report.spinning)?;
-        dict.set_item("cpu_features", &report.cpu_features)?;
-        Ok(dict)
+        to_py(py, open.detector.get("detector")?.report())
     }
 
     /// Whether it was closed.

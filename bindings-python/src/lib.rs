@@ -3,14 +3,18 @@
 mod config;
 mod detection;
 mod detector;
+mod doctor;
 mod error;
 mod fork;
 mod frame;
 mod future;
 mod geometry;
+mod host;
 mod model;
+mod motion;
 mod pipeline;
 mod provider;
+mod resilience;
 mod time;
 mod wait;
 
@@ -60,5 +64,28 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<provider::Response>()?;
     module.add_class::<provider::LocalProvider>()?;
     module.add_class::<pipeline::Threads>()?;
+    judging_and_asking(module)?;
+    Ok(())
+}
+
+/// Motion, what keeps calls in bounds, the providers over it, and the doctor.
+fn judging_and_asking(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<motion::Motion>()?;
+    module.add_class::<motion::MotionGate>()?;
+    module.add_class::<motion::BackgroundModel>()?;
+    module.add_class::<resilience::Permit>()?;
+    module.add_class::<resilience::BreakerCounts>()?;
+    module.add_class::<resilience::CircuitBreaker>()?;
+    module.add_class::<resilience::RetryPolicy>()?;
+    module.add_class::<resilience::RateLimit>()?;
+    module.add_class::<resilience::Reservation>()?;
+    module.add_class::<resilience::Budget>()?;
+    module.add_class::<provider::RekognitionProvider>()?;
+    module.add_class::<provider::HybridProvider>()?;
+    module.add_class::<provider::CallbackProvider>()?;
+    module.add_function(wrap_pyfunction!(doctor::doctor, module)?)?;
+    // Before the interpreter goes down, and not after.
+    let end = wrap_pyfunction!(host::_end, module)?;
+    module.py().import("atexit")?.call_method1("register", (end,))?;
     Ok(())
 }

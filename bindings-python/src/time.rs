@@ -2,6 +2,7 @@
 
 use crate::config::seconds_of;
 use crate::error::raise;
+use crate::host;
 use guarita::{Clock, ErrorCode, Moment, SystemClock, Timestamp, UnixTime};
 use pyo3::prelude::*;
 use pyo3::types::{PyDateTime, PyDelta, PyTzInfo};
@@ -148,7 +149,7 @@ impl std::fmt::Debug for HostClock {
 
 impl HostClock {
     fn read(&self, method: &str) -> Option<f64> {
-        Python::try_attach(|py| {
+        host::attach(|py| {
             let clock = self.clock.bind(py);
             match clock.call_method0(method).and_then(|seconds| seconds.extract::<f64>()) {
                 Ok(seconds) if seconds.is_finite() => Some(seconds),

@@ -26,6 +26,7 @@ pub fn check_config(kind: &str, json: &str) -> Result<String> {
     match kind {
         "BackgroundModelConfig" => checked(json, motion::BackgroundModelConfig::validate),
         "BudgetConfig" => checked(json, resilience::BudgetConfig::validate),
+        "CallbackProviderConfig" => checked(json, provider::CallbackProviderConfig::validate),
         "CameraConfig" => checked(json, pipeline::CameraConfig::validate),
         "CircuitBreakerConfig" => checked(json, resilience::CircuitBreakerConfig::validate),
         "Confirmation" => checked(json, event::Confirmation::validate),
@@ -36,6 +37,8 @@ pub fn check_config(kind: &str, json: &str) -> Result<String> {
         "JournalOptions" => checked(json, resilience::JournalOptions::validate),
         "JsonLinesConfig" => checked(json, event::JsonLinesConfig::validate),
         "LocalProviderConfig" => checked(json, provider::LocalProviderConfig::validate),
+        // What it says must fit a model.
+        "ModelHints" => checked::<crate::model::ModelHints>(json, |_| Ok(())),
         "MotionGateConfig" => checked(json, motion::MotionGateConfig::validate),
         "OutletConfig" => checked(json, event::OutletConfig::validate),
         "PipelineConfig" => checked(json, pipeline::PipelineConfig::validate),

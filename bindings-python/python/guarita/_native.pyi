@@ -14,6 +14,7 @@ from typing_extensions import Unpack
 from ._types import (
     BackgroundModelConfig,
     BudgetConfig,
+    CallbackProviderConfig,
     CameraConfig,
     CircuitBreakerConfig,
     Condition,
@@ -286,6 +287,9 @@ class MotionGate:
     def restore(self, snapshot: bytes) -> None: ...
     @property
     def config(self) -> MotionGateConfig: ...
+    def __getnewargs_ex__(self) -> tuple[tuple[()], MotionGateConfig]: ...
+    def __getstate__(self) -> bytes: ...
+    def __setstate__(self, state: bytes) -> None: ...
 
 @final
 class BackgroundModel:
@@ -372,17 +376,17 @@ _T = TypeVar("_T")
 @final
 class RetryPolicy:
     def __new__(cls, *, seed: int | None = None, **config: Unpack[RetryConfig]) -> Self: ...
-    #: Seconds to wait before the next attempt, and the tokens taken for it; an exception says why there is none.
+    #: `{"wait_s", "tokens"}`: seconds to wait before the next attempt, and the tokens taken for it; or `{"give_up": why}`.
     def next(
         self,
         error: BaseException,
         attempt: int,
-        now: Seconds,
+        now: Seconds | None = None,
         *,
         deadline: Seconds | None = None,
         retry_after: Seconds | None = None,
     ) -> dict[str, Any]: ...
-    def succeeded(self, tokens: int) -> None: ...
+    def succeeded(self, tokens: int = 0) -> None: ...
     @property
     def tokens(self) -> int: ...
 
@@ -562,7 +566,7 @@ class RekognitionProvider(Provider):
         cls,
         *,
         budget: Budget | None = None,
-        redact: Sequence[BoundingBox | Polygon] | Callable[[Frame], Sequence[BoundingBox | Polygon]] = (),
+        redact: Sequence[BoundingBox | Polygon] | Callable[[Frame], Sequence[BoundingBox | Polygon]] | None = None,
         clock: Clock | None = None,
         access_key_id: str | None = None,
         secret_access_key: str | None = None,
@@ -590,14 +594,8 @@ class CallbackProvider(Provider):
         cls,
         detect: Callable[[Request], Sequence[Detections]],
         *,
-        name: str = "callback",
-        wants: Sequence[Want] = ("labels",),
-        max_batch: int = 1,
-        max_in_flight: int = 64,
-        workers: int = 1,
-        leaves_machine: bool = False,
-        price: int = 0,
         clock: Clock | None = None,
+        **config: Unpack[CallbackProviderConfig],
     ) -> Self: ...
 
 # --- events ----------------------------------------------------------------------------------------------------------
@@ -1040,6 +1038,6 @@ class VideoSource:
 
 # --- the host --------------------------------------------------------------------------------------------------------
 
-def doctor(model: Path | None = None) -> dict[str, Any]: ...
+def doctor(model: Path | None = None, **config: Unpack[DetectorConfig]) -> dict[str, Any]: ...
 def check_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]: ...
 def _check_interpreter() -> None: ...

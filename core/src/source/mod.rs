@@ -28,6 +28,11 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+/// The program that decodes, where no config names one, and who named it.
+pub(crate) fn program() -> Result<(std::path::PathBuf, &'static str)> {
+    program::find(None).map(|found| (found.path, found.origin))
+}
+
 /// Frames of a video file, each with its own presentation time.
 ///
 /// An `ffmpeg` program (4.2 or newer) decodes in a child process, so that a hostile file has another process to break.
