@@ -1,6 +1,6 @@
 //! Keyword arguments and dicts as configs of the core, and data of the core as Python values.
 
-use crate::error::raise;
+use crate::error::{detached, raise};
 use guarita::ErrorCode;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -128,4 +128,33 @@ fn loads(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let import = || Ok::<_, PyErr>(py.import("json")?.getattr("loads")?.unbind());
     Ok(LOADS.get_or_try_init(py, import)?.bind(py))
+}
+
+/// Checks a config of any kind, and fills in its defaults: for settings that are to be found wrong where they are edited, not
+/// where they are used.
+///
+/// Args:
+///     kind: The name of the type, such as `CameraConfig`.
+///     config: Its fields; those that are left out have their defaults.
+///
+/// Returns:
+///     All fields, as plain values for JSON.
+///
+/// Raises:
+///     InvalidConfig: A value out of range, of another type, or under an unknown name; the message names it.
+///     InvalidArgument: An unknown kind.
+///
+/// >>> import guarita
+/// >>> guarita.check_config("Confirmation", {"n": 3})["max_gap_s"]
+/// 5.0
+#[pyfunction]
+pub(crate) fn check_config<'py>(
+    py: Python<'py>,
+    kind: &str,
+    config: &Bound<'py, PyMapping>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let fields = value(config.as_any(), "", 0)?.to_string();
+    // Areas are looked at corner by corner, and time zones are read from files.
+    let checked = detached(py, || guarita::check_config(kind, &fields))?;
+    loads(py)?.call1((checked,))
 }

@@ -1,4 +1,4 @@
-//! What guarita finds on this machine, and what configs are when nothing is said.
+//! What guarita finds on this machine.
 
 use crate::config::{from_kwargs, to_py};
 use crate::detector::library;
@@ -7,8 +7,6 @@ use crate::wait::interruptible;
 use guarita::{DetectorConfig, ErrorCode};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
 use std::path::PathBuf;
 
 /// What guarita finds on this machine, and what is missing; `python -m guarita doctor` prints it.
@@ -46,62 +44,4 @@ pub(crate) fn doctor<'py>(
     report.set_item("numpy", py.import("numpy")?.getattr("__version__")?)?;
     report.set_item("platform", platform.call_method0("platform")?)?;
     Ok(report)
-}
-
-/// The configs by name, each with every field and its default, as plain values. Fields that must be given have an example.
-#[pyfunction]
-pub(crate) fn config_defaults(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
-    let all = PyDict::new(py);
-    macro_rules! defaults {
-        ($($name:ident),* $(,)?) => { $(all.set_item(stringify!($name), to_py(py, &guarita::$name::default())?)?;)* };
-    }
-    defaults!(
-        DecodeLimits,
-        BackgroundModelConfig,
-        MotionGateConfig,
-        SourceConfig,
-        InputHints,
-        SsdHints,
-        ModelHints,
-        DetectorConfig,
-        RetryConfig,
-        RateLimitConfig,
-        Caps,
-        KeyCaps,
-        BudgetConfig,
-        JournalOptions,
-        CircuitBreakerConfig,
-        FailurePolicy,
-        LocalProviderConfig,
-        CallbackProviderConfig,
-        RekognitionConfig,
-        Escalation,
-        HybridConfig,
-        Schedule,
-        Confirmation,
-        OutletConfig,
-        JsonLinesConfig,
-        LowLight,
-        ResultCacheConfig,
-        PipelineConfig,
-        RunFileConfig,
-    );
-    macro_rules! examples {
-        ($($name:ident $given:tt),* $(,)?) => {
-            $(all.set_item(stringify!($name), to_py(py, &example::<guarita::$name>(json!($given))?)?)?;)*
-        };
-    }
-    examples!(
-        PriceTier {"price": 1_000},
-        Zone {"name": "door", "area": [[0.1, 0.1], [0.4, 0.1], [0.4, 0.9]]},
-        ScheduleWindow {"from": "22:00", "to": "06:00"},
-        TriggerConfig {"name": "somebody", "when": {"present": {"classes": ["person"]}}, "schedule": {}},
-        WebhookConfig {"url": "https://example.org/events"},
-        CameraConfig {"id": "gate", "queue_policy": "drop_oldest", "epoch_s": 0},
-    );
-    Ok(all)
-}
-
-fn example<T: DeserializeOwned>(given: Value) -> PyResult<T> {
-    T::deserialize(given).map_err(|error| raise(ErrorCode::Internal, error.to_string()))
 }

@@ -49,6 +49,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     _check_interpreter()?;
     wait::note_main_thread(module.py())?;
     module.add_function(wrap_pyfunction!(_check_interpreter, module)?)?;
+    module.add_function(wrap_pyfunction!(config::check_config, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<frame::Frame>()?;
     module.add_class::<geometry::Polygon>()?;
@@ -87,7 +88,6 @@ fn judging_and_asking(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<provider::HybridProvider>()?;
     module.add_class::<provider::CallbackProvider>()?;
     module.add_function(wrap_pyfunction!(doctor::doctor, module)?)?;
-    module.add_function(wrap_pyfunction!(doctor::config_defaults, module)?)?;
     // Before the interpreter goes down, and not after.
     let end = wrap_pyfunction!(host::_end, module)?;
     module.py().import("atexit")?.call_method1("register", (end,))?;

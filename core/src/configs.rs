@@ -37,6 +37,8 @@ pub fn check_config(kind: &str, json: &str) -> Result<String> {
         "JournalOptions" => checked(json, resilience::JournalOptions::validate),
         "JsonLinesConfig" => checked(json, event::JsonLinesConfig::validate),
         "LocalProviderConfig" => checked(json, provider::LocalProviderConfig::validate),
+        // What it says must fit a model.
+        "ModelHints" => checked::<crate::model::ModelHints>(json, |_| Ok(())),
         "MotionGateConfig" => checked(json, motion::MotionGateConfig::validate),
         "OutletConfig" => checked(json, event::OutletConfig::validate),
         "PipelineConfig" => checked(json, pipeline::PipelineConfig::validate),
