@@ -21,8 +21,8 @@ CAMERA = (
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with a small model, without limits to the rate, and with a camera."""
     folder = tmp_path_factory.mktemp("service")
-    limits = {"max_picture_bytes": 200_000, "max_video_bytes": 8_000_000, "max_pictures": 4}
-    with serve(folder / "log", cameras=CAMERA, **limits) as server:
+    log = folder / "log"
+    with serve(log, cameras=CAMERA, max_picture_bytes=200_000, max_video_bytes=8_000_000, max_pictures=4) as server:
         yield server
 
 

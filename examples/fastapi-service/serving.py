@@ -61,7 +61,7 @@ class Server:
 
 @contextmanager
 def serve(
-    log: Path, *options: str, model: Path = FIXTURE_MODEL, command: Sequence[str] = UVICORN, **settings: Any
+    log: Path, *options: str, model: Path = FIXTURE_MODEL, command: Sequence[str] = UVICORN, **settings: object
 ) -> Iterator[Server]:
     """Runs a server with these options and settings, until the end of the `with`."""
     libraries = ("GUARITA_ONNXRUNTIME", "GUARITA_FFMPEG")

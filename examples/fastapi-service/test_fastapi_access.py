@@ -36,8 +36,11 @@ def token(key: str | bytes = SECRET, algorithm: str = "HS256", **claims: Any) ->
 
 
 def test_tokens_with_a_secret(tmp_path: Path, red: bytes) -> None:
-    names = {"jwt_audience": "detection", "jwt_issuer": "https://issuer.example"}
-    with serve(tmp_path / "log", jwt_secret=SECRET, **names) as server, server.client() as client:
+    log, issuer = tmp_path / "log", "https://issuer.example"
+    with (
+        serve(log, jwt_secret=SECRET, jwt_audience="detection", jwt_issuer=issuer) as server,
+        server.client() as client,
+    ):
 
         def status(headers: dict[str, str], path: str = "/detect/frame") -> int:
             response = client.post(path, files={"image": red}, headers=headers)

@@ -6,6 +6,8 @@ import asyncio
 import io
 import json
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from detection_service.settings import Settings
 from guarita import _errors
 from PIL import Image
 from prometheus_client.parser import text_string_to_metric_families
-from serving import FIXTURE_MODEL, Server, serve
+from serving import FIXTURE_MODEL, HERE, Server, serve
 from websockets.asyncio.client import connect
 
 
@@ -176,7 +178,9 @@ def test_a_provider_that_is_not_ready() -> None:
         live, ready, degraded = True, False, ["the provider does not answer"]
 
         class provider:
-            to_dict = staticmethod(dict)
+            @staticmethod
+            def to_dict() -> dict[str, Any]:
+                return {}
 
     class Pipeline:
         def __init__(self, real: guarita.Pipeline) -> None:
@@ -269,3 +273,12 @@ def test_a_slow_reader_loses_the_oldest_and_is_told(tmp_path: Path, red: bytes, 
     with serve(tmp_path / "log", cameras=json.dumps({"gate": camera}), events_waiting=16) as server:
         seen, lost, last = asyncio.run(run(server))
     assert lost > 100 and seen > 16 and last.startswith("059")
+
+
+def test_the_settings_are_told() -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "detection_service", "--help"], cwd=HERE, capture_output=True, text=True, check=True
+    ).stdout
+    readme = (HERE / "README.md").read_text()
+    names = [f"GUARITA_{name.upper()}" for name in Settings.model_fields]
+    assert [name for name in names if name not in told or f"`{name}`" not in readme] == []
