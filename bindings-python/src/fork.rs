@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 static GENERATION: AtomicU64 = AtomicU64::new(0);
 
 /// How many forks lie between this process and the one that loaded the module.
-pub(crate) fn generation() -> u64 {
+fn generation() -> u64 {
     GENERATION.load(Ordering::Relaxed)
 }
 

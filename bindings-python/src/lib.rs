@@ -14,13 +14,34 @@ mod provider;
 mod time;
 mod wait;
 
+use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
+use std::sync::OnceLock;
+
+/// Refuses a second interpreter of the same process: threads of guarita, its classes and exceptions belong to the one that
+/// loaded it. `import guarita` calls it, since the module itself is not always loaded anew there.
+#[pyfunction]
+#[allow(unsafe_code, reason = "pyo3 has no call for the number of an interpreter")]
+fn _check_interpreter() -> PyResult<()> {
+    static HOME: OnceLock<i64> = OnceLock::new();
+    // SAFETY: the lock of the current interpreter is held, as in every call from Python.
+    let here = unsafe { pyo3::ffi::PyInterpreterState_GetID(pyo3::ffi::PyInterpreterState_Get()) };
+    if *HOME.get_or_init(|| here) == here {
+        return Ok(());
+    }
+    Err(PyImportError::new_err(
+        "guarita works in one interpreter of a process, and this is a second one (a subinterpreter). Under mod_wsgi, set \
+         WSGIApplicationGroup %{GLOBAL}",
+    ))
+}
 
 /// guarita's native module; import `guarita`.
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     fork::watch();
+    _check_interpreter()?;
     wait::note_main_thread(module.py())?;
+    module.add_function(wrap_pyfunction!(_check_interpreter, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<frame::Frame>()?;
     module.add_class::<geometry::Polygon>()?;
@@ -38,6 +59,5 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<provider::Response>()?;
     module.add_class::<provider::LocalProvider>()?;
     module.add_class::<pipeline::Threads>()?;
-    module.add_function(wrap_pyfunction!(detector::_forks, module)?)?;
     Ok(())
 }

@@ -10,10 +10,9 @@ use crate::future::Promise;
 use crate::geometry::{BoundingBox, bounding_box};
 use crate::pipeline::Threads;
 use crate::{time, wait};
-use guarita::{CameraId, Cancellation, ErrorCode, FrameMeta, Priority, Reply, Want};
+use guarita::{CameraId, ErrorCode, FrameMeta, Priority, Reply, Want};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
-use serde_json::Value;
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 /// What all providers have: pictures in, detections out, on threads of their own, with a health that costs nothing to ask.
@@ -219,11 +218,20 @@ impl Asked<'_, '_> {
 
 /// One picture, or a list of them.
 pub(crate) fn frames(images: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> PyResult<Vec<guarita::Frame>> {
-    let options = options(None, false, false)?;
     match (images.cast::<PyList>(), images.cast::<PyTuple>()) {
-        (Err(_), Err(_)) => Ok(vec![frame(images, format, share, &options)?]),
-        _ => images.try_iter()?.map(|image| frame(&image?, format, share, &options)).collect(),
+        (Err(_), Err(_)) => Ok(vec![frame(images, format, share, &options(None, false, false)?)?]),
+        _ => all(images, format, share),
     }
+}
+
+/// Every picture of a list. Each may cost a copy, so that a long list looks at signals between them.
+pub(crate) fn all(images: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> PyResult<Vec<guarita::Frame>> {
+    let options = options(None, false, false)?;
+    let each = |image: PyResult<Bound<'_, PyAny>>| {
+        images.py().check_signals()?;
+        frame(&image?, format, share, &options)
+    };
+    images.try_iter()?.map(each).collect()
 }
 
 /// Submits, and waits so that Ctrl-C works; then the request is taken back.
@@ -536,14 +544,7 @@ impl LocalProvider {
     }
 }
 
-/// A request of pictures, for a detector's own provider.
-pub(crate) fn plain(frames: Vec<guarita::Frame>) -> (guarita::Request, Cancellation) {
-    let request = guarita::Request::new(frames).with_min_confidence(0.0);
-    let cancellation = request.cancellation.clone();
-    (request, cancellation)
-}
-
-/// Values for a config that calls take as arguments of their own.
-pub(crate) fn given(name: &'static str, value: impl Into<Value>) -> (&'static str, Value) {
-    (name, value.into())
+/// A request of pictures, for a detector's own provider: the detector's own thresholds decide.
+pub(crate) fn plain(frames: Vec<guarita::Frame>) -> guarita::Request {
+    guarita::Request::new(frames).with_min_confidence(0.0)
 }

@@ -14,4 +14,6 @@ from ._errors import *  # noqa: F403
 from ._native import *  # noqa: F403
 from ._native import __version__
 
-__all__ = [*_errors.__all__, *_native.__all__, "__version__", "types"]
+_native._check_interpreter()
+
+__all__ = [*_errors.__all__, *(name for name in _native.__all__ if not name.startswith("_")), "__version__", "types"]
