@@ -23,6 +23,7 @@
 //! [`ErrorCode`] that never changes and an [`Advice`] that says what the caller can do. No call panics on bad input.
 
 mod clock;
+mod configs;
 mod detection;
 mod detector;
 mod error;
@@ -45,6 +46,7 @@ mod threads;
 mod zone;
 
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp, UnixTime};
+pub use configs::check_config;
 pub use detection::{Detection, Detections, ImageLabel, Label, Timing};
 pub use detector::{BatchMode, Detector, DetectorConfig, DetectorReport};
 #[doc(hidden)]
