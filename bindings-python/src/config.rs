@@ -41,6 +41,11 @@ pub(crate) fn named<T: DeserializeOwned>(argument: &str, name: &str) -> PyResult
     value.map_err(|error| raise(ErrorCode::InvalidArgument, format!("{argument}: {error}")))
 }
 
+/// The value of one field.
+pub(crate) fn plain(field: &str, any: &Bound<'_, PyAny>) -> PyResult<Value> {
+    value(any, field, 0)
+}
+
 /// Any plain value; `field` is the name that it stands under.
 fn value(any: &Bound<'_, PyAny>, field: &str, depth: usize) -> PyResult<Value> {
     let wrong = |what: String| raise(ErrorCode::InvalidConfig, format!("{field}: {what}"));

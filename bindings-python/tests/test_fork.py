@@ -40,7 +40,9 @@ def run(program: str, environment: dict[str, str], folder: pathlib.Path) -> list
     out = folder / "out.txt"
     with out.open("w") as file:
         # Not through pipes: a child that hangs would keep them open.
-        done = subprocess.run([sys.executable, path], env=environment, cwd=folder, stdout=file, stderr=file, timeout=PATIENCE)
+        done = subprocess.run(
+            [sys.executable, path], env=environment, cwd=folder, stdout=file, stderr=file, timeout=PATIENCE
+        )
     assert done.returncode == 0, out.read_text()
     return [json.loads(line) for line in out.read_text().splitlines() if line.startswith("{")]
 
@@ -191,7 +193,17 @@ def test_celery_prefork(environment: dict[str, str], tmp_path: pathlib.Path) -> 
 def test_gunicorn_preload(environment: dict[str, str], tmp_path: pathlib.Path) -> None:
     pytest.importorskip("gunicorn")
     log = tmp_path / "log.txt"
-    command = [sys.executable, "-m", "gunicorn", "--preload", "-w", "2", "-b", "127.0.0.1:0", "before_the_fork:application"]
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--preload",
+        "-w",
+        "2",
+        "-b",
+        "127.0.0.1:0",
+        "before_the_fork:application",
+    ]
     with log.open("w") as out:
         server = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=out, stderr=out)
     try:

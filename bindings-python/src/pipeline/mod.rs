@@ -19,10 +19,11 @@ pub(crate) use stats::{Account, CameraStats, PipelineHealth, PipelineStats, Shut
 pub(crate) use threads::Threads;
 
 use crate::callable::Callable;
-use crate::config::{from_any, from_kwargs};
+use crate::config::{from_any, from_kwargs, plain};
 use crate::error::{detached, raise};
 use crate::event::{EventStream, HostSink, HostTrigger, Hub, built_in};
 use crate::provider::Provider;
+use crate::resilience::Budget;
 use crate::time;
 use guarita::{CameraConfig, ErrorCode, OutletConfig, PipelineBuilder, PipelineConfig};
 use open::Open;
@@ -57,7 +58,8 @@ const CLOSE: Duration = Duration::from_secs(10);
 ///         give a `Firing` or None. Each is called on a thread of its own; exceptions go to `sys.unraisablehook`.
 ///     on_result: Is called with the `FrameResult` of every frame that was looked at, on a thread of its own; where it is
 ///         slow, the oldest that wait are dropped and counted. Exceptions go to `sys.unraisablehook`.
-///     threads: Threads to compute on, shared with others, such as a `LocalProvider`; None for its own.
+///     threads: How many compute, or `Threads` that are shared with others, such as a `LocalProvider`; None for as many as
+///         there are processors.
 ///     budget: Where what gate and cache save is counted, at the price of `api`.
 ///     api: The name of an API in the budget's price table.
 ///     restore: Goes on where another pipeline was.
@@ -96,13 +98,15 @@ impl Pipeline {
         outlets: Option<&Bound<'_, PyAny>>,
         triggers: Option<&Bound<'_, PyMapping>>,
         on_result: Option<&Bound<'_, PyAny>>,
-        threads: Option<&Bound<'_, Threads>>,
-        budget: Option<&Bound<'_, PyAny>>,
+        threads: Option<&Bound<'_, PyAny>>,
+        budget: Option<&Bound<'_, Budget>>,
         api: &str,
         restore: Option<&Bound<'_, PipelineCheckpoint>>,
         config: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let config: PipelineConfig = from_kwargs(config, [])?;
+        let lent = threads.and_then(|threads| threads.cast::<Threads>().ok());
+        let count = threads.filter(|_| lent.is_none()).map(|count| plain("threads", count)).transpose()?;
+        let config: PipelineConfig = from_kwargs(config, count.map(|count| ("threads", count)))?;
         let provider = provider.get().get()?;
         let hub = Arc::new(Hub::default());
         let mut callables = Vec::new();
@@ -122,11 +126,11 @@ impl Pipeline {
             callables.push(call.clone());
             builder = builder.on_result(RESULTS, result::taking(call));
         }
-        if let Some(threads) = threads {
+        if let Some(threads) = lent {
             builder = builder.threads(threads.get().get()?);
         }
         if let Some(budget) = budget {
-            builder = with_budget(builder, budget, api)?;
+            builder = builder.budget(budget.get().get()?, api);
         }
         if let Some(checkpoint) = restore {
             builder = builder.restore(checkpoint.get().0.clone());
@@ -385,10 +389,4 @@ fn with_sinks(
         ));
     }
     Ok(builder)
-}
-
-/// A budget, and the API whose price counts.
-fn with_budget(_builder: PipelineBuilder, budget: &Bound<'_, PyAny>, _api: &str) -> PyResult<PipelineBuilder> {
-    let kind = budget.get_type().name()?;
-    Err(raise(ErrorCode::InvalidArgument, format!("budget must be a Budget, not {kind}")))
 }
