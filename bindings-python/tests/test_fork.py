@@ -35,8 +35,14 @@ def run(program: str, environment: dict[str, str], folder: pathlib.Path) -> list
     """Runs a program that prints reports, one a line; it must end by itself, and well."""
     path = folder / "program.py"
     # Where it hangs, the stacks are printed.
-    watch = f"import faulthandler\nfaulthandler.dump_traceback_later({PATIENCE - 10}, exit=True)\n"
-    path.write_text(watch + textwrap.dedent(program))
+    watch = f"""
+        import faulthandler, os
+        arm = lambda: faulthandler.dump_traceback_later({PATIENCE - 10}, exit=True)
+        arm()
+        # Its thread does not come along either, and a child would wait for it.
+        os.register_at_fork(before=faulthandler.cancel_dump_traceback_later, after_in_parent=arm, after_in_child=arm)
+    """
+    path.write_text(textwrap.dedent(watch) + textwrap.dedent(program))
     out = folder / "out.txt"
     with out.open("w") as file:
         # Not through pipes: a child that hangs would keep them open.
