@@ -17,7 +17,7 @@ fn raised(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     if let Some(cause) = error.cause() {
         context.set_item("cause", cause.to_string())?;
         if let Some(open) = cause.downcast_ref::<guarita::BreakerOpen>() {
-            context.set_item("breaker", open.state.to_string())?;
+            context.set_item("breaker", crate::config::to_py(py, &open.state)?)?;
             context.set_item("retry_after_s", open.retry_after.map(|wait| wait.as_secs_f64()))?;
         }
     }
