@@ -77,13 +77,11 @@ pub(crate) fn config_defaults(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
         RekognitionConfig,
         Escalation,
         HybridConfig,
-        Schedule,
         Confirmation,
         OutletConfig,
         JsonLinesConfig,
         LowLight,
         ResultCacheConfig,
-        PipelineConfig,
         RunFileConfig,
     );
     macro_rules! examples {
@@ -95,8 +93,10 @@ pub(crate) fn config_defaults(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
         PriceTier {"price": 1_000},
         Zone {"name": "door", "area": [[0.1, 0.1], [0.4, 0.1], [0.4, 0.9]]},
         ScheduleWindow {"from": "22:00", "to": "06:00"},
-        TriggerConfig {"name": "somebody", "when": {"present": {"classes": ["person"]}}, "schedule": {}},
+        TriggerConfig {"name": "somebody", "when": {"present": {"classes": ["person"]}}, "schedule": {"windows": []}},
         WebhookConfig {"url": "https://example.org/events"},
+        Schedule {"windows": [], "time_zone": "UTC"},
+        PipelineConfig {"rate_limit": {}},
         CameraConfig {"id": "gate", "queue_policy": "drop_oldest", "epoch_s": 0},
     );
     Ok(all)

@@ -90,7 +90,7 @@ fn what_the_function_does_wrong_is_its_fault() {
         ("3 results for 1 frames", ErrorCode::Internal, |request| {
             Ok([two(request), two(request), two(request)].concat())
         }),
-        ("10x10", ErrorCode::Internal, |_| Ok(vec![Detections::new(vec![], Size::new(10, 10), Timing::default())])),
+        ("10×10", ErrorCode::Internal, |_| Ok(vec![Detections::new(vec![], Size::new(10, 10), Timing::default())])),
         ("NaN", ErrorCode::Internal, |_| {
             let items = vec![item("cat", 0.9, [0.0, f32::NAN, 1.0, 1.0])];
             Ok(vec![Detections::new(items, Size::new(64, 48), Timing::default())])

@@ -584,7 +584,9 @@ class HybridProvider(Provider):
         listener: Callable[[dict[str, Any]], object] | None = None,
         **config: Unpack[HybridConfig],
     ) -> Self: ...
-    def breaker(self, side: Literal["primary", "fallback"], want: Want = "labels") -> tuple[BreakerState, BreakerCounts] | None: ...
+    def breaker(
+        self, side: Literal["primary", "fallback"], want: Want = "labels"
+    ) -> tuple[BreakerState, BreakerCounts]: ...
 
 @final
 class CallbackProvider(Provider):
