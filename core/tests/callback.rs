@@ -247,15 +247,9 @@ fn a_key_is_paid_once_and_a_failed_one_is_free() {
     let leading = ask(&local, request());
     held.begun();
     let joined = [ask(&local, request()), ask(&local, request())];
-    // They leave the queue for the one under way.
-    let others = ask(&local, Request::new([frame()]));
-    held.begun();
-    assert_eq!(local.health().in_flight, 4);
-    // Which of the two calls gets which word is not known: both fail.
-    for _ in 0..2 {
-        held.go.send(Err(Error::new(ErrorCode::Unavailable, "503"))).unwrap();
-    }
-    assert_eq!((code(&leading), code(&others)), (Some(ErrorCode::Unavailable), Some(ErrorCode::Unavailable)));
+    assert_eq!(local.health().in_flight, 3);
+    held.go.send(Err(Error::new(ErrorCode::Unavailable, "503"))).unwrap();
+    assert_eq!(code(&leading), Some(ErrorCode::Unavailable));
     // One of those that joined asks itself, one call for each frame, and the other one waits for it.
     for _ in 0..2 {
         held.begun();
