@@ -41,6 +41,11 @@ pub(crate) fn named<T: DeserializeOwned>(argument: &str, name: &str) -> PyResult
     value.map_err(|error| raise(ErrorCode::InvalidArgument, format!("{argument}: {error}")))
 }
 
+/// A field of a config that the call itself takes.
+pub(crate) fn field(any: &Bound<'_, PyAny>, name: &str) -> PyResult<Value> {
+    value(any, name, 0)
+}
+
 /// Any plain value; `field` is the name that it stands under.
 fn value(any: &Bound<'_, PyAny>, field: &str, depth: usize) -> PyResult<Value> {
     let wrong = |what: String| raise(ErrorCode::InvalidConfig, format!("{field}: {what}"));

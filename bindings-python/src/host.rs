@@ -1,5 +1,6 @@
 //! Callables of the host, called from threads of guarita: sinks, clocks, listeners, providers.
 
+use crate::callable::on_own_thread;
 use crate::error::from_py;
 use crate::fork::generation;
 use guarita::{Error, ErrorCode, Result};
@@ -23,7 +24,7 @@ pub(crate) fn is_ending() -> bool {
 /// Runs `work` with the interpreter lock; none where the interpreter goes down.
 pub(crate) fn attach<R>(work: impl FnOnce(Python<'_>) -> R) -> Option<R> {
     let _inside = Inside::enter()?;
-    Python::try_attach(work)
+    on_own_thread(work)
 }
 
 /// Asks a callable of the host, and turns what it raises into an error of the core.

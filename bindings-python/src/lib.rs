@@ -1,10 +1,12 @@
 //! The Python face of guarita: conversion and documentation, no decisions. Files are named as the core's nouns.
 
+mod callable;
 mod config;
 mod detection;
 mod detector;
 mod doctor;
 mod error;
+mod event;
 mod fork;
 mod frame;
 mod future;
@@ -15,6 +17,7 @@ mod motion;
 mod pipeline;
 mod provider;
 mod resilience;
+mod source;
 mod time;
 mod wait;
 
@@ -65,6 +68,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<provider::LocalProvider>()?;
     module.add_class::<pipeline::Threads>()?;
     judging_and_asking(module)?;
+    pipelines(module)?;
     Ok(())
 }
 
@@ -87,5 +91,36 @@ fn judging_and_asking(module: &Bound<'_, PyModule>) -> PyResult<()> {
     // Before the interpreter goes down, and not after.
     let end = wrap_pyfunction!(host::_end, module)?;
     module.py().import("atexit")?.call_method1("register", (end,))?;
+    Ok(())
+}
+
+/// Cameras, events and recordings.
+fn pipelines(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<event::Object>()?;
+    module.add_class::<event::EventPicture>()?;
+    module.add_class::<event::Event>()?;
+    module.add_class::<event::Scene>()?;
+    module.add_class::<event::Firing>()?;
+    module.add_class::<event::Trigger>()?;
+    module.add_class::<event::JsonLinesSink>()?;
+    module.add_class::<event::WebhookSink>()?;
+    module.add_class::<event::EventStream>()?;
+    module.add_class::<pipeline::Account>()?;
+    module.add_class::<pipeline::Admission>()?;
+    module.add_class::<pipeline::CameraStats>()?;
+    module.add_class::<pipeline::Decision>()?;
+    module.add_class::<pipeline::Camera>()?;
+    module.add_class::<pipeline::FrameResult>()?;
+    module.add_class::<pipeline::PipelineStats>()?;
+    module.add_class::<pipeline::PipelineHealth>()?;
+    module.add_class::<pipeline::ShutdownReport>()?;
+    module.add_class::<pipeline::ChunkReport>()?;
+    module.add_class::<pipeline::RunSummary>()?;
+    module.add_class::<pipeline::PipelineCheckpoint>()?;
+    module.add_class::<pipeline::Pipeline>()?;
+    module.add_class::<source::VideoSource>()?;
+    // Before the interpreter goes down; what it runs last was registered first.
+    let end_all = wrap_pyfunction!(pipeline::end_all, module)?;
+    module.py().import("atexit")?.call_method1("register", (end_all,))?;
     Ok(())
 }

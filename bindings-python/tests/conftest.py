@@ -57,3 +57,17 @@ def detector(model: str) -> Iterator[guarita.Detector]:
 @pytest.fixture(scope="session")
 def noise() -> np.ndarray:
     return np.random.default_rng(7).integers(0, 256, (480, 640, 3), dtype=np.uint8)
+
+
+@pytest.fixture
+def provider(fixtures: pathlib.Path) -> Iterator[guarita.LocalProvider]:
+    """Finds one plate, as surely as the picture is red; see scene.py."""
+    with guarita.Detector(fixtures / "v8_nc1.onnx", confidence=0.1) as detector:
+        with guarita.LocalProvider(detector, queue=4096) as provider:
+            yield provider
+
+
+@pytest.fixture
+def pipeline(provider: guarita.LocalProvider) -> Iterator[guarita.Pipeline]:
+    with guarita.Pipeline(provider, threads=guarita.Threads(2)) as pipeline:
+        yield pipeline

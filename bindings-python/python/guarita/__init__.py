@@ -10,10 +10,11 @@ were found in, areas are shares of the picture, money is millionths of a dollar.
 """
 
 from . import _errors, _native, _types as types
+from ._clock import Clock
 from ._errors import *  # noqa: F403
 from ._native import *  # noqa: F403
 from ._native import __version__
 
 _native._check_interpreter()
 
-__all__ = [*_errors.__all__, *(name for name in _native.__all__ if not name.startswith("_")), "__version__", "types"]
+__all__ = [*_errors.__all__, *(name for name in _native.__all__ if not name.startswith("_")), "Clock", "__version__", "types"]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import Unpack
 
+from ._clock import Clock
 from ._types import (
     BackgroundModelConfig,
     BudgetConfig,
@@ -35,6 +36,18 @@ from ._types import (
     TriggerConfig,
     WebhookConfig,
 )
+
+#: In the order of the module's own.
+__all__ = [
+    "_check_interpreter", "check_config", "__version__", "Frame", "Polygon", "BoundingBox", "Detection",
+    "ImageLabel", "Timing", "Detections", "ModelSpec", "Detector", "ManualClock", "Provider", "Health", "Request",
+    "Response", "LocalProvider", "Threads", "Motion", "MotionGate", "BackgroundModel", "Permit", "BreakerCounts",
+    "CircuitBreaker", "RetryPolicy", "RateLimit", "Reservation", "Budget", "RekognitionProvider", "HybridProvider",
+    "CallbackProvider", "doctor", "Object", "EventPicture", "Event", "Scene", "Firing", "Trigger", "JsonLinesSink",
+    "WebhookSink", "EventStream", "Account", "Admission", "CameraStats", "Decision", "Camera", "FrameResult",
+    "PipelineStats", "PipelineHealth", "ShutdownReport", "ChunkReport", "RunSummary", "PipelineCheckpoint",
+    "Pipeline", "VideoSource",
+]
 
 __version__: str
 
@@ -308,12 +321,6 @@ class BackgroundModel:
     def config(self) -> BackgroundModelConfig: ...
 
 # --- time ------------------------------------------------------------------------------------------------------------
-
-class Clock(Protocol):
-    """A clock of the host: `monotonic` in seconds that never go back, `unix` in seconds since 1970."""
-
-    def monotonic(self) -> float: ...
-    def unix(self) -> float: ...
 
 @final
 class ManualClock:
@@ -695,10 +702,16 @@ class Trigger:
 @final
 class JsonLinesSink:
     def __new__(cls, path: Path, **config: Unpack[JsonLinesConfig]) -> Self: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def config(self) -> JsonLinesConfig: ...
 
 @final
 class WebhookSink:
     def __new__(cls, url: str, **config: Unpack[WebhookConfig]) -> Self: ...
+    @property
+    def url(self) -> str: ...
 
 Sink: TypeAlias = "Callable[[Event], object] | JsonLinesSink | WebhookSink"
 HostTrigger: TypeAlias = "Callable[[Scene], Firing | None]"
@@ -976,7 +989,7 @@ class Pipeline:
         outlets: Mapping[str, OutletConfig] | None = None,
         triggers: Mapping[str, HostTrigger] | None = None,
         on_result: Callable[[FrameResult], object] | None = None,
-        threads: Threads | None = None,
+        threads: Threads | int | None = None,
         budget: Budget | None = None,
         api: str = "",
         restore: PipelineCheckpoint | None = None,

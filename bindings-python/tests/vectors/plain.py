@@ -20,12 +20,12 @@ DOOR = {"name": "door", "area": [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8)]}
 PERSON = {"present": {"classes": ["person"]}}
 
 
-def provider() -> guarita.Provider:
-    return guarita.CallbackProvider(lambda request: [guarita.Detections(size=frame.size) for frame in request.frames])
+def provider(**config: Any) -> guarita.Provider:
+    return guarita.CallbackProvider(lambda request: [guarita.Detections(size=shown.size) for shown in request.frames], **config)
 
 
 def camera(**config: Any) -> object:
-    with guarita.Pipeline(provider()) as pipeline:
+    with guarita.Pipeline(provider(wants=["labels", "text", "faces"])) as pipeline:
         return pipeline.add_camera(**config)
 
 
@@ -49,6 +49,7 @@ TAKES: dict[str, Callable[[Case], object]] = {
     "CircuitBreakerConfig": lambda value: guarita.CircuitBreaker(**value),
     "RetryConfig": lambda value: guarita.RetryPolicy(**value),
     "RateLimitConfig": lambda value: guarita.RateLimit(**value),
+    "CallbackProviderConfig": lambda value: provider(**value),
     "HybridConfig": lambda value: guarita.HybridProvider(provider(), provider(), **value),
     "LocalProviderConfig": lambda value: guarita.LocalProvider(guarita.Detector(MODEL), **value),
     "RekognitionConfig": lambda value: guarita.RekognitionProvider(access_key_id="a", secret_access_key="b", **value),
