@@ -1,6 +1,5 @@
 //! Callables of the host, called from threads of guarita: sinks, clocks, listeners, providers.
 
-use crate::callable::on_own_thread;
 use crate::error::from_py;
 use crate::fork::generation;
 use guarita::{Error, ErrorCode, Result};
@@ -13,7 +12,7 @@ static ENDING: AtomicBool = AtomicBool::new(false);
 /// Threads that are inside of a callable. A plain number, since a fork may come at any time.
 static INSIDE: AtomicUsize = AtomicUsize::new(0);
 /// How long the end of the interpreter waits for callables that run, and how often it looks.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(2);
 
 /// Whether the interpreter goes down.
@@ -23,8 +22,26 @@ pub(crate) fn is_ending() -> bool {
 
 /// Runs `work` with the interpreter lock; none where the interpreter goes down.
 pub(crate) fn attach<R>(work: impl FnOnce(Python<'_>) -> R) -> Option<R> {
-    let _inside = Inside::enter()?;
-    on_own_thread(work)
+    let inside = Inside::enter()?;
+    let stay = Stay;
+    let done = Python::try_attach(work);
+    std::mem::forget(stay);
+    drop(inside);
+    done
+}
+
+/// While the interpreter goes down, CPython before 3.14 ends a thread that asks for its lock, in the middle of what it does
+/// (`pthread_exit`). That would run the destructors of all that lies below on the stack, the first of which ends the process.
+/// The thread stays where it is instead, as it does from CPython 3.14 on.
+struct Stay;
+
+impl Drop for Stay {
+    fn drop(&mut self) {
+        // A panic is no such end.
+        while !std::thread::panicking() {
+            std::thread::park();
+        }
+    }
 }
 
 /// Asks a callable of the host, and turns what it raises into an error of the core.

@@ -1,9 +1,10 @@
 //! Who is told of events: callables of the host, and the sinks that guarita brings along.
 
 use super::Event;
-use crate::callable::{Callable, on_own_thread};
+use crate::callable::Callable;
 use crate::config::{from_kwargs, to_py};
 use crate::error::{OrRaise, from_py};
+use crate::host;
 use guarita::{Error, ErrorCode, JsonLinesConfig, SinkConfig, WebhookConfig};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -18,7 +19,7 @@ pub(crate) struct HostSink {
 
 impl guarita::Sink for HostSink {
     fn deliver(&mut self, event: &guarita::Event) -> guarita::Result<()> {
-        let told = on_own_thread(|py| {
+        let told = host::attach(|py| {
             let Some(call) = self.call.get(py) else { return Err(gone("the pipeline has ended")) };
             let event = Event(Arc::new(event.clone()));
             call.call1((event,)).map(drop).map_err(|error| from_py(py, &format!("the sink {}", self.name), error))

@@ -1,9 +1,10 @@
 //! The answers themselves, for a host that wants every one of them.
 
-use crate::callable::{Callable, on_own_thread};
+use crate::callable::Callable;
 use crate::config::to_py;
 use crate::detection::Detections;
 use crate::event::{Object, objects};
+use crate::host;
 use crate::time;
 use pyo3::prelude::*;
 use pyo3::types::{PyDateTime, PyDict};
@@ -15,7 +16,7 @@ pub(crate) struct FrameResult(guarita::FrameResult);
 /// Hands answers to a callable of the host's. An exception in it goes to `sys.unraisablehook`.
 pub(super) fn taking(call: Callable) -> impl FnMut(&guarita::FrameResult) + Send + 'static {
     move |result| {
-        on_own_thread(|py| {
+        host::attach(|py| {
             let Some(call) = call.get(py) else { return };
             if let Err(error) = call.call1((FrameResult(result.clone()),)) {
                 error.write_unraisable(py, Some(&call));

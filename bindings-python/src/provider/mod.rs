@@ -35,9 +35,12 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 pub(crate) struct Provider {
     /// None once it is closed. Only held for moments in which the interpreter lock is held too, so that no fork finds it
     /// locked.
-    inner: Mutex<Option<Arc<Native<Arc<dyn guarita::Provider>>>>>,
+    inner: Mutex<Option<Held>>,
     name: String,
 }
+
+/// Of one process, and shared by calls that run while it is closed.
+type Held = Arc<Native<Arc<dyn guarita::Provider>>>;
 
 impl Provider {
     pub(crate) fn new(provider: Arc<dyn guarita::Provider>) -> Self {

@@ -1,0 +1,1 @@
+"""Object detection over HTTP: pictures and videos in, boxes and events out."""

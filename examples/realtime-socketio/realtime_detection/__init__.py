@@ -1,0 +1,1 @@
+"""Objects in the frames of a browser's camera, over Socket.IO."""
