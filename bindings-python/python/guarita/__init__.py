@@ -23,4 +23,8 @@ from ._native import __version__  # noqa: E402
 
 _native._check_interpreter()
 
-__all__ = [*_errors.__all__, *(name for name in _native.__all__ if not name.startswith("_")), "Clock", "__version__", "types"]
+# In the ways that type checkers read too.
+__all__ = ["Clock", "types"]
+__all__ += _errors.__all__
+__all__ += _native.__all__
+__all__.remove("_check_interpreter")
