@@ -41,9 +41,9 @@ pub(crate) fn named<T: DeserializeOwned>(argument: &str, name: &str) -> PyResult
     value.map_err(|error| raise(ErrorCode::InvalidArgument, format!("{argument}: {error}")))
 }
 
-/// A field of a config that the call itself takes.
-pub(crate) fn field(any: &Bound<'_, PyAny>, name: &str) -> PyResult<Value> {
-    value(any, name, 0)
+/// The value of one field.
+pub(crate) fn plain(field: &str, any: &Bound<'_, PyAny>) -> PyResult<Value> {
+    value(any, field, 0)
 }
 
 /// Any plain value; `field` is the name that it stands under.

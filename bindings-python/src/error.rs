@@ -1,6 +1,5 @@
 //! Errors of the core as Python exceptions, and exceptions of the host as errors of the core.
 
-use crate::config;
 use guarita::{Advice, Error, ErrorCode};
 use pyo3::exceptions::{PyConnectionError, PyMemoryError, PyPermissionError, PyTimeoutError};
 use pyo3::prelude::*;
@@ -18,7 +17,7 @@ fn raised(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     if let Some(cause) = error.cause() {
         context.set_item("cause", cause.to_string())?;
         if let Some(open) = cause.downcast_ref::<guarita::BreakerOpen>() {
-            context.set_item("breaker", config::to_py(py, &open.state)?)?;
+            context.set_item("breaker", crate::config::to_py(py, &open.state)?)?;
             context.set_item("retry_after_s", open.retry_after.map(|wait| wait.as_secs_f64()))?;
         }
     }

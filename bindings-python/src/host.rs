@@ -23,9 +23,15 @@ pub(crate) fn is_ending() -> bool {
 /// Runs `work` with the interpreter lock; none where the interpreter goes down.
 pub(crate) fn attach<R>(work: impl FnOnce(Python<'_>) -> R) -> Option<R> {
     let inside = Inside::enter()?;
-    let stay = Stay;
-    let done = Python::try_attach(work);
-    std::mem::forget(stay);
+    // Once around the wait for the lock, and once inside of what gives it back.
+    let waits = Stay;
+    let done = Python::try_attach(|py| {
+        let works = Stay;
+        let done = work(py);
+        std::mem::forget(works);
+        done
+    });
+    std::mem::forget(waits);
     drop(inside);
     done
 }

@@ -35,12 +35,20 @@ def run(program: str, environment: dict[str, str], folder: pathlib.Path) -> list
     """Runs a program that prints reports, one a line; it must end by itself, and well."""
     path = folder / "program.py"
     # Where it hangs, the stacks are printed.
-    watch = f"import faulthandler\nfaulthandler.dump_traceback_later({PATIENCE - 10}, exit=True)\n"
-    path.write_text(watch + textwrap.dedent(program))
+    watch = f"""
+        import faulthandler, os
+        arm = lambda: faulthandler.dump_traceback_later({PATIENCE - 10}, exit=True)
+        arm()
+        # Its thread does not come along either, and a child would wait for it.
+        os.register_at_fork(before=faulthandler.cancel_dump_traceback_later, after_in_parent=arm, after_in_child=arm)
+    """
+    path.write_text(textwrap.dedent(watch) + textwrap.dedent(program))
     out = folder / "out.txt"
     with out.open("w") as file:
         # Not through pipes: a child that hangs would keep them open.
-        done = subprocess.run([sys.executable, path], env=environment, cwd=folder, stdout=file, stderr=file, timeout=PATIENCE)
+        done = subprocess.run(
+            [sys.executable, path], env=environment, cwd=folder, stdout=file, stderr=file, timeout=PATIENCE
+        )
     assert done.returncode == 0, out.read_text()
     return [json.loads(line) for line in out.read_text().splitlines() if line.startswith("{")]
 
@@ -191,7 +199,17 @@ def test_celery_prefork(environment: dict[str, str], tmp_path: pathlib.Path) -> 
 def test_gunicorn_preload(environment: dict[str, str], tmp_path: pathlib.Path) -> None:
     pytest.importorskip("gunicorn")
     log = tmp_path / "log.txt"
-    command = [sys.executable, "-m", "gunicorn", "--preload", "-w", "2", "-b", "127.0.0.1:0", "before_the_fork:application"]
+    command = [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "--preload",
+        "-w",
+        "2",
+        "-b",
+        "127.0.0.1:0",
+        "before_the_fork:application",
+    ]
     with log.open("w") as out:
         server = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=out, stderr=out)
     try:

@@ -280,7 +280,13 @@ def test_everything_is_plain_data(pipeline: guarita.Pipeline) -> None:
     camera = pipeline.add_camera("gate", **{**PLAIN, "motion_gate": True})
     push_plates(camera, 2)
     settled(pipeline)
-    parts: list[Any] = [pipeline.stats(), pipeline.health(), camera.stats(), *camera.explain(), pipeline.stats().account]
+    parts: list[Any] = [
+        pipeline.stats(),
+        pipeline.health(),
+        camera.stats(),
+        *camera.explain(),
+        pipeline.stats().account,
+    ]
     for part in [*parts, pipeline.shutdown(5)]:
         assert json.loads(json.dumps(part.to_dict())), part
         assert type(part).__name__ in repr(part)
@@ -364,4 +370,3 @@ def test_wrong_configs_are_named(provider: guarita.LocalProvider) -> None:
     closed.close()
     with pytest.raises(guarita.InvalidState, match="closed"):
         guarita.Pipeline(closed)
-

@@ -113,9 +113,7 @@ def test_a_damaged_file_gives_what_there_is_and_an_error(clip: Path, ffmpeg: str
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes")
 @pytest.mark.parametrize("when", ["opening", "reading"])
-def test_ctrl_c_ends_the_wait_for_a_frame(
-    when: str, clip: Path, ffmpeg: str, tmp_path: Path, alarm: None
-) -> None:
+def test_ctrl_c_ends_the_wait_for_a_frame(when: str, clip: Path, ffmpeg: str, tmp_path: Path, alarm: None) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     data = clip.read_bytes() if when == "reading" else b""
@@ -175,9 +173,7 @@ def test_a_recording_goes_through_a_pipeline(pipeline: guarita.Pipeline, clip: P
 
 def test_progress_stops_a_run(pipeline: guarita.Pipeline, clip: Path, ffmpeg: str) -> None:
     source: Any = {"ffmpeg": ffmpeg}
-    summary = pipeline.run_file(
-        clip, "yard", source=source, chunk=1, progress=lambda chunk: chunk.number < 2, **PLAIN
-    )
+    summary = pipeline.run_file(clip, "yard", source=source, chunk=1, progress=lambda chunk: chunk.number < 2, **PLAIN)
     assert summary.end == "stopped" and summary.chunks == 3 and summary.account.balances
     assert 30 <= summary.account.pushed < 60 and summary.account.in_flight == 0
 
@@ -205,9 +201,7 @@ def test_ctrl_c_ends_a_run_in_the_middle_of_a_chunk(
     assert pipeline.stats().account.balances
 
 
-def test_a_damaged_recording_breaks_off(
-    pipeline: guarita.Pipeline, clip: Path, ffmpeg: str, tmp_path: Path
-) -> None:
+def test_a_damaged_recording_breaks_off(pipeline: guarita.Pipeline, clip: Path, ffmpeg: str, tmp_path: Path) -> None:
     cut = damaged(clip, tmp_path)
     summary = pipeline.run_file(cut, "yard", source={"ffmpeg": ffmpeg}, **PLAIN)
     assert summary.end == "broken" and isinstance(summary.error, guarita.DataCorrupt)

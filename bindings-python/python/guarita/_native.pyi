@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from os import PathLike
 from types import TracebackType
-from typing import Any, Generic, Literal, Protocol, Self, TypeAlias, TypeVar, final, overload
+from typing import Any, Literal, Protocol, Self, TypeAlias, TypeVar, final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,6 @@ from ._types import (
     CallbackProviderConfig,
     CameraConfig,
     CircuitBreakerConfig,
-    Condition,
-    Confirmation,
     DecodeLimits,
     DetectorConfig,
     HybridConfig,
@@ -37,18 +35,6 @@ from ._types import (
     WebhookConfig,
     Zone,
 )
-
-#: In the order of the module's own.
-__all__ = [
-    "_check_interpreter", "check_config", "__version__", "Frame", "Polygon", "BoundingBox", "Detection",
-    "ImageLabel", "Timing", "Detections", "ModelSpec", "Detector", "ManualClock", "Provider", "Health", "Request",
-    "Response", "LocalProvider", "Threads", "Motion", "MotionGate", "BackgroundModel", "Permit", "BreakerCounts",
-    "CircuitBreaker", "RetryPolicy", "RateLimit", "Reservation", "Budget", "RekognitionProvider", "HybridProvider",
-    "CallbackProvider", "doctor", "Object", "EventPicture", "Event", "Scene", "Firing", "Trigger", "JsonLinesSink",
-    "WebhookSink", "EventStream", "Account", "Admission", "CameraStats", "Decision", "Camera", "FrameResult",
-    "PipelineStats", "PipelineHealth", "ShutdownReport", "ChunkReport", "RunSummary", "PipelineCheckpoint",
-    "Pipeline", "VideoSource",
-]
 
 __version__: str
 
@@ -95,7 +81,9 @@ class Frame:
         path: Path, *, limits: DecodeLimits | None = None, apply_orientation: bool = False, keep_encoded: bool = False
     ) -> Frame: ...
     @staticmethod
-    def decode_reduced(encoded: bytes | bytearray | memoryview, min_width: int, *, limits: DecodeLimits | None = None) -> Frame: ...
+    def decode_reduced(
+        encoded: bytes | bytearray | memoryview, min_width: int, *, limits: DecodeLimits | None = None
+    ) -> Frame: ...
     @property
     def size(self) -> tuple[int, int]: ...
     @property
@@ -592,7 +580,9 @@ class HybridProvider(Provider):
         listener: Callable[[dict[str, Any]], object] | None = None,
         **config: Unpack[HybridConfig],
     ) -> Self: ...
-    def breaker(self, side: Literal["primary", "fallback"], want: Want = "labels") -> tuple[BreakerState, BreakerCounts] | None: ...
+    def breaker(
+        self, side: Literal["primary", "fallback"], want: Want = "labels"
+    ) -> tuple[BreakerState, BreakerCounts] | None: ...
 
 @final
 class CallbackProvider(Provider):
@@ -684,9 +674,7 @@ class Firing:
 class Trigger:
     """The rules of a camera's triggers, outside a pipeline: scenes in, firings out."""
 
-    def __new__(
-        cls, *, zones: Sequence[Zone] | None = None, **config: Unpack[TriggerConfig]
-    ) -> Self: ...
+    def __new__(cls, *, zones: Sequence[Zone] | None = None, **config: Unpack[TriggerConfig]) -> Self: ...
     def observe(
         self,
         objects: Sequence[tuple[int, Detection] | Object],
@@ -992,7 +980,7 @@ class Pipeline:
         outlets: Mapping[str, OutletConfig] | None = None,
         triggers: Mapping[str, HostTrigger] | None = None,
         on_result: Callable[[FrameResult], object] | None = None,
-        threads: Threads | int | None = None,
+        threads: int | Threads | None = None,
         budget: Budget | None = None,
         api: str = "",
         restore: PipelineCheckpoint | None = None,

@@ -19,7 +19,7 @@ pub(crate) use stats::{Account, CameraStats, PipelineHealth, PipelineStats, Shut
 pub(crate) use threads::Threads;
 
 use crate::callable::Callable;
-use crate::config::{field, from_any, from_kwargs};
+use crate::config::{from_any, from_kwargs, plain};
 use crate::error::{detached, raise};
 use crate::event::{EventStream, HostSink, HostTrigger, Hub, built_in};
 use crate::provider::Provider;
@@ -58,8 +58,8 @@ const CLOSE: Duration = Duration::from_secs(10);
 ///         give a `Firing` or None. Each is called on a thread of its own; exceptions go to `sys.unraisablehook`.
 ///     on_result: Is called with the `FrameResult` of every frame that was looked at, on a thread of its own; where it is
 ///         slow, the oldest that wait are dropped and counted. Exceptions go to `sys.unraisablehook`.
-///     threads: Threads to compute on, shared with others, such as a `LocalProvider`; or the number of its own, 0..256; None
-///         or 0 for one for each processor.
+///     threads: How many compute, or `Threads` that are shared with others, such as a `LocalProvider`; None for as many as
+///         there are processors.
 ///     budget: Where what gate and cache save is counted, at the price of `api`.
 ///     api: The name of an API in the budget's price table.
 ///     restore: Goes on where another pipeline was.
@@ -99,17 +99,14 @@ impl Pipeline {
         triggers: Option<&Bound<'_, PyMapping>>,
         on_result: Option<&Bound<'_, PyAny>>,
         threads: Option<&Bound<'_, PyAny>>,
-        budget: Option<&Bound<'_, PyAny>>,
+        budget: Option<&Bound<'_, Budget>>,
         api: &str,
         restore: Option<&Bound<'_, PipelineCheckpoint>>,
         config: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let (shared, number) = match threads.map(|threads| threads.cast::<Threads>().map_err(|_| threads)) {
-            Some(Ok(shared)) => (Some(shared.get().get()?), None),
-            Some(Err(number)) => (None, Some(("threads", field(number, "threads")?))),
-            None => (None, None),
-        };
-        let config: PipelineConfig = from_kwargs(config, number)?;
+        let lent = threads.and_then(|threads| threads.cast::<Threads>().ok());
+        let count = threads.filter(|_| lent.is_none()).map(|count| plain("threads", count)).transpose()?;
+        let config: PipelineConfig = from_kwargs(config, count.map(|count| ("threads", count)))?;
         let provider = provider.get().get()?;
         let hub = Arc::new(Hub::default());
         let mut callables = Vec::new();
@@ -129,11 +126,11 @@ impl Pipeline {
             callables.push(call.clone());
             builder = builder.on_result(RESULTS, result::taking(call));
         }
-        if let Some(threads) = shared {
-            builder = builder.threads(threads);
+        if let Some(threads) = lent {
+            builder = builder.threads(threads.get().get()?);
         }
         if let Some(budget) = budget {
-            builder = with_budget(builder, budget, api)?;
+            builder = builder.budget(budget.get().get()?, api);
         }
         if let Some(checkpoint) = restore {
             builder = builder.restore(checkpoint.get().0.clone());
@@ -392,13 +389,4 @@ fn with_sinks(
         ));
     }
     Ok(builder)
-}
-
-/// A budget, and the API whose price counts.
-fn with_budget(builder: PipelineBuilder, budget: &Bound<'_, PyAny>, api: &str) -> PyResult<PipelineBuilder> {
-    let Ok(budget) = budget.cast::<Budget>() else {
-        let kind = budget.get_type().name()?;
-        return Err(raise(ErrorCode::InvalidArgument, format!("budget must be a Budget, not {kind}")));
-    };
-    Ok(builder.budget(budget.get().get()?, api))
 }
