@@ -45,13 +45,17 @@ BY_HAND = {
     "ProviderChoice": 'ProviderChoice: TypeAlias = "ExecutionProvider | Sequence[ExecutionProvider] | Mapping[str, Any]"\n'
     '"""One, which must be there, or several, of which the first that is there is taken."""',
     "Fsync": 'class FsyncEvery(TypedDict):\n    """With the first record so long after the last time."""\n\n    seconds: float\n\n\n'
-    "Fsync: TypeAlias = \"Literal['always', 'never'] | Mapping[Literal['every'], FsyncEvery]\"",
+    'class FsyncSometimes(TypedDict):\n    """Every so often."""\n\n    every: FsyncEvery\n\n\n'
+    "Fsync: TypeAlias = \"Literal['always', 'never'] | FsyncSometimes\"",
     "TimeWindow": 'class TimeWindow(TypedDict):\n    """Calls of the last seconds."""\n\n    seconds: float\n\n\n'
-    "BreakerWindow: TypeAlias = \"Mapping[Literal['calls'], int] | Mapping[Literal['time'], TimeWindow]\"",
+    'class WindowOfTime(TypedDict):\n    """The calls of the last seconds."""\n\n    time: TimeWindow\n\n\n'
+    'class WindowOfCalls(TypedDict):\n    """The last so many calls."""\n\n    calls: int\n\n\n'
+    'BreakerWindow: TypeAlias = "WindowOfCalls | WindowOfTime"',
     "Balance": 'class Balance(TypedDict):\n    """Of `primary + fallback` requests, so many for each side."""\n\n'
     "    primary: int\n    fallback: int\n\n\n"
-    "HybridMode: TypeAlias = \"Literal['failover', 'overflow'] | Mapping[Literal['balance'], Balance] | "
-    "Mapping[Literal['escalate'], Escalation]\"",
+    'class InTurn(TypedDict):\n    """Requests go to the sides in turn."""\n\n    balance: Balance\n\n\n'
+    'class SecondLook(TypedDict):\n    """A second look where the primary is not sure."""\n\n    escalate: Escalation\n\n\n'
+    "HybridMode: TypeAlias = \"Literal['failover', 'overflow'] | InTurn | SecondLook\"",
     "Present": 'class Present(TypedDict, total=False):\n    """Such an object is there."""\n\n'
     "    classes: Sequence[str]\n    zone: str | None\n    min_confidence: float | None",
     "Count": 'class Count(TypedDict, total=False):\n    """Many, or few, such objects are there."""\n\n'
@@ -75,6 +79,7 @@ REQUIRED = {
     ("ScheduleWindow", "from"),
     ("ScheduleWindow", "to"),
     ("PriceTier", "price"),
+    ("Schedule", "windows"),
 }
 # Those that a call takes as arguments of their own.
 LEFT_OUT = {("CameraConfig", "id"), ("WebhookConfig", "url"), ("PipelineConfig", "threads")}

@@ -1,11 +1,12 @@
 //! Errors of the core as Python exceptions, and exceptions of the host as errors of the core.
 
-use guarita::{Advice, Error, ErrorCode};
-use pyo3::exceptions::{PyConnectionError, PyMemoryError, PyPermissionError, PyTimeoutError};
+use guarita::{Advice, BreakerOpen, Error, ErrorCode};
+use pyo3::exceptions::{PyBaseException, PyConnectionError, PyMemoryError, PyPermissionError, PyTimeoutError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 /// The exception for an error of the core.
 pub(crate) fn to_py(error: &Error) -> PyErr {
@@ -59,8 +60,20 @@ pub(crate) fn from_py(py: Python<'_>, what: &str, error: PyErr) -> Error {
     };
     let advice = value.getattr("advice").and_then(|advice| advice.extract::<String>()).ok();
     let advice = advice.as_deref().and_then(advice_of).unwrap_or(code.advice());
+    if let Some(refusal) = refusal(value) {
+        return refusal.into();
+    }
     let kind = value.get_type().name().map_or_else(|_| "an exception".into(), |name| name.to_string());
     Error::new(code, format!("{what} raised {kind}: {value}")).with_advice(advice).with_source(error)
+}
+
+/// A breaker's own refusal, which is no failed call.
+fn refusal(value: &Bound<'_, PyBaseException>) -> Option<BreakerOpen> {
+    let context = value.getattr("context").ok()?;
+    let state = context.get_item("breaker").ok()?.extract::<String>().ok()?;
+    let retry_after = context.get_item("retry_after_s").ok()?.extract::<Option<f64>>().ok()?;
+    let retry_after = retry_after.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    Some(BreakerOpen { state: crate::config::named("breaker", &state).ok()?, retry_after })
 }
 
 fn advice_of(name: &str) -> Option<Advice> {

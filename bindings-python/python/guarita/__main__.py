@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import guarita
@@ -50,27 +51,30 @@ def _doctor(model: Path | None, provider: guarita.types.ExecutionProvider) -> in
 
 
 def _detect(model: Path, images: Sequence[Path], confidence: float, out: Path | None) -> int:
+    if out is not None:
+        if find_spec("PIL") is None:
+            print("--out writes PNG with Pillow, which is not installed: pip install pillow", file=sys.stderr)
+            return 3
+        out.mkdir(parents=True, exist_ok=True)
     failed = 0
     with guarita.Detector(model, confidence=confidence) as detector:
         for path in images:
             try:
                 frame = guarita.Frame.open(path)
                 found = detector.detect(frame)
-                print(json.dumps({"image": str(path), **found.to_dict()}), flush=True)
-                if out is not None:
-                    _write(found, frame, out / f"{path.stem}.png")
             except guarita.GuaritaError as error:
                 failed += 1
                 print(json.dumps({"image": str(path), "error": str(error), "code": error.code}), flush=True)
+                continue
+            print(json.dumps({"image": str(path), **found.to_dict()}), flush=True)
+            if out is not None:
+                _write(found, frame, out / f"{path.stem}.png")
     return 1 if failed else 0
 
 
 def _write(found: guarita.Detections, frame: guarita.Frame, path: Path) -> None:
-    try:
-        from PIL import Image
-    except ImportError:
-        raise guarita.Unsupported("--out writes PNG with Pillow: pip install pillow", advice="FixHost") from None
-    path.parent.mkdir(parents=True, exist_ok=True)
+    from PIL import Image
+
     Image.fromarray(found.plot(frame)).save(path)
 
 

@@ -292,7 +292,13 @@ class FsyncEvery(TypedDict):
     seconds: float
 
 
-Fsync: TypeAlias = "Literal['always', 'never'] | Mapping[Literal['every'], FsyncEvery]"
+class FsyncSometimes(TypedDict):
+    """Every so often."""
+
+    every: FsyncEvery
+
+
+Fsync: TypeAlias = "Literal['always', 'never'] | FsyncSometimes"
 
 
 class JournalOptions(TypedDict, total=False):
@@ -310,7 +316,19 @@ class TimeWindow(TypedDict):
     seconds: float
 
 
-BreakerWindow: TypeAlias = "Mapping[Literal['calls'], int] | Mapping[Literal['time'], TimeWindow]"
+class WindowOfTime(TypedDict):
+    """The calls of the last seconds."""
+
+    time: TimeWindow
+
+
+class WindowOfCalls(TypedDict):
+    """The last so many calls."""
+
+    calls: int
+
+
+BreakerWindow: TypeAlias = "WindowOfCalls | WindowOfTime"
 
 
 class CircuitBreakerConfig(TypedDict, total=False):
@@ -442,7 +460,19 @@ class Balance(TypedDict):
     fallback: int
 
 
-HybridMode: TypeAlias = "Literal['failover', 'overflow'] | Mapping[Literal['balance'], Balance] | Mapping[Literal['escalate'], Escalation]"
+class InTurn(TypedDict):
+    """Requests go to the sides in turn."""
+
+    balance: Balance
+
+
+class SecondLook(TypedDict):
+    """A second look where the primary is not sure."""
+
+    escalate: Escalation
+
+
+HybridMode: TypeAlias = "Literal['failover', 'overflow'] | InTurn | SecondLook"
 
 
 class HybridConfig(TypedDict, total=False):
@@ -488,7 +518,7 @@ ScheduleWindow = TypedDict(
 class Schedule(TypedDict, total=False):
     """The hours in which a trigger may fire: inside any of its windows."""
 
-    windows: Sequence[ScheduleWindow]
+    windows: Required[Sequence[ScheduleWindow]]
     """The windows, 1..64."""
     time_zone: str | None
     """The name of a time zone of the IANA, such as `America/Sao_Paulo`, or `UTC`. Default none: that of the machine, as it is when the trigger is made; without a name, a recording may replay to another answer on another machine."""

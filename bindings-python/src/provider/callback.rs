@@ -26,7 +26,7 @@ use std::sync::Arc;
 ///
 /// Raises:
 ///     InvalidConfig: A field that cannot be so; the message names it.
-///     InvalidArgument: `detect` cannot be called.
+///     InvalidArgument: `detect` cannot be called, or is async.
 ///     ResourceExhausted: The system gives no more threads.
 ///
 /// >>> import guarita, numpy
@@ -48,9 +48,12 @@ impl CallbackProvider {
         clock: Option<&Bound<'_, PyAny>>,
         config: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<PyClassInitializer<Self>> {
+        let wrong = |what: String| raise(ErrorCode::InvalidArgument, format!("detect is {what}"));
         if !detect.is_callable() {
-            let kind = detect.get_type().name()?;
-            return Err(raise(ErrorCode::InvalidArgument, format!("detect is a {kind}, which cannot be called")));
+            return Err(wrong(format!("a {}, which cannot be called", detect.get_type().name()?)));
+        }
+        if py.import("inspect")?.call_method1("iscoroutinefunction", (detect,))?.is_truthy()? {
+            return Err(wrong("async, and is called on a thread without a loop, where nobody awaits it".into()));
         }
         let config: CallbackProviderConfig = from_kwargs(config, [])?;
         let clock = time::clock(clock)?;
