@@ -4,8 +4,9 @@ use super::machines::{damaged, observe};
 use super::plain::told;
 use super::{Answer, config, detections, each_step, find, get, object_json, picture, seconds, times, timestamp};
 use guarita::{
-    Account, Admission, CallbackProvider, CallbackProviderConfig, CallbackSink, CameraConfig, Clock, Decision, Detections,
-    EncodedFrame, Event, Frame, FrameMeta, ManualClock, MotionGate, Pipeline, PipelineCheckpoint, Request, Timing, UnixTime,
+    Account, Admission, CallbackProvider, CallbackProviderConfig, CallbackSink, CameraConfig, Clock, Decision,
+    Detections, EncodedFrame, Event, Frame, FrameMeta, ManualClock, MotionGate, Pipeline, PipelineCheckpoint, Request,
+    Timing, UnixTime,
 };
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
