@@ -46,7 +46,7 @@ BY_HAND = {
     '"""One, which must be there, or several, of which the first that is there is taken."""',
     "Fsync": 'class FsyncEvery(TypedDict):\n    """With the first record so long after the last time."""\n\n    seconds: float\n\n\n'
     'class FsyncSometimes(TypedDict):\n    """Every so often."""\n\n    every: FsyncEvery\n\n\n'
-    'Fsync: TypeAlias = "Literal[\'always\', \'never\'] | FsyncSometimes"',
+    "Fsync: TypeAlias = \"Literal['always', 'never'] | FsyncSometimes\"",
     "TimeWindow": 'class TimeWindow(TypedDict):\n    """Calls of the last seconds."""\n\n    seconds: float\n\n\n'
     'class WindowOfTime(TypedDict):\n    """The calls of the last seconds."""\n\n    time: TimeWindow\n\n\n'
     'class WindowOfCalls(TypedDict):\n    """The last so many calls."""\n\n    calls: int\n\n\n'
@@ -55,7 +55,7 @@ BY_HAND = {
     "    primary: int\n    fallback: int\n\n\n"
     'class InTurn(TypedDict):\n    """Requests go to the sides in turn."""\n\n    balance: Balance\n\n\n'
     'class SecondLook(TypedDict):\n    """A second look where the primary is not sure."""\n\n    escalate: Escalation\n\n\n'
-    'HybridMode: TypeAlias = "Literal[\'failover\', \'overflow\'] | InTurn | SecondLook"',
+    "HybridMode: TypeAlias = \"Literal['failover', 'overflow'] | InTurn | SecondLook\"",
     "Present": 'class Present(TypedDict, total=False):\n    """Such an object is there."""\n\n'
     "    classes: Sequence[str]\n    zone: str | None\n    min_confidence: float | None",
     "Count": 'class Count(TypedDict, total=False):\n    """Many, or few, such objects are there."""\n\n'
@@ -71,8 +71,16 @@ BY_HAND = {
     '"""What a trigger waits for: exactly one of these keys."""',
 }
 # Fields that must be given.
-REQUIRED = {("Zone", "name"), ("Zone", "area"), ("TriggerConfig", "name"), ("TriggerConfig", "when"), ("ScheduleWindow", "from"),
-            ("ScheduleWindow", "to"), ("PriceTier", "price"), ("Schedule", "windows")}
+REQUIRED = {
+    ("Zone", "name"),
+    ("Zone", "area"),
+    ("TriggerConfig", "name"),
+    ("TriggerConfig", "when"),
+    ("ScheduleWindow", "from"),
+    ("ScheduleWindow", "to"),
+    ("PriceTier", "price"),
+    ("Schedule", "windows"),
+}
 # Those that a call takes as arguments of their own.
 LEFT_OUT = {("CameraConfig", "id"), ("WebhookConfig", "url"), ("PipelineConfig", "threads")}
 

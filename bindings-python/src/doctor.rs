@@ -2,9 +2,8 @@
 
 use crate::config::{from_kwargs, to_py};
 use crate::detector::library;
-use crate::error::raise;
 use crate::wait::interruptible;
-use guarita::{DetectorConfig, ErrorCode};
+use guarita::DetectorConfig;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::PathBuf;

@@ -12,12 +12,42 @@ import pytest
 import guarita
 from guarita import types
 
-DEFAULTS = guarita.config_defaults()
+#: What must be given of a config, and what is left out where it is not given.
+GIVEN: dict[str, Any] = {
+    "CameraConfig": {"id": "gate", "queue_policy": "drop_oldest", "epoch_s": 0, "low_light": {}},
+    "HybridConfig": {"mode": {"escalate": {}}},
+    "PipelineConfig": {"rate_limit": {}},
+    "PriceTable": {"mine:Look": [{"price": 1}]},
+    "RunFileConfig": {"camera": {"id": "gate"}},
+    "Schedule": {"windows": [{"from": "22:00", "to": "06:00"}], "time_zone": "UTC"},
+    "TriggerConfig": {"name": "somebody", "when": {"present": {}}, "schedule": {"windows": [{}]}},
+    "WebhookConfig": {"url": "https://example.org/events"},
+    "Zone": {"name": "door", "area": [(0.1, 0.1), (0.4, 0.1), (0.4, 0.9)]},
+}
+WHOLE = """
+BackgroundModelConfig BudgetConfig CallbackProviderConfig CameraConfig CircuitBreakerConfig Confirmation DetectorConfig
+FailurePolicy HybridConfig JournalOptions JsonLinesConfig LocalProviderConfig ModelHints MotionGateConfig OutletConfig
+PipelineConfig RateLimitConfig RekognitionConfig ResultCacheConfig RetryConfig RunFileConfig Schedule SourceConfig
+TriggerConfig WebhookConfig Zone
+""".split()
+DEFAULTS: dict[str, Any] = {name: guarita.check_config(name, GIVEN.get(name, {})) for name in WHOLE}
+#: Those that are only found inside of others.
+DEFAULTS |= {
+    "Caps": DEFAULTS["BudgetConfig"]["total"],
+    "DecodeLimits": guarita.check_config("DecodeOptions", {})["limits"],
+    "Escalation": DEFAULTS["HybridConfig"]["mode"]["escalate"],
+    "InputHints": DEFAULTS["ModelHints"]["input"],
+    "KeyCaps": DEFAULTS["BudgetConfig"]["camera"],
+    "LowLight": DEFAULTS["CameraConfig"]["low_light"],
+    "PriceTier": guarita.check_config("PriceTable", GIVEN["PriceTable"])["mine:Look"][0],
+    "ScheduleWindow": DEFAULTS["Schedule"]["windows"][0],
+    "SsdHints": DEFAULTS["ModelHints"]["ssd"],
+}
 #: Enums that hold more than their name, and the dicts inside of them.
 NO_STRUCTS = {"TimeWindow", "WindowOfTime", "WindowOfCalls", "Balance", "InTurn", "SecondLook", "FsyncEvery", "FsyncSometimes"}
 NO_STRUCTS |= {"Present", "Count", "Crossing", "Absent", "Condition"}
 #: What calls take as arguments of their own.
-LEFT_OUT = {("CameraConfig", "id"), ("WebhookConfig", "url")}
+LEFT_OUT = {("CameraConfig", "id"), ("WebhookConfig", "url"), ("PipelineConfig", "threads")}
 
 
 def typed_dicts() -> list[str]:

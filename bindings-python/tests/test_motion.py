@@ -109,7 +109,7 @@ def test_a_snapshot_goes_on_where_the_other_one_was() -> None:
 def test_config_is_complete_and_makes_the_same_gate_again() -> None:
     door = guarita.Polygon([(0.1, 0.1), (0.4, 0.1), (0.4, 0.9)])
     gate = guarita.MotionGate(exclude=[door], linger_s=datetime.timedelta(seconds=3))
-    assert set(gate.config) == set(guarita.config_defaults()["MotionGateConfig"])
+    assert set(gate.config) == set(guarita.check_config("MotionGateConfig", {}))
     assert guarita.MotionGate(**gate.config).config == gate.config
     assert gate.config["linger_s"] == 3.0 and gate.config["working_width"] == 320
 

@@ -339,7 +339,6 @@ def test_wrong_configs_are_named(provider: guarita.LocalProvider) -> None:
         ({"sinks": {"log": 7}}, "callable"),
         ({"triggers": {"own": None}}, "callable"),
         ({"on_result": "print"}, "callable"),
-        ({"budget": 7}, "Budget"),
     ]
     for kwargs, word in wrong:
         with pytest.raises((guarita.InvalidConfig, guarita.InvalidArgument), match=word):

@@ -17,6 +17,7 @@ _os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 from . import _native  # noqa: E402
 from . import _types as types  # noqa: E402
+from ._clock import Clock  # noqa: E402
 from ._errors import (  # noqa: E402
     BudgetExhausted,
     Cancelled,
@@ -111,6 +112,7 @@ __all__ = [
     "Cancelled",
     "ChunkReport",
     "CircuitBreaker",
+    "Clock",
     "DataCorrupt",
     "DeadlineExceeded",
     "Decision",

@@ -31,7 +31,7 @@ def motion(case: Case) -> Json:
         else:
             assert step["op"] == "restore", step
             # Into a gate that has seen nothing yet, perhaps with another config.
-            anew = guarita.MotionGate(**step.get("config", case.get("config", {})))
+            anew = guarita.MotionGate(**{**case, **step}.get("config", {}))
             anew.restore(damaged(kept, step))
             gate = anew
         return None

@@ -34,10 +34,8 @@ def is_encoded(picture: dict[str, Any]) -> bool:
 
 def encoded(picture: dict[str, Any]) -> bytes:
     """The bytes of a file, or as they stand in the case; perhaps cut off."""
-    if "file" in picture:
-        data = (DATA / picture["file"]).read_bytes()
-    else:
-        data = base64.b64decode(picture["encoded_base64"], validate=True)
+    text = picture.get("encoded_base64", "")
+    data = (DATA / picture["file"]).read_bytes() if "file" in picture else base64.b64decode(text, validate=True)
     return data[: picture.get("cut")]
 
 

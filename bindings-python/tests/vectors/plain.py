@@ -16,16 +16,19 @@ from .common import Json, codes, detection_json
 
 Case = dict[str, Any]
 MODEL = pictures.DATA / "../../../models/fixtures/v8_nc80.onnx"
-DOOR = {"name": "door", "area": [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8)]}
-PERSON = {"present": {"classes": ["person"]}}
+DOOR: Any = {"name": "door", "area": [(0.2, 0.2), (0.8, 0.2), (0.8, 0.8)]}
+RULE: Any = {"name": "any", "when": {"present": {"classes": ["person"]}}}
 
 
-def provider() -> guarita.Provider:
-    return guarita.CallbackProvider(lambda request: [guarita.Detections(size=frame.size) for frame in request.frames])
+def provider(**config: Any) -> guarita.Provider:
+    def nothing(request: guarita.Request) -> list[guarita.Detections]:
+        return [guarita.Detections(size=shown.size) for shown in request.frames]
+
+    return guarita.CallbackProvider(nothing, **config)
 
 
 def camera(**config: Any) -> object:
-    with guarita.Pipeline(provider()) as pipeline:
+    with guarita.Pipeline(provider(wants=["labels", "text", "faces"])) as pipeline:
         return pipeline.add_camera(**config)
 
 
@@ -40,7 +43,7 @@ def in_folder(make: Callable[[pathlib.Path], object]) -> object:
 
 
 #: What takes such a config as keyword arguments, or as one of them: it must say the same as `check_config`.
-TAKES: dict[str, Callable[[Case], object]] = {
+TAKES: dict[str, Callable[[Any], object]] = {
     "BackgroundModelConfig": lambda value: guarita.BackgroundModel(**value),
     "MotionGateConfig": lambda value: guarita.MotionGate(**value),
     "BudgetConfig": lambda value: guarita.Budget(**value),
@@ -49,12 +52,13 @@ TAKES: dict[str, Callable[[Case], object]] = {
     "CircuitBreakerConfig": lambda value: guarita.CircuitBreaker(**value),
     "RetryConfig": lambda value: guarita.RetryPolicy(**value),
     "RateLimitConfig": lambda value: guarita.RateLimit(**value),
+    "CallbackProviderConfig": lambda value: provider(**value),
     "HybridConfig": lambda value: guarita.HybridProvider(provider(), provider(), **value),
     "LocalProviderConfig": lambda value: guarita.LocalProvider(guarita.Detector(MODEL), **value),
     "RekognitionConfig": lambda value: guarita.RekognitionProvider(access_key_id="a", secret_access_key="b", **value),
     "TriggerConfig": lambda value: guarita.Trigger(zones=[DOOR], **value),
-    "Zone": lambda value: guarita.Trigger(zones=[value], name="any", when=PERSON),
-    "Schedule": lambda value: guarita.Trigger(name="any", when=PERSON, schedule=value),
+    "Zone": lambda value: guarita.Trigger(zones=[value], **RULE),
+    "Schedule": lambda value: guarita.Trigger(**RULE, schedule=value),
     "CameraConfig": lambda value: camera(**value),
     "Confirmation": lambda value: camera(id="gate", confirmation=value),
     "ResultCacheConfig": lambda value: camera(id="gate", cache=value),
@@ -64,7 +68,7 @@ TAKES: dict[str, Callable[[Case], object]] = {
     "WebhookConfig": lambda value: guarita.WebhookSink(**value),
 }
 #: These open a model or a file, which must fit what is right; what is wrong they find before.
-TAKES_WRONG: dict[str, Callable[[Case], object]] = {
+TAKES_WRONG: dict[str, Callable[[Any], object]] = {
     "DetectorConfig": lambda value: guarita.Detector(MODEL, **value),
     "SourceConfig": lambda value: guarita.VideoSource("no/such/video", **value),
 }

@@ -3,10 +3,10 @@
 use super::machines::{damaged, observe};
 use super::plain::told;
 use super::{Answer, config, detections, each_step, find, get, object_json, picture, seconds, times, timestamp};
-use guarita::testkit::FakeProvider;
 use guarita::{
-    Account, Admission, CallbackSink, CameraConfig, Clock, Decision, Detections, EncodedFrame, Event, Frame, FrameMeta,
-    ManualClock, MotionGate, Pipeline, PipelineCheckpoint, Request, Timing, UnixTime,
+    Account, Admission, CallbackProvider, CallbackProviderConfig, CallbackSink, CameraConfig, Clock, Decision,
+    Detections, EncodedFrame, Event, Frame, FrameMeta, ManualClock, MotionGate, Pipeline, PipelineCheckpoint, Request,
+    Timing, UnixTime,
 };
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
@@ -133,9 +133,9 @@ fn start(
     checkpoint: Option<PipelineCheckpoint>,
 ) -> guarita::Result<Pipeline> {
     let answers: Vec<Value> = find(input, "answers").unwrap_or_default();
-    let provider = FakeProvider::new("host")
-        .with_clock(Arc::clone(clock) as Arc<dyn Clock>)
-        .answering(move |request| look(&answers, request));
+    let named = CallbackProviderConfig { name: "host".into(), ..CallbackProviderConfig::default() };
+    let clock = Arc::clone(clock) as Arc<dyn Clock>;
+    let provider = CallbackProvider::with_clock(named, clock, move |request| look(&answers, request))?;
     let told = Arc::clone(told);
     let sink = CallbackSink::new(move |event: &Event| told.lock().unwrap().push(event.clone()));
     let mut builder = Pipeline::builder(Arc::new(provider)).config(config(&input["config"])?).sink("host", sink);
