@@ -6,30 +6,6 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Runs `work`, which may run code of the host's, on a thread of guarita's; none where the interpreter is going down.
-pub(crate) fn on_own_thread<R>(work: impl FnOnce(Python<'_>) -> R) -> Option<R> {
-    Python::try_attach(|py| {
-        let stay = Stay;
-        let done = work(py);
-        std::mem::forget(stay);
-        done
-    })
-}
-
-/// While the interpreter goes down, CPython before 3.14 ends a thread that asks for its lock, in the middle of what it does
-/// (`pthread_exit`). That would run the destructors of all that lies below on the stack, the first of which ends the process.
-/// The thread stays where it is instead, as it does from CPython 3.14 on.
-struct Stay;
-
-impl Drop for Stay {
-    fn drop(&mut self) {
-        // A panic is no such end.
-        while !std::thread::panicking() {
-            std::thread::park();
-        }
-    }
-}
-
 /// A callable that a thread of guarita holds, and that the Python object it was given to can let go: where both hold each
 /// other, Python's collector finds the only reference here, and ends it.
 #[derive(Clone)]

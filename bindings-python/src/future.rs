@@ -1,7 +1,7 @@
 //! Futures of asyncio that threads of guarita complete: no thread waits for them.
 
-use crate::callable::on_own_thread;
 use crate::error::raise;
+use crate::own_thread::on_own_thread;
 use guarita::{Cancellation, ErrorCode};
 use pyo3::prelude::*;
 

@@ -11,6 +11,7 @@ mod frame;
 mod future;
 mod geometry;
 mod model;
+mod own_thread;
 mod pipeline;
 mod provider;
 mod source;

@@ -1,8 +1,8 @@
 //! Durations and moments: seconds as numbers, timedeltas and datetimes.
 
-use crate::callable::on_own_thread;
 use crate::config::seconds_of;
 use crate::error::raise;
+use crate::own_thread::on_own_thread;
 use guarita::{Clock, ErrorCode, Moment, SystemClock, Timestamp, UnixTime};
 use pyo3::prelude::*;
 use pyo3::types::{PyDateTime, PyDelta, PyFloat, PyFloatMethods, PyTzInfo};

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,34 @@ def test_sinks_of_the_host(provider: guarita.LocalProvider) -> None:
         assert [told.get(timeout=PATIENCE).pts for _ in range(5)] == [0.0, 1.0, 2.0, 3.0, 4.0]
         until(lambda: outlet(pipeline, "own")["delivered"] == 5)
     assert threading.current_thread().name not in names
+
+
+def test_code_of_the_host_keeps_its_thread(provider: guarita.LocalProvider) -> None:
+    """What it keeps by thread, such as the connection to a database, is there at the next call, and let go at the end."""
+
+    class Connection:
+        pass
+
+    local = threading.local()
+    made: list[weakref.ref[Connection]] = []
+    used: list[int] = []
+
+    def connect(_: object) -> None:
+        if not hasattr(local, "connection"):
+            local.connection = Connection()
+            made.append(weakref.ref(local.connection))
+        used.append(threading.get_ident())
+
+    def trigger(scene: guarita.Scene) -> None:
+        connect(scene)
+
+    with guarita.Pipeline(
+        provider, sinks={"own": connect}, triggers={"trigger": trigger}, on_result=connect
+    ) as pipeline:
+        push_plates(pipeline.add_camera("gate", **{**PLAIN, "host_triggers": ["trigger"]}), 5)
+        until(lambda: len(used) == 25)
+        assert len(made) == 3 == len(set(used)) and all(connection() for connection in made)
+    until(lambda: not any(connection() for connection in made), "the end of what the threads kept")
 
 
 def test_a_sink_that_raises_is_reported_once_and_holds_up_nobody(

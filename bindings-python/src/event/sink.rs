@@ -1,9 +1,10 @@
 //! Who is told of events: callables of the host, and the sinks that guarita brings along.
 
 use super::Event;
-use crate::callable::{Callable, on_own_thread};
+use crate::callable::Callable;
 use crate::config::{from_kwargs, to_py};
 use crate::error::{OrRaise, from_py};
+use crate::own_thread::on_own_thread;
 use guarita::{Error, ErrorCode, JsonLinesConfig, SinkConfig, WebhookConfig};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;

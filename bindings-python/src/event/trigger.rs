@@ -1,10 +1,11 @@
 //! Triggers: those of the host as the core's, and the core's for the host.
 
 use super::{Firing, Object, Scene};
-use crate::callable::{Callable, on_own_thread};
+use crate::callable::Callable;
 use crate::config::{from_any, from_kwargs, to_py};
 use crate::detection::Detection;
 use crate::error::{detached, raise};
+use crate::own_thread::on_own_thread;
 use crate::time;
 use guarita::{CameraId, Clock, ErrorCode, ObjectId, Size, SystemClock, Timestamp, TriggerConfig, Zone};
 use pyo3::prelude::*;

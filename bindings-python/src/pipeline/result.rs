@@ -1,9 +1,10 @@
 //! The answers themselves, for a host that wants every one of them.
 
-use crate::callable::{Callable, on_own_thread};
+use crate::callable::Callable;
 use crate::config::to_py;
 use crate::detection::Detections;
 use crate::event::{Object, objects};
+use crate::own_thread::on_own_thread;
 use crate::time;
 use pyo3::prelude::*;
 use pyo3::types::{PyDateTime, PyDict};
