@@ -60,7 +60,7 @@ BY_HAND = {
 REQUIRED = {("Zone", "name"), ("Zone", "area"), ("TriggerConfig", "name"), ("TriggerConfig", "when"), ("ScheduleWindow", "from"),
             ("ScheduleWindow", "to"), ("PriceTier", "price")}
 # Those that a call takes as arguments of their own.
-LEFT_OUT = {("CameraConfig", "id"), ("WebhookConfig", "url")}
+LEFT_OUT = {("CameraConfig", "id"), ("PipelineConfig", "threads"), ("WebhookConfig", "url")}
 
 HEAD = '''"""What configs look like: keyword arguments, and dicts inside them. Fields that are left out have their defaults.
 

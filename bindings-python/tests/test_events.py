@@ -95,11 +95,12 @@ def test_wrong_arguments_of_streams(pipeline: guarita.Pipeline) -> None:
         with pytest.raises(guarita.InvalidArgument, match="capacity"):
             pipeline.events(capacity)
     stream = pipeline.events()
-    for timeout in (-1, float("nan"), "soon"):
+    wrong: list[Any] = [-1, float("nan"), "soon"]
+    for timeout in wrong:
         with pytest.raises(guarita.InvalidArgument, match="timeout"):
-            stream.get(timeout)  # type: ignore[arg-type]
+            stream.get(timeout)
     with pytest.raises(guarita.InvalidState, match="loop"):
-        stream.__anext__().__await__().__next__()  # type: ignore[attr-defined]
+        next(stream.__anext__().__await__())
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer signals")
@@ -109,7 +110,11 @@ def test_ctrl_c_ends_the_wait_for_an_event(pipeline: guarita.Pipeline) -> None:
 
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
-        for wait in (lambda: next(pipeline.events()), lambda: pipeline.events().get(PATIENCE)):
+        waits: list[Callable[[], object]] = [
+            lambda: next(pipeline.events()),
+            lambda: pipeline.events().get(PATIENCE),
+        ]
+        for wait in waits:
             signal.setitimer(signal.ITIMER_REAL, 0.2)
             begun = time.monotonic()
             with pytest.raises(KeyboardInterrupt):
@@ -266,7 +271,7 @@ def test_a_sink_that_raises_is_reported_once_and_holds_up_nobody(
         raise guarita.DataCorrupt("not now", advice="RetryLater")
 
     sinks = {"broken": broken, "leaves": leaves, "late": late, "busy": busy, "log": lambda event: told.append(event.id)}
-    retry = {"retry": {"base_s": 0.001, "cap_s": 0.002, "attempts": 4}}
+    retry: guarita.types.OutletConfig = {"retry": {"base_s": 0.001, "cap_s": 0.002, "attempts": 4}}
     with guarita.Pipeline(provider, sinks=sinks, outlets={"late": retry, "busy": retry}) as pipeline:
         push_plates(pipeline.add_camera("gate", **PLAIN), 1)
         for name, key, count in (
@@ -385,6 +390,7 @@ def test_webhook(provider: guarita.LocalProvider) -> None:
         server.shutdown()
         thread.join(PATIENCE)
         server.server_close()
-    for url, config in (("ftp://x", {}), ("https://x", {"secret": "short"}), ("https://x", {"timeout_s": 0})):
+    wrong: list[tuple[str, Any]] = [("ftp://x", {}), ("https://x", {"secret": "short"}), ("https://x", {"timeout_s": 0})]
+    for url, config in wrong:
         with pytest.raises(guarita.InvalidConfig):
-            guarita.WebhookSink(url, **config)  # type: ignore[arg-type]
+            guarita.WebhookSink(url, **config)

@@ -668,8 +668,6 @@ class CameraConfig(TypedDict, total=False):
 class PipelineConfig(TypedDict, total=False):
     """How a pipeline works."""
 
-    threads: int
-    """Threads that compute, where the builder is not given some; 0 (the default) for one for each processor, up to 256."""
     max_bytes: int
     """Memory that frames which were pushed may take until they end, in bytes; default 512 MiB. Encoded frames count as they came, and each frame as 1 KiB at least."""
     max_in_flight: int

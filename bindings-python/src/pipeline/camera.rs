@@ -20,10 +20,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct Admission(Option<guarita::Outcome>);
 
 impl Admission {
-    /// Nearly all of them are the same one.
-    fn taken_one(py: Python<'_>) -> PyResult<Py<Self>> {
+    /// Nearly all of them are one of these two: to make a new one takes as long as the rest of a push.
+    fn of(py: Python<'_>, outcome: Option<guarita::Outcome>) -> PyResult<Py<Self>> {
+        const SAMPLED_OUT: guarita::Outcome = guarita::Outcome::Skipped(guarita::SkipReason::SampledOut);
         static TAKEN: PyOnceLock<Py<Admission>> = PyOnceLock::new();
-        Ok(TAKEN.get_or_try_init(py, || Py::new(py, Self(None)))?.clone_ref(py))
+        static SKIPPED: PyOnceLock<Py<Admission>> = PyOnceLock::new();
+        let kept = match outcome {
+            None => &TAKEN,
+            Some(SAMPLED_OUT) => &SKIPPED,
+            Some(_) => return Py::new(py, Self(outcome)),
+        };
+        Ok(kept.get_or_try_init(py, || Py::new(py, Self(outcome)))?.clone_ref(py))
     }
 }
 
@@ -155,8 +162,8 @@ impl Camera {
         let push = || Ok(camera.push(input));
         let admission = if time::has_host_clock() { detached(py, push)? } else { attached(push)? };
         match admission {
-            guarita::Admission::Taken => Admission::taken_one(py),
-            guarita::Admission::Ended(outcome) => Py::new(py, Admission(Some(outcome))),
+            guarita::Admission::Taken => Admission::of(py, None),
+            guarita::Admission::Ended(outcome) => Admission::of(py, Some(outcome)),
             guarita::Admission::Refused(error) => Err(raised(&error)),
         }
     }

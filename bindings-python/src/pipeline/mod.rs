@@ -57,7 +57,8 @@ const CLOSE: Duration = Duration::from_secs(10);
 ///         give a `Firing` or None. Each is called on a thread of its own; exceptions go to `sys.unraisablehook`.
 ///     on_result: Is called with the `FrameResult` of every frame that was looked at, on a thread of its own; where it is
 ///         slow, the oldest that wait are dropped and counted. Exceptions go to `sys.unraisablehook`.
-///     threads: Threads to compute on, shared with others, such as a `LocalProvider`; None for its own.
+///     threads: Threads to compute on, shared with others, such as a `LocalProvider`; or how many of its own, where None and 0
+///         are one for each processor.
 ///     budget: Where what gate and cache save is counted, at the price of `api`.
 ///     api: The name of an API in the budget's price table.
 ///     restore: Goes on where another pipeline was.
@@ -96,13 +97,17 @@ impl Pipeline {
         outlets: Option<&Bound<'_, PyAny>>,
         triggers: Option<&Bound<'_, PyMapping>>,
         on_result: Option<&Bound<'_, PyAny>>,
-        threads: Option<&Bound<'_, Threads>>,
+        threads: Option<&Bound<'_, PyAny>>,
         budget: Option<&Bound<'_, PyAny>>,
         api: &str,
         restore: Option<&Bound<'_, PipelineCheckpoint>>,
         config: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let config: PipelineConfig = from_kwargs(config, [])?;
+        let lent = threads.and_then(|threads| threads.cast::<Threads>().ok());
+        let mut config: PipelineConfig = from_kwargs(config, [])?;
+        if let (Some(count), None) = (threads, lent) {
+            config.threads = from_any(count)?;
+        }
         let provider = provider.get().get()?;
         let hub = Arc::new(Hub::default());
         let mut callables = Vec::new();
@@ -122,7 +127,7 @@ impl Pipeline {
             callables.push(call.clone());
             builder = builder.on_result(RESULTS, result::taking(call));
         }
-        if let Some(threads) = threads {
+        if let Some(threads) = lent {
             builder = builder.threads(threads.get().get()?);
         }
         if let Some(budget) = budget {

@@ -16,7 +16,7 @@ use std::sync::{Arc, mpsc};
 /// What the thread of a run says.
 enum News {
     Chunk(Box<guarita::ChunkReport>, mpsc::Sender<ControlFlow<()>>),
-    End(guarita::Result<guarita::RunSummary>),
+    End(Box<guarita::Result<guarita::RunSummary>>),
 }
 
 /// Goes through it on a thread of its own, while the caller's looks at signals and calls `progress`. Where that is interrupted,
@@ -38,7 +38,7 @@ pub(super) fn run(
             // Nobody answers where nobody waits any more.
             answered.recv().unwrap_or(ControlFlow::Break(()))
         };
-        drop(sender.send(News::End(open.run_file(path, config, &stopped, report))));
+        drop(sender.send(News::End(Box::new(open.run_file(path, config, &stopped, report)))));
     };
     let started = std::thread::Builder::new().name("guarita-run-file".into()).spawn(through);
     started.map_err(|error| raise(ErrorCode::ResourceExhausted, format!("cannot start a thread: {error}")))?;
@@ -55,7 +55,7 @@ pub(super) fn run(
                 let next = if goes_on { ControlFlow::Continue(()) } else { ControlFlow::Break(()) };
                 let _ = answer.send(next);
             }
-            Some(News::End(end)) => return raises.map_or_else(|| end.or_raise().map(RunSummary), Err),
+            Some(News::End(end)) => return raises.map_or_else(|| (*end).or_raise().map(RunSummary), Err),
             None => return Err(raise(ErrorCode::Internal, "the thread that went through the recording is gone")),
         }
     }
