@@ -156,9 +156,9 @@ impl Camera {
                 None => frame(image, format, share, &options(None, false, false)?)?.with_meta(meta(None)).into(),
             }
         };
-        // The core holds its lock for microseconds, and lets go of the interpreter's before it would need it: only a clock of
-        // the host's is read under it. To release the interpreter lock takes longer than a push does, and, where another
-        // thread computes, as long as its turn.
+        // With the interpreter lock held: the core's own lock is held for microseconds, and nobody who holds it waits for the
+        // interpreter's, except where it reads a clock of the host's. To release it would cost two to four times the push
+        // where other threads compute.
         let push = || Ok(camera.push(input));
         let admission = if time::has_host_clock() { detached(py, push)? } else { attached(push)? };
         match admission {
