@@ -9,10 +9,16 @@ were found in, areas are shares of the picture, money is millionths of a dollar.
 0.5
 """
 
-from . import _errors, _native, _types as types
-from ._errors import *  # noqa: F403
-from ._native import *  # noqa: F403
-from ._native import __version__
+import os as _os
+
+# ONNX Runtime from 1.29 on starts a thread that sends telemetry, unless it is told not to before it is loaded. A child of a fork
+# does not have that thread and waits for it for ever when it exits; and what watches a house has nothing to tell anybody.
+_os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
+from . import _errors, _native, _types as types  # noqa: E402
+from ._errors import *  # noqa: E402, F403
+from ._native import *  # noqa: E402, F403
+from ._native import __version__  # noqa: E402
 
 _native._check_interpreter()
 
