@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import textwrap
@@ -34,14 +35,19 @@ def environment(fixtures: pathlib.Path) -> dict[str, str]:
 def run(program: str, environment: dict[str, str], folder: pathlib.Path) -> list[dict[str, Any]]:
     """Runs a program that prints reports, one a line; it must end by itself, and well."""
     path = folder / "program.py"
-    # Where it hangs, the stacks are printed.
-    watch = f"import faulthandler\nfaulthandler.dump_traceback_later({PATIENCE - 10}, exit=True)\n"
-    path.write_text(watch + textwrap.dedent(program))
+    path.write_text("import faulthandler\nfaulthandler.enable()\n" + textwrap.dedent(program))
     out = folder / "out.txt"
+    # Not through pipes: a child that hangs would keep them open.
     with out.open("w") as file:
-        # Not through pipes: a child that hangs would keep them open.
-        done = subprocess.run([sys.executable, path], env=environment, cwd=folder, stdout=file, stderr=file, timeout=PATIENCE)
-    assert done.returncode == 0, out.read_text()
+        started = subprocess.Popen(
+            [sys.executable, path], env=environment, cwd=folder, stdout=file, stderr=file, start_new_session=True
+        )
+    try:
+        code = started.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(started.pid, signal.SIGABRT)  # the stacks are printed
+        code = started.wait(PATIENCE)
+    assert code == 0, out.read_text()
     return [json.loads(line) for line in out.read_text().splitlines() if line.startswith("{")]
 
 
