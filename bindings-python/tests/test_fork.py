@@ -205,7 +205,7 @@ def test_gunicorn_preload(environment: dict[str, str], tmp_path: pathlib.Path) -
         while not (listening := re.search(r"Listening at: (http://\S+)", log.read_text())):
             assert time.monotonic() < end and server.poll() is None, log.read_text()
             time.sleep(0.05)
-        processes = set()
+        processes: set[int] = set()
         while len(processes) < 2:
             assert time.monotonic() < end, f"only {processes} answer:\n{log.read_text()}"
             with urllib.request.urlopen(listening[1], timeout=PATIENCE) as response:
