@@ -14,6 +14,8 @@ import guarita
 import httpx
 import pytest
 from serving import Server, serve
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 #: What the memory of a worker may grow by in the second half of the load: what the allocator keeps differs by some MiB.
 GROWTH_MIB = 24
@@ -107,3 +109,19 @@ def test_what_is_in_flight_is_answered_before_the_end(tmp_path: Path, model: Pat
         assert log.count("Application shutdown complete") == count and "Traceback" not in log
         with pytest.raises(httpx.ConnectError), server.client() as client:
             client.get("/health")
+
+
+def test_readers_of_events_do_not_hold_up_the_end(tmp_path: Path) -> None:
+    async def run(server: Server) -> int | None:
+        async with connect(server.url.replace("http", "ws") + "/events", proxy=None) as reader:
+            server.process.terminate()
+            with pytest.raises(ConnectionClosed) as closed:
+                await asyncio.wait_for(reader.recv(), 30)
+        return closed.value.rcvd.code if closed.value.rcvd else None
+
+    with serve(tmp_path / "log") as server:
+        # Service restart: come again.
+        assert asyncio.run(run(server)) == 1012
+        server.process.wait(30)
+        log = server.log.read_text()
+        assert "Application shutdown complete" in log and "Traceback" not in log

@@ -8,7 +8,8 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,33 @@ def test_an_upload_that_takes_too_long(tmp_path: Path, red: bytes) -> None:
         assert b" 408 " in answer and b"DeadlineExceeded" in answer
         with server.client() as client:
             assert client.get("/health").json()["queue"]["requests"] == 0
+
+
+def test_a_client_that_leaves_in_the_middle(tmp_path: Path, red: bytes) -> None:
+    with serve(tmp_path / "log", concurrency=1) as server, server.client() as client:
+        host, port = server.url.removeprefix("http://").split(":")
+
+        def busy() -> bool:
+            return bool(client.get("/health").json()["queue"]["requests"] == 1)
+
+        for _ in range(3):
+            with socket.create_connection((host, int(port)), 30) as leaving:
+                leaving.sendall(
+                    b"POST /detect/frame HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n"
+                    b"content-type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
+                )
+                until(busy)
+            until(lambda: not busy())
+        assert client.post("/detect/frame", files={"image": red}).status_code == 200
+        assert "Traceback" not in server.log.read_text()
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Waits until it is so."""
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_batch_has_a_result_or_a_problem_for_each(client: httpx.Client, red: bytes, black: bytes) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response, WebSocket
+from fastapi import APIRouter, Depends, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse
+from starlette.websockets import WebSocketState
 
 from .access import Client
 from .problems import Problem
@@ -69,9 +71,11 @@ async def events(websocket: WebSocket, state: Annotated[State, Depends(state)]) 
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
     for task in done:
-        task.result()
-    if not done:
-        await websocket.close(1008, "the token has expired")
+        # Sending notices it, too, when the reader leaves.
+        with contextlib.suppress(WebSocketDisconnect):
+            task.result()
+    if websocket.client_state is WebSocketState.CONNECTED and websocket.application_state is WebSocketState.CONNECTED:
+        await websocket.close(1001 if done else 1008, "the service ends" if done else "the token has expired")
 
 
 async def _send(websocket: WebSocket, state: State) -> None:
