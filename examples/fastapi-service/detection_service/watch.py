@@ -82,10 +82,12 @@ async def _send(websocket: WebSocket, state: State) -> None:
     lost = 0
     with state.engine.pipeline.events(state.settings.events_waiting) as stream:
         async for event in stream:
-            if stream.dropped > lost:
-                await websocket.send_json({"lost": stream.dropped - lost})
-                state.metrics.lost.inc(stream.dropped - lost)
-                lost = stream.dropped
+            # Read once: it goes on rising while the reader is told.
+            dropped = stream.dropped
+            if dropped > lost:
+                state.metrics.lost.inc(dropped - lost)
+                await websocket.send_json({"lost": dropped - lost})
+                lost = dropped
             # Waits while the reader does not read; meanwhile the stream drops its oldest.
             await websocket.send_json({"event": event.to_dict()})
 
