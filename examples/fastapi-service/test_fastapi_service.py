@@ -181,7 +181,11 @@ def test_a_video(tmp_path: Path, client: httpx.Client, clip: bytes) -> None:
     # The first interval may be shorter: frames are those nearest to the ticks.
     assert np.allclose(np.diff(times)[1:], 0.5, atol=0.1)
     assert {"frame", "items"} <= set(answer["frames"][0])
-    told(client.post("/batch/detect", files={"video": b"no video"}), 415, "Unsupported")
+    message = told(client.post("/batch/detect", files={"video": b"no video"}), 422, "DataCorrupt")
+    assert message.startswith("the video: ") and "/" not in message
+    # Playlists name other files, and addresses.
+    playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n"
+    told(client.post("/batch/detect", files={"video": playlist}), 422, "DataCorrupt")
     told(client.post("/batch/detect", files={"video": clip}, data={"fps": 100}), 422, "InvalidArgument")
     with serve(tmp_path / "log", max_video_s=2) as server, server.client() as short:
         message = told(short.post("/batch/detect", files={"video": clip}), 422, "InvalidArgument")

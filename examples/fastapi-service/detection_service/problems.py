@@ -62,7 +62,8 @@ def problem(error: Exception) -> Problem:
         wait = error.context.get("retry_after_s") or 1
         headers = retry_after(wait) if status in (429, 503) else {}
         if status < 500:
-            return Problem(status, error.code, str(error), error.advice, headers)
+            # What follows the first line are the words of libraries below.
+            return Problem(status, error.code, str(error).partition("\n")[0], error.advice, headers)
         log.error("%s: %s", error.code, error, exc_info=error)
         return Problem(status, error.code, "the service cannot do this at present", error.advice, headers)
     if isinstance(error, RequestValidationError):
