@@ -21,7 +21,7 @@ export GUARITA_FFMPEG ?= $(CURDIR)/.ffmpeg
 export ORT_DISABLE_TELEMETRY ?= 1
 export GUARITA_MOTO ?= $(CURDIR)/$(VENV)/bin/moto_server
 
-.PHONY: help setup stand-in models pictures clips demo doctor test lint fixtures-check bench compare-detect compare-motion compare-gate compare-resilience compare-pipeline docs-pictures clean
+.PHONY: help setup stand-in models pictures clips demo doctor test lint fixtures-check bench compare-detect compare-motion compare-gate compare-resilience compare-pipeline compare-python wheel docs-pictures clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -64,6 +64,29 @@ pictures: setup
 
 clips: setup ## Fetches a minute of street video into .clips
 	@$(PYTHON) examples/clips.py $(CLIPS)
+
+# --- the Python wheel --------------------------------------------------------------------------------------------
+
+PYVENV := .venv-python
+PYTESTS := bindings-python/tests/requirements.txt
+WHEEL_SOURCES := $(shell find core/src bindings-python/src bindings-python/python -type f -not -name '*.pyc') \
+  core/Cargo.toml bindings-python/Cargo.toml bindings-python/pyproject.toml bindings-python/README.md Cargo.toml Cargo.lock
+
+# Of its own, so that the wheel is tested as somebody has it who installs it.
+$(PYVENV)/made: $(PYTESTS) $(wildcard examples/*/requirements.txt) | $(VENV)/made
+	@echo "setting up $(PYVENV) (maturin, pytest, and what the examples need)"
+	@rm -rf $(PYVENV); python3 -m venv $(PYVENV)
+	@$(PYVENV)/bin/python -m pip --disable-pip-version-check --quiet install --prefer-binary -r $(PYTESTS)
+	@touch $@
+
+$(PYVENV)/wheel: $(PYVENV)/made $(WHEEL_SOURCES)
+	@rm -rf target/wheels
+	$(PYVENV)/bin/maturin build --quiet --profile dev --manifest-path bindings-python/Cargo.toml --out target/wheels
+	@$(PYVENV)/bin/python -m pip --disable-pip-version-check --quiet install --force-reinstall --no-deps target/wheels/*.whl
+	@touch $@
+
+wheel: $(PYVENV)/made ## Builds the Python wheel for use, optimised, into target/wheels-release
+	$(PYVENV)/bin/maturin build --quiet --release --manifest-path bindings-python/Cargo.toml --out target/wheels-release
 
 # --- the two commands --------------------------------------------------------------------------------------------
 
@@ -140,6 +163,11 @@ compare-gate: $(VENV)/compare ## Measures the motion gate on scenes with known t
 compare-resilience: $(VENV)/compare ## Measures breaker, retries, failover and budget beside botocore, pybreaker and the usual way
 	cargo build --release --quiet -p guarita-benches
 	$(PYTHON) benches/compare/resilience.py --ours target/release/compare-resilience $(COMPARE)
+
+compare-python: models wheel $(VENV)/compare ## Measures what the Python face costs beside ONNX Runtime's own, NumPy, a queue and Celery
+	@rm -rf target/compare-python
+	@$(PIP) install --no-deps --target target/compare-python target/wheels-release/*.whl
+	PYTHONPATH=target/compare-python $(PYTHON) benches/compare/python.py $(COMPARE)
 
 compare-pipeline: models $(VENV)/compare ## Measures cameras at 1 fps on two cores beside MOG2, a queue and ONNX Runtime in Python
 	cargo build --release --quiet -p guarita-benches

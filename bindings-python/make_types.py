@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes python/guarita/_types.py: what each config of the core looks like to a type checker, made from its Rust source.
 
-    python bindings-python/make_types.py          # writes the file
-    python bindings-python/make_types.py --check  # fails where the file is not what it would write
+python bindings-python/make_types.py          # writes the file
+python bindings-python/make_types.py --check  # fails where the file is not what it would write
 """
 
 import argparse
@@ -19,15 +19,25 @@ OUT = HERE / "python" / "guarita" / "_types.py"
 WANTED = """
 DecodeLimits BackgroundModelConfig MotionGateConfig SourceConfig InputHints SsdHints ModelHints ProviderChoice DetectorConfig
 RetryConfig RateLimitConfig Caps KeyCaps PriceTier BudgetConfig Fsync JournalOptions TimeWindow CircuitBreakerConfig FailurePolicy
-LocalProviderConfig RekognitionConfig Escalation Balance HybridConfig
+LocalProviderConfig CallbackProviderConfig RekognitionConfig Escalation Balance HybridConfig
 Zone ScheduleWindow Schedule Present Count Crossing Absent Condition TriggerConfig Confirmation OutletConfig JsonLinesConfig
 WebhookConfig LowLight ResultCacheConfig CameraConfig PipelineConfig RunFileConfig
 """.split()
 
 PLAIN = {
-    "f32": "float", "f64": "float", "bool": "bool", "String": "str", "Arc<str>": "str", "CameraId": "str", "PathBuf": "Path",
-    "Polygon": "Area", "MicroDollars": "int", "TimeOfDay": "str", "PriceTable": "Mapping[str, Sequence[PriceTier]]",
-    "LabelMap": "Mapping[str, str]", "Labels": "Sequence[str]",
+    "f32": "float",
+    "f64": "float",
+    "bool": "bool",
+    "String": "str",
+    "Arc<str>": "str",
+    "CameraId": "str",
+    "PathBuf": "Path",
+    "Polygon": "Area",
+    "MicroDollars": "int",
+    "TimeOfDay": "str",
+    "PriceTable": "Mapping[str, Sequence[PriceTier]]",
+    "LabelMap": "Mapping[str, str]",
+    "Labels": "Sequence[str]",
 }
 
 # Enums that hold more than their name: as serde writes them.
@@ -35,13 +45,13 @@ BY_HAND = {
     "ProviderChoice": 'ProviderChoice: TypeAlias = "ExecutionProvider | Sequence[ExecutionProvider] | Mapping[str, Any]"\n'
     '"""One, which must be there, or several, of which the first that is there is taken."""',
     "Fsync": 'class FsyncEvery(TypedDict):\n    """With the first record so long after the last time."""\n\n    seconds: float\n\n\n'
-    'Fsync: TypeAlias = "Literal[\'always\', \'never\'] | Mapping[Literal[\'every\'], FsyncEvery]"',
+    "Fsync: TypeAlias = \"Literal['always', 'never'] | Mapping[Literal['every'], FsyncEvery]\"",
     "TimeWindow": 'class TimeWindow(TypedDict):\n    """Calls of the last seconds."""\n\n    seconds: float\n\n\n'
-    'BreakerWindow: TypeAlias = "Mapping[Literal[\'calls\'], int] | Mapping[Literal[\'time\'], TimeWindow]"',
+    "BreakerWindow: TypeAlias = \"Mapping[Literal['calls'], int] | Mapping[Literal['time'], TimeWindow]\"",
     "Balance": 'class Balance(TypedDict):\n    """Of `primary + fallback` requests, so many for each side."""\n\n'
     "    primary: int\n    fallback: int\n\n\n"
-    'HybridMode: TypeAlias = "Literal[\'failover\', \'overflow\'] | Mapping[Literal[\'balance\'], Balance] | '
-    'Mapping[Literal[\'escalate\'], Escalation]"',
+    "HybridMode: TypeAlias = \"Literal['failover', 'overflow'] | Mapping[Literal['balance'], Balance] | "
+    "Mapping[Literal['escalate'], Escalation]\"",
     "Present": 'class Present(TypedDict, total=False):\n    """Such an object is there."""\n\n'
     "    classes: Sequence[str]\n    zone: str | None\n    min_confidence: float | None",
     "Count": 'class Count(TypedDict, total=False):\n    """Many, or few, such objects are there."""\n\n'
@@ -57,10 +67,17 @@ BY_HAND = {
     '"""What a trigger waits for: exactly one of these keys."""',
 }
 # Fields that must be given.
-REQUIRED = {("Zone", "name"), ("Zone", "area"), ("TriggerConfig", "name"), ("TriggerConfig", "when"), ("ScheduleWindow", "from"),
-            ("ScheduleWindow", "to"), ("PriceTier", "price")}
+REQUIRED = {
+    ("Zone", "name"),
+    ("Zone", "area"),
+    ("TriggerConfig", "name"),
+    ("TriggerConfig", "when"),
+    ("ScheduleWindow", "from"),
+    ("ScheduleWindow", "to"),
+    ("PriceTier", "price"),
+}
 # Those that a call takes as arguments of their own.
-LEFT_OUT = {("CameraConfig", "id"), ("WebhookConfig", "url")}
+LEFT_OUT = {("CameraConfig", "id"), ("WebhookConfig", "url"), ("PipelineConfig", "threads")}
 
 HEAD = '''"""What configs look like: keyword arguments, and dicts inside them. Fields that are left out have their defaults.
 
@@ -159,7 +176,7 @@ class Source:
             inside = "".join(f'        "{key}": "{kind_of}",\n' for key, kind_of, _ in fields)
             called = f'{name} = TypedDict(\n    "{name}",\n    {{\n{inside}    }},\n    total=False,\n)\n'
             return called + f'"""{first}. {" ".join(f"`{key}`: {about}" for key, _, about in fields)}"""'
-        lines = [f"    {key}: {kind_of}\n    \"\"\"{about}\"\"\"" for key, kind_of, about in fields]
+        lines = [f'    {key}: {kind_of}\n    """{about}"""' for key, kind_of, about in fields]
         return "\n".join([f"class {name}(TypedDict, total=False):", f'    """{first}."""', "", *lines])
 
 

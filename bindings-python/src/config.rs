@@ -1,10 +1,11 @@
 //! Keyword arguments and dicts as configs of the core, and data of the core as Python values.
 
-use crate::error::raise;
+use crate::error::{detached, raise};
 use guarita::ErrorCode;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDelta, PyDeltaAccess, PyDict, PyFloat, PyInt, PyList, PyMapping, PySequence, PyString};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyDelta, PyDeltaAccess, PyDict, PyFloat, PyInt, PyMapping, PySequence, PyString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
@@ -32,6 +33,17 @@ pub(crate) fn from_any<T: DeserializeOwned>(any: &Bound<'_, PyAny>) -> PyResult<
 
 fn parsed<T: DeserializeOwned>(fields: Value) -> PyResult<T> {
     T::deserialize(fields).map_err(|error| raise(ErrorCode::InvalidConfig, error.to_string()))
+}
+
+/// The value of an enum that a call takes by its name.
+pub(crate) fn named<T: DeserializeOwned>(argument: &str, name: &str) -> PyResult<T> {
+    let value = T::deserialize(Value::String(name.to_owned()));
+    value.map_err(|error| raise(ErrorCode::InvalidArgument, format!("{argument}: {error}")))
+}
+
+/// The value of one field.
+pub(crate) fn plain(field: &str, any: &Bound<'_, PyAny>) -> PyResult<Value> {
+    value(any, field, 0)
 }
 
 /// Any plain value; `field` is the name that it stands under.
@@ -111,34 +123,43 @@ pub(crate) fn seconds_of(delta: &Bound<'_, PyDelta>) -> f64 {
 
 /// Data of the core as dicts, lists and numbers.
 pub(crate) fn to_py<'py>(py: Python<'py>, data: &impl Serialize) -> PyResult<Bound<'py, PyAny>> {
-    let data = serde_json::to_value(data).map_err(|error| raise(ErrorCode::Internal, error.to_string()))?;
-    py_value(py, &data)
+    // As text, and read by Python's own parser: a float of 32 bits is then the shortest number that it can stand for (0.3 and
+    // not 0.30000001192), every float of 64 bits is itself, and fields keep their order.
+    let data = serde_json::to_string(data).map_err(|error| raise(ErrorCode::Internal, error.to_string()))?;
+    loads(py)?.call1((data,))
 }
 
-/// A plain value as Python has it.
-pub(crate) fn py_value<'py>(py: Python<'py>, data: &Value) -> PyResult<Bound<'py, PyAny>> {
-    Ok(match data {
-        Value::Null => py.None().into_bound(py),
-        Value::Bool(truth) => PyBool::new(py, *truth).to_owned().into_any(),
-        Value::String(text) => PyString::new(py, text).into_any(),
-        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
-            (Some(number), _) => number.into_pyobject(py)?.into_any(),
-            (None, Some(number)) => number.into_pyobject(py)?.into_any(),
-            _ => number.as_f64().unwrap_or(f64::NAN).into_pyobject(py)?.into_any(),
-        },
-        Value::Array(items) => {
-            let list = PyList::empty(py);
-            for item in items {
-                list.append(py_value(py, item)?)?;
-            }
-            list.into_any()
-        }
-        Value::Object(fields) => {
-            let dict = PyDict::new(py);
-            for (name, field) in fields {
-                dict.set_item(name, py_value(py, field)?)?;
-            }
-            dict.into_any()
-        }
-    })
+fn loads(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let import = || Ok::<_, PyErr>(py.import("json")?.getattr("loads")?.unbind());
+    Ok(LOADS.get_or_try_init(py, import)?.bind(py))
+}
+
+/// Checks a config of any kind, and fills in its defaults: for settings that are to be found wrong where they are edited, not
+/// where they are used.
+///
+/// Args:
+///     kind: The name of the type, such as `CameraConfig`.
+///     config: Its fields; those that are left out have their defaults.
+///
+/// Returns:
+///     All fields, as plain values for JSON.
+///
+/// Raises:
+///     InvalidConfig: A value out of range, of another type, or under an unknown name; the message names it.
+///     InvalidArgument: An unknown kind.
+///
+/// >>> import guarita
+/// >>> guarita.check_config("Confirmation", {"n": 3})["max_gap_s"]
+/// 5.0
+#[pyfunction]
+pub(crate) fn check_config<'py>(
+    py: Python<'py>,
+    kind: &str,
+    config: &Bound<'py, PyMapping>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let fields = value(config.as_any(), "", 0)?.to_string();
+    // Areas are looked at corner by corner, and time zones are read from files.
+    let checked = detached(py, || guarita::check_config(kind, &fields))?;
+    loads(py)?.call1((checked,))
 }

@@ -1,13 +1,13 @@
 //! The detector: pictures in, boxes out.
 
-use crate::config::from_kwargs;
+use crate::config::{from_kwargs, to_py};
 use crate::detection::Detections;
 use crate::error::{detached, raise};
-use crate::fork::{Native, generation};
+use crate::fork::Native;
 use crate::frame::{frame, options};
 use crate::model::ModelSpec;
 use crate::provider;
-use crate::wait::is_main_thread;
+use crate::wait::{interruptible, is_main_thread};
 use guarita::{DetectorConfig, ErrorCode, LocalProviderConfig};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -86,15 +86,30 @@ impl Detector {
     fn run(&self, py: Python<'_>, frames: Vec<guarita::Frame>) -> PyResult<Vec<guarita::Detections>> {
         let open = self.open(py)?;
         if is_main_thread() && self.last.load(Ordering::Relaxed) > SHORT.as_nanos() as u64 {
-            let (request, _) = provider::plain(frames);
-            let response = provider::detect(py, &open.background(py)?, request)?;
-            let took = response.latency.call + response.latency.prepare + response.latency.parse;
-            self.note(took);
-            return Ok(response.detections);
+            return self.run_interruptibly(py, &open, frames);
         }
         let detector = Arc::clone(open.detector.get("detector")?);
         let found = detached(py, || detector.detect_batch(&frames))?;
         self.note(found.iter().map(|found| found.timing.total()).sum());
+        Ok(found)
+    }
+
+    /// A run of the model at a time, each on another thread, so that what is left of a long batch ends with Ctrl-C.
+    fn run_interruptibly(
+        &self,
+        py: Python<'_>,
+        open: &Open,
+        frames: Vec<guarita::Frame>,
+    ) -> PyResult<Vec<guarita::Detections>> {
+        let background = open.background(py)?;
+        let mut found = Vec::with_capacity(frames.len());
+        let mut took = Duration::ZERO;
+        for frames in frames.chunks(self.config.max_batch.max(1)) {
+            let response = provider::detect(py, &background, provider::plain(frames.to_vec()))?;
+            took += response.latency.call + response.latency.prepare + response.latency.parse;
+            found.extend(response.detections);
+        }
+        self.note(took);
         Ok(found)
     }
 
@@ -110,7 +125,7 @@ impl Open {
             config.onnxruntime = library(py)?;
         }
         let spec = spec.clone();
-        let detector = detached(py, || guarita::Detector::open(spec, config))?;
+        let detector = interruptible(py, || guarita::Detector::open(spec, config))?;
         Ok(Self { detector: Native::new(Arc::new(detector)), background: Mutex::new(None) })
     }
 
@@ -149,7 +164,7 @@ impl Detector {
             Ok(spec) => spec.get().0.clone(),
             Err(_) => {
                 let path: PathBuf = model.extract()?;
-                detached(py, || guarita::ModelSpec::read(path))?
+                interruptible(py, || guarita::ModelSpec::read(path))?
             }
         };
         let open = Open::new(py, &spec, &config)?;
@@ -187,9 +202,7 @@ impl Detector {
     ///     As `detect`; an error in one picture is an error of all.
     #[pyo3(signature = (images, *, format=None, share=false))]
     fn detect_batch(&self, images: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> PyResult<Vec<Detections>> {
-        let options = options(None, false, false)?;
-        let frames: Vec<_> =
-            images.try_iter()?.map(|image| frame(&image?, format, share, &options)).collect::<PyResult<_>>()?;
+        let frames = provider::all(images, format, share)?;
         if frames.is_empty() {
             return self.open(images.py()).map(|_| Vec::new());
         }
@@ -211,8 +224,7 @@ impl Detector {
         let py = image.py();
         let frame = frame(image, format, share, &options(None, false, false)?)?;
         let provider = self.open(py)?.background(py)?;
-        let (request, _) = provider::plain(vec![frame]);
-        provider::submit(py, &provider, request, |py, mut response| {
+        provider::submit(py, &provider, provider::plain(vec![frame]), |py, mut response| {
             let found = response.detections.pop();
             let found = found.ok_or_else(|| raise(ErrorCode::Internal, "one picture gave no result"))?;
             Ok(Bound::new(py, Detections::from(found))?.into_any().unbind())
@@ -227,30 +239,9 @@ impl Detector {
 
     /// What runs the model, where, and with which settings; as plain values.
     #[getter]
-    fn report<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+    fn report<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let open = self.open(py)?;
-        let report = open.detector.get("detector")?.report();
-        let dict = PyDict::new(py);
-        dict.set_item("model", report.model.display().to_string())?;
-        dict.set_item("model_sha256", &report.model_sha256)?;
-        dict.set_item("family", report.family.name())?;
-        dict.set_item("input", &report.input)?;
-        dict.set_item("classes", report.classes.0)?;
-        dict.set_item("label_source", report.classes.1.to_string())?;
-        dict.set_item("license", report.license.as_deref())?;
-        dict.set_item("batch", report.batch.to_string())?;
-        dict.set_item("onnxruntime", report.runtime.library.display().to_string())?;
-        dict.set_item("onnxruntime_version", &report.runtime.version)?;
-        dict.set_item("provider", report.provider.name())?;
-        let skipped = PyDict::new(py);
-        for (provider, why) in &report.skipped {
-            skipped.set_item(provider.name(), why)?;
-        }
-        dict.set_item("skipped", skipped)?;
-        dict.set_item("intra_op_threads", report.intra_op_threads)?;
-        dict.set_item("spinning", report.spinning)?;
-        dict.set_item("cpu_features", &report.cpu_features)?;
-        Ok(dict)
+        to_py(py, open.detector.get("detector")?.report())
     }
 
     /// Whether it was closed.
@@ -279,10 +270,4 @@ impl Detector {
         let state = if self.closed() { ", closed" } else { "" };
         format!("<Detector {} {:?}{state}>", self.spec.family.name(), self.spec.path.display().to_string())
     }
-}
-
-/// Forks since the module was loaded; for tests.
-#[pyfunction]
-pub(crate) fn _forks() -> u64 {
-    generation()
 }

@@ -96,7 +96,8 @@ pub(crate) fn attached<T>(work: impl FnOnce() -> guarita::Result<T>) -> PyResult
     caught(work).or_raise()
 }
 
-fn caught<T>(work: impl FnOnce() -> guarita::Result<T>) -> guarita::Result<T> {
+/// Runs `work`; a panic in it is an `Internal`.
+pub(crate) fn caught<T>(work: impl FnOnce() -> guarita::Result<T>) -> guarita::Result<T> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
         let words = payload.downcast_ref::<&str>().map(ToString::to_string);
         let words = words.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default();

@@ -2,6 +2,7 @@
 //! child.
 
 use crate::error::raise;
+use crate::host;
 use guarita::ErrorCode;
 use pyo3::prelude::*;
 use std::mem::ManuallyDrop;
@@ -20,8 +21,9 @@ pub(crate) fn watch() {
     {
         extern "C" fn in_child() {
             GENERATION.fetch_add(1, Ordering::Relaxed);
+            host::in_child();
         }
-        // SAFETY: the handler only adds to an atomic number, which may be done between fork and exec; it is never removed,
+        // SAFETY: the handler only changes atomic numbers, which may be done between fork and exec; it is never removed,
         // and modules of Python are never unloaded.
         #[allow(unsafe_code, reason = "the C library alone knows of every fork")]
         unsafe {
@@ -62,6 +64,15 @@ impl<T: Send> Native<T> {
         Ok(&self.value)
     }
 
+    /// The value for good; as [`get`](Self::get).
+    pub(crate) fn into_inner(self, what: &str) -> PyResult<T> {
+        self.get(what)?;
+        let mut held = ManuallyDrop::new(self);
+        // SAFETY: taken once, here: neither the value nor what holds it is used or dropped afterwards.
+        #[allow(unsafe_code, reason = "a value that was never dropped is given away")]
+        Ok(unsafe { ManuallyDrop::take(&mut held.value) })
+    }
+
     /// The value whatever process this is, for what is read only.
     pub(crate) fn peek(&self) -> &T {
         &self.value
@@ -70,7 +81,8 @@ impl<T: Send> Native<T> {
 
 impl<T: Send> Drop for Native<T> {
     fn drop(&mut self) {
-        if self.is_foreign() {
+        // When the interpreter goes down, the threads that it would wait for may be stopped for ever inside of Python.
+        if self.is_foreign() || host::is_ending() {
             return;
         }
         // SAFETY: taken once, here, and not used afterwards.

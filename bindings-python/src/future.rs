@@ -1,6 +1,7 @@
 //! Futures of asyncio that threads of guarita complete: no thread waits for them.
 
 use crate::error::raise;
+use crate::host;
 use guarita::{Cancellation, ErrorCode};
 use pyo3::prelude::*;
 
@@ -33,8 +34,8 @@ impl Promise {
 
     /// Gives the result to whoever awaits it, on their loop. A loop that was closed meanwhile has nobody who waits.
     pub(crate) fn settle(self, make: impl FnOnce(Python<'_>) -> PyResult<Py<PyAny>>) {
-        // None where the interpreter is going down.
-        Python::try_attach(|py| {
+        // Not where the interpreter is going down.
+        host::attach(|py| {
             let (value, error) = match make(py) {
                 Ok(value) => (value, py.None()),
                 Err(error) => (py.None(), error.into_value(py).into_any()),

@@ -65,8 +65,8 @@ impl Polygon {
         format!("Polygon([{}])", points.join(", "))
     }
 
-    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, (Vec<(f32, f32)>,))> {
-        Ok((py.get_type::<Self>().into_any(), (self.points(),)))
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        (py.get_type::<Self>(), (self.points(),)).into_pyobject(py)
     }
 }
 
@@ -174,8 +174,8 @@ impl BoundingBox {
         format!("BoundingBox({x1}, {y1}, {x2}, {y2})")
     }
 
-    fn __reduce__<'py>(&self, py: Python<'py>) -> (Bound<'py, PyAny>, (f32, f32, f32, f32)) {
-        (py.get_type::<Self>().into_any(), self.xyxy())
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        (py.get_type::<Self>(), self.xyxy()).into_pyobject(py)
     }
 }
 

@@ -2,11 +2,12 @@
 
 use crate::config::seconds_of;
 use crate::error::raise;
+use crate::host;
 use guarita::{Clock, ErrorCode, Moment, SystemClock, Timestamp, UnixTime};
 use pyo3::prelude::*;
-use pyo3::types::{PyDateTime, PyDelta, PyTzInfo};
+use pyo3::types::{PyDateTime, PyDelta, PyFloat, PyFloatMethods, PyTzInfo};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 /// Seconds from a number or a timedelta.
@@ -37,6 +38,12 @@ pub(crate) fn duration(any: &Bound<'_, PyAny>, what: &str) -> PyResult<Duration>
 
 /// A moment on a camera's time line: seconds, a timedelta, or a datetime whose seconds since 1970 are taken.
 pub(crate) fn pts(any: &Bound<'_, PyAny>) -> PyResult<Timestamp> {
+    // To ask for the other types takes longer than all the rest of a push.
+    if let Ok(seconds) = any.cast_exact::<PyFloat>().map(PyFloatMethods::value)
+        && seconds.is_finite()
+    {
+        return Ok(timestamp(seconds));
+    }
     if any.cast::<PyDateTime>().is_ok() {
         return Ok(timestamp(any.call_method0("timestamp")?.extract()?));
     }
@@ -148,7 +155,7 @@ impl std::fmt::Debug for HostClock {
 
 impl HostClock {
     fn read(&self, method: &str) -> Option<f64> {
-        Python::try_attach(|py| {
+        host::attach(|py| {
             let clock = self.clock.bind(py);
             match clock.call_method0(method).and_then(|seconds| seconds.extract::<f64>()) {
                 Ok(seconds) if seconds.is_finite() => Some(seconds),
@@ -175,6 +182,14 @@ impl Clock for HostClock {
     }
 }
 
+static HOST_CLOCK: AtomicBool = AtomicBool::new(false);
+
+/// Whether there has been a clock of the host's. The core reads clocks while it holds locks: whoever waits for one of those
+/// must not hold the interpreter lock then.
+pub(crate) fn has_host_clock() -> bool {
+    HOST_CLOCK.load(Ordering::Relaxed)
+}
+
 /// The clock that a caller gave: a `ManualClock`, one of its own, or None for the machine's.
 pub(crate) fn clock(any: Option<&Bound<'_, PyAny>>) -> PyResult<Arc<dyn Clock>> {
     let Some(any) = any else { return Ok(Arc::new(SystemClock)) };
@@ -192,5 +207,6 @@ pub(crate) fn clock(any: Option<&Bound<'_, PyAny>>) -> PyResult<Arc<dyn Clock>> 
             ));
         }
     }
+    HOST_CLOCK.store(true, Ordering::Relaxed);
     Ok(Arc::new(HostClock { clock: any.clone().unbind(), latest: AtomicI64::new(i64::MIN) }))
 }

@@ -1,9 +1,11 @@
 //! Waiting without shutting out the interpreter: with its lock released, and with a look at signals ten times in a second, so
 //! that Ctrl-C works.
 
+use crate::error::{OrRaise, caught, detached, raise};
+use guarita::ErrorCode;
 use pyo3::prelude::*;
 use std::sync::OnceLock;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
@@ -44,6 +46,22 @@ impl<'a, T> Shared<'a, T> {
 // SAFETY: the thread that calls `detach` is the one that runs its closure, so that the receiver never leaves it.
 #[allow(unsafe_code, reason = "detach asks for Send though the closure stays on its thread")]
 unsafe impl<T: Send> Send for Shared<'_, T> {}
+
+/// Runs `work` where Ctrl-C can end the wait for it: on the main thread, that is on another one, whose result is then let go.
+pub(crate) fn interruptible<T: Send + 'static>(
+    py: Python<'_>,
+    work: impl FnOnce() -> guarita::Result<T> + Send + 'static,
+) -> PyResult<T> {
+    if !is_main_thread() {
+        return detached(py, work);
+    }
+    let (sender, done) = mpsc::channel();
+    let run = move || drop(sender.send(caught(work)));
+    let started = thread::Builder::new().name("guarita-wait".into()).spawn(run);
+    started.map_err(|error| raise(ErrorCode::ResourceExhausted, format!("cannot start a thread: {error}")))?;
+    let lost = || raise(ErrorCode::Internal, "a thread ended without a result");
+    receive(py, &done, None)?.ok_or_else(lost)?.or_raise()
+}
 
 static MAIN: OnceLock<ThreadId> = OnceLock::new();
 

@@ -23,8 +23,10 @@
 //! [`ErrorCode`] that never changes and an [`Advice`] that says what the caller can do. No call panics on bad input.
 
 mod clock;
+mod configs;
 mod detection;
 mod detector;
+mod doctor;
 mod error;
 mod event;
 mod frame;
@@ -45,10 +47,12 @@ mod threads;
 mod zone;
 
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp, UnixTime};
+pub use configs::check_config;
 pub use detection::{Detection, Detections, ImageLabel, Label, Timing};
 pub use detector::{BatchMode, Detector, DetectorConfig, DetectorReport};
 #[doc(hidden)]
 pub use detector::{BenchScratch, bench_postprocess};
+pub use doctor::{CertificatesInfo, DoctorReport, ProgramInfo, doctor};
 pub use error::{Advice, Error, ErrorCode, Result};
 pub use event::{
     CallbackSink, ChannelSink, Condition, Confirm, ConfirmState, Confirmation, Event, EventId, EventPicture,
@@ -76,9 +80,9 @@ pub use pipeline::{
 #[cfg(feature = "video")]
 pub use pipeline::{ChunkReport, RunEnd, RunFileConfig, RunSummary};
 pub use provider::{
-    Answer, AnswerReason, Cancellation, Capability, Escalation, Health, HybridConfig, HybridMode, HybridProvider,
-    LabelMap, LastError, Latency, LatencyPercentiles, LocalProvider, LocalProviderConfig, PendingAnswer, Priority,
-    Provider, Redact, RedactRegion, Reply, Request, Response, Side, Want,
+    Answer, AnswerReason, CallbackProvider, CallbackProviderConfig, Cancellation, Capability, Escalation, Health,
+    HybridConfig, HybridMode, HybridProvider, LabelMap, LastError, Latency, LatencyPercentiles, LocalProvider,
+    LocalProviderConfig, PendingAnswer, Priority, Provider, Redact, RedactRegion, Reply, Request, Response, Side, Want,
 };
 #[cfg(feature = "rekognition")]
 pub use provider::{RekognitionConfig, RekognitionProvider, SmallPicture, TextUnit};

@@ -14,7 +14,7 @@ const FLOORS: [(u8, &[&str]); 8] = [
     (5, &["provider"]),
     (6, &["event"]),
     // `testkit` is for tests of hosts and of ours: nothing of the library may need it.
-    (7, &["pipeline", "testkit"]),
+    (7, &["pipeline", "configs", "doctor", "testkit"]),
 ];
 
 /// The only module that may know the crate `ort`.

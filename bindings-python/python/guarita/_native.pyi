@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from os import PathLike
 from types import TracebackType
-from typing import Any, Generic, Literal, Protocol, Self, TypeAlias, TypeVar, final, overload
+from typing import Any, Literal, Protocol, Self, TypeAlias, TypeVar, final, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,9 @@ from typing_extensions import Unpack
 from ._types import (
     BackgroundModelConfig,
     BudgetConfig,
+    CallbackProviderConfig,
     CameraConfig,
     CircuitBreakerConfig,
-    Condition,
-    Confirmation,
     DecodeLimits,
     DetectorConfig,
     HybridConfig,
@@ -80,7 +79,9 @@ class Frame:
         path: Path, *, limits: DecodeLimits | None = None, apply_orientation: bool = False, keep_encoded: bool = False
     ) -> Frame: ...
     @staticmethod
-    def decode_reduced(encoded: bytes | bytearray | memoryview, min_width: int, *, limits: DecodeLimits | None = None) -> Frame: ...
+    def decode_reduced(
+        encoded: bytes | bytearray | memoryview, min_width: int, *, limits: DecodeLimits | None = None
+    ) -> Frame: ...
     @property
     def size(self) -> tuple[int, int]: ...
     @property
@@ -286,6 +287,9 @@ class MotionGate:
     def restore(self, snapshot: bytes) -> None: ...
     @property
     def config(self) -> MotionGateConfig: ...
+    def __getnewargs_ex__(self) -> tuple[tuple[()], MotionGateConfig]: ...
+    def __getstate__(self) -> bytes: ...
+    def __setstate__(self, state: bytes) -> None: ...
 
 @final
 class BackgroundModel:
@@ -372,17 +376,17 @@ _T = TypeVar("_T")
 @final
 class RetryPolicy:
     def __new__(cls, *, seed: int | None = None, **config: Unpack[RetryConfig]) -> Self: ...
-    #: Seconds to wait before the next attempt, and the tokens taken for it; an exception says why there is none.
+    #: `{"wait_s", "tokens"}`: seconds to wait before the next attempt, and the tokens taken for it; or `{"give_up": why}`.
     def next(
         self,
         error: BaseException,
         attempt: int,
-        now: Seconds,
+        now: Seconds | None = None,
         *,
         deadline: Seconds | None = None,
         retry_after: Seconds | None = None,
     ) -> dict[str, Any]: ...
-    def succeeded(self, tokens: int) -> None: ...
+    def succeeded(self, tokens: int = 0) -> None: ...
     @property
     def tokens(self) -> int: ...
 
@@ -562,7 +566,7 @@ class RekognitionProvider(Provider):
         cls,
         *,
         budget: Budget | None = None,
-        redact: Sequence[BoundingBox | Polygon] | Callable[[Frame], Sequence[BoundingBox | Polygon]] = (),
+        redact: Sequence[BoundingBox | Polygon] | Callable[[Frame], Sequence[BoundingBox | Polygon]] | None = None,
         clock: Clock | None = None,
         access_key_id: str | None = None,
         secret_access_key: str | None = None,
@@ -580,7 +584,9 @@ class HybridProvider(Provider):
         listener: Callable[[dict[str, Any]], object] | None = None,
         **config: Unpack[HybridConfig],
     ) -> Self: ...
-    def breaker(self, side: Literal["primary", "fallback"], want: Want = "labels") -> tuple[BreakerState, BreakerCounts] | None: ...
+    def breaker(
+        self, side: Literal["primary", "fallback"], want: Want = "labels"
+    ) -> tuple[BreakerState, BreakerCounts] | None: ...
 
 @final
 class CallbackProvider(Provider):
@@ -590,14 +596,8 @@ class CallbackProvider(Provider):
         cls,
         detect: Callable[[Request], Sequence[Detections]],
         *,
-        name: str = "callback",
-        wants: Sequence[Want] = ("labels",),
-        max_batch: int = 1,
-        max_in_flight: int = 64,
-        workers: int = 1,
-        leaves_machine: bool = False,
-        price: int = 0,
         clock: Clock | None = None,
+        **config: Unpack[CallbackProviderConfig],
     ) -> Self: ...
 
 # --- events ----------------------------------------------------------------------------------------------------------
@@ -676,9 +676,7 @@ class Firing:
 class Trigger:
     """The rules of a camera's triggers, outside a pipeline: scenes in, firings out."""
 
-    def __new__(
-        cls, *, zones: Sequence[Mapping[str, Any]] = (), **config: Unpack[TriggerConfig]
-    ) -> Self: ...
+    def __new__(cls, *, zones: Sequence[Mapping[str, Any]] = (), **config: Unpack[TriggerConfig]) -> Self: ...
     def observe(
         self,
         objects: Sequence[tuple[int, Detection] | Object],
@@ -978,7 +976,7 @@ class Pipeline:
         outlets: Mapping[str, OutletConfig] | None = None,
         triggers: Mapping[str, HostTrigger] | None = None,
         on_result: Callable[[FrameResult], object] | None = None,
-        threads: Threads | None = None,
+        threads: int | Threads | None = None,
         budget: Budget | None = None,
         api: str = "",
         restore: PipelineCheckpoint | None = None,
@@ -1040,5 +1038,6 @@ class VideoSource:
 
 # --- the host --------------------------------------------------------------------------------------------------------
 
-def doctor(model: Path | None = None) -> dict[str, Any]: ...
-def config_defaults() -> dict[str, dict[str, Any]]: ...
+def doctor(model: Path | None = None, **config: Unpack[DetectorConfig]) -> dict[str, Any]: ...
+def check_config(kind: str, config: Mapping[str, Any]) -> dict[str, Any]: ...
+def _check_interpreter() -> None: ...

@@ -362,6 +362,25 @@ class LocalProviderConfig(TypedDict, total=False):
     """Where even one frame does not fit into the device's memory, opens the model on the processor; default true."""
 
 
+class CallbackProviderConfig(TypedDict, total=False):
+    """What a `CallbackProvider` says of itself, and how many threads call."""
+
+    name: str
+    """A short name, 1..64 bytes; default `callback`."""
+    wants: Sequence[Want]
+    """What it can be asked for, each once; default labels."""
+    max_batch: int
+    """Frames of one call, 1..4096; default 1. A request of more frames is several calls."""
+    max_in_flight: int
+    """Requests taken, waiting or being looked at, before `Overloaded`; 1..100000, default 64."""
+    workers: int
+    """Threads, which is calls side by side; 1..256, default 1."""
+    leaves_machine: bool
+    """Pictures leave the machine; default false."""
+    price: int
+    """The price of a frame, up to $1000; default none. Only what leaves the machine has one."""
+
+
 class RekognitionConfig(TypedDict, total=False):
     """How a `RekognitionProvider` calls Amazon Rekognition."""
 
@@ -668,8 +687,6 @@ class CameraConfig(TypedDict, total=False):
 class PipelineConfig(TypedDict, total=False):
     """How a pipeline works."""
 
-    threads: int
-    """Threads that compute, where the builder is not given some; 0 (the default) for one for each processor, up to 256."""
     max_bytes: int
     """Memory that frames which were pushed may take until they end, in bytes; default 512 MiB. Encoded frames count as they came, and each frame as 1 KiB at least."""
     max_in_flight: int

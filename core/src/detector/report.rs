@@ -1,5 +1,8 @@
 use crate::model::{BatchSize, Family, LabelSource, ModelSpec};
 use crate::onnx::{EngineReport, ExecutionProvider, RuntimeInfo};
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// What runs a model, where, and with which settings.
@@ -95,6 +98,30 @@ impl DetectorReport {
             spinning: engine.spinning,
             cpu_features: crate::imaging::cpu_features(),
         }
+    }
+}
+
+/// As plain values: families, batches and sources of names in words.
+impl Serialize for DetectorReport {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let skipped: BTreeMap<_, _> = self.skipped.iter().map(|(provider, why)| (provider.name(), why)).collect();
+        let mut data = serializer.serialize_struct("DetectorReport", 15)?;
+        data.serialize_field("model", &self.model.display().to_string())?;
+        data.serialize_field("model_sha256", &self.model_sha256)?;
+        data.serialize_field("family", self.family.name())?;
+        data.serialize_field("input", &self.input)?;
+        data.serialize_field("classes", &self.classes.0)?;
+        data.serialize_field("label_source", &self.classes.1.to_string())?;
+        data.serialize_field("license", &self.license)?;
+        data.serialize_field("batch", &self.batch.to_string())?;
+        data.serialize_field("onnxruntime", &self.runtime.library.display().to_string())?;
+        data.serialize_field("onnxruntime_version", &self.runtime.version)?;
+        data.serialize_field("provider", &self.provider)?;
+        data.serialize_field("skipped", &skipped)?;
+        data.serialize_field("intra_op_threads", &self.intra_op_threads)?;
+        data.serialize_field("spinning", &self.spinning)?;
+        data.serialize_field("cpu_features", &self.cpu_features)?;
+        data.end()
     }
 }
 

@@ -23,6 +23,8 @@ pub use trigger::{Condition, TriggerConfig, TriggerMachine, TriggerState};
 
 pub(crate) use picture::picture;
 pub(crate) use seldom::Seldom;
+#[cfg(all(feature = "webhook", not(feature = "rekognition")))]
+pub(crate) use sink::certificates;
 
 use crate::clock::{Timestamp, UnixTime};
 use crate::error::Result;

@@ -1,7 +1,7 @@
 use super::head::{Family, SsdBoxes};
 use crate::error::{Error, Result};
 use crate::imaging::{ChannelOrder, Resize, TensorLayout};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
 /// What a person knows about a model and its file does not say. Every field is optional and wins over the file.
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 /// boxes = "xyxy"
 /// background = true
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelHints {
     /// What the outputs mean.
@@ -33,7 +33,7 @@ pub struct ModelHints {
 }
 
 /// The part of [`ModelHints`] about the input.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct InputHints {
     /// Width in pixels, for a model whose width is free.
@@ -55,7 +55,7 @@ pub struct InputHints {
 }
 
 /// The part of [`ModelHints`] about SSD outputs.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SsdHints {
     /// The order of a box's four numbers, which are fractions of the input.

@@ -1,4 +1,5 @@
 use crate::error::{Error, Result};
+use serde::de::{self, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -57,8 +58,16 @@ impl FromStr for ExecutionProvider {
     }
 }
 
-/// Which execution provider to use.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// Which execution provider to use. In a config also by its name alone (`"cuda"`, which is `Only`), or as a list
+/// (`["cuda", "cpu"]`, which is `FirstOf`).
+///
+/// ```
+/// use guarita::{ExecutionProvider, ProviderChoice};
+/// let choice: ProviderChoice = serde_json::from_str(r#"["cuda", "cpu"]"#)?;
+/// assert_eq!(choice, ProviderChoice::FirstOf(vec![ExecutionProvider::Cuda, ExecutionProvider::Cpu]));
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProviderChoice {
     /// This one, or `RuntimeUnavailable`.
@@ -78,6 +87,92 @@ impl ProviderChoice {
         match self {
             Self::Only(provider) => std::slice::from_ref(provider),
             Self::FirstOf(providers) => providers,
+        }
+    }
+}
+
+/// By hand, since serde's own for untagged enums says only that nothing fits.
+impl<'de> Deserialize<'de> for ProviderChoice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ChoiceVisitor)
+    }
+}
+
+struct ChoiceVisitor;
+
+const KEYS: [&str; 2] = ["only", "first-of"];
+
+impl<'de> Visitor<'de> for ChoiceVisitor {
+    type Value = ProviderChoice;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(r#"an execution provider ("cuda"), a list of them, {"only": …} or {"first-of": […]}"#)
+    }
+
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<ProviderChoice, E> {
+        name.parse().map(ProviderChoice::Only).map_err(E::custom)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<ProviderChoice, A::Error> {
+        let mut providers = Vec::new();
+        while let Some(provider) = items.next_element()? {
+            providers.push(provider);
+        }
+        Ok(ProviderChoice::FirstOf(providers))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<ProviderChoice, A::Error> {
+        let choice = match fields.next_key::<String>()?.as_deref() {
+            Some("only") => ProviderChoice::Only(fields.next_value()?),
+            Some("first-of") => ProviderChoice::FirstOf(fields.next_value()?),
+            Some(other) => return Err(de::Error::unknown_field(other, &KEYS)),
+            None => return Err(de::Error::invalid_length(0, &self)),
+        };
+        match fields.next_entry::<String, IgnoredAny>()? {
+            None => Ok(choice),
+            Some((second, _)) => Err(de::Error::custom(format!("{second:?} beside the first key; one is enough"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ExecutionProvider::{Cpu, Cuda};
+
+    #[test]
+    fn a_choice_is_a_name_a_list_or_spelled_out() {
+        let both = || ProviderChoice::FirstOf(vec![Cuda, Cpu]);
+        for (json, toml, choice) in [
+            (r#""cuda""#, r#"p = "cuda""#, ProviderChoice::Only(Cuda)),
+            (r#"{"only": "cuda"}"#, r#"p = { only = "cuda" }"#, ProviderChoice::Only(Cuda)),
+            (r#"["cuda", "cpu"]"#, r#"p = ["cuda", "cpu"]"#, both()),
+            (r#"{"first-of": ["cuda", "cpu"]}"#, r#"p = { first-of = ["cuda", "cpu"] }"#, both()),
+            ("[]", "p = []", ProviderChoice::FirstOf(vec![])),
+        ] {
+            assert_eq!(serde_json::from_str::<ProviderChoice>(json).unwrap(), choice);
+            let mut table: std::collections::BTreeMap<String, ProviderChoice> = toml::from_str(toml).unwrap();
+            assert_eq!(table.remove("p").unwrap(), choice);
+            let again = serde_json::to_string(&choice).unwrap();
+            assert_eq!(serde_json::from_str::<ProviderChoice>(&again).unwrap(), choice, "{again}");
+        }
+    }
+
+    #[test]
+    fn a_choice_that_is_none_says_what_would_be_one() {
+        for (json, word) in [
+            (r#""gpu""#, "cpu, cuda, tensorrt, openvino, coreml, directml"),
+            (r#"["cuda", "gpu"]"#, "tensorrt"),
+            ("7", r#"{"first-of": […]}"#),
+            ("{}", "an execution provider"),
+            (r#"{"any": "cpu"}"#, "first-of"),
+            (r#"{"only": "cpu", "first-of": ["cuda"]}"#, "first-of"),
+            (r#"{"only": ["cpu"]}"#, "expected"),
+        ] {
+            let error = serde_json::from_str::<ProviderChoice>(json).unwrap_err().to_string();
+            assert!(error.contains(word), "{json}: {error}");
+            let toml = toml::from_str::<std::collections::BTreeMap<String, ProviderChoice>>("p = \"gpu\"").unwrap_err();
+            assert!(toml.to_string().contains("no execution provider"), "{toml}");
         }
     }
 }

@@ -7,21 +7,28 @@ use super::discovery::{self, Place};
 use super::execution::ExecutionProvider;
 use crate::error::{Error, Result};
 use ort::ep::ExecutionProvider as _;
+use serde::{Serialize, Serializer};
 use std::ffi::CStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 /// The ONNX Runtime library in use.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct RuntimeInfo {
     /// The file that was loaded; a bare name where the system's loader found it.
+    #[serde(serialize_with = "shown")]
     pub library: PathBuf,
     /// Its version, such as `1.31.1`.
     pub version: String,
     /// The execution providers that it was built with.
     pub providers: Vec<ExecutionProvider>,
+}
+
+/// A path that is no text is shown as well as it can be.
+fn shown<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&path.display())
 }
 
 pub(super) struct Loaded {

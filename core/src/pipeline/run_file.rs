@@ -12,6 +12,8 @@ use crate::source::{SourceConfig, VideoSource};
 use serde::{Deserialize, Serialize};
 use std::ffi::OsStr;
 use std::ops::ControlFlow;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 /// How [`Pipeline::run_file`] goes through a recording. Plain data; unknown fields are refused. Times are seconds.
@@ -194,6 +196,21 @@ impl Pipeline {
         &self,
         path: impl AsRef<OsStr>,
         config: RunFileConfig,
+        progress: impl FnMut(&ChunkReport) -> ControlFlow<()>,
+    ) -> Result<RunSummary> {
+        self.run_file_until(path, config, &AtomicBool::new(false), progress)
+    }
+
+    /// As [`run_file`](Self::run_file), and ends soon after `stop` was set, also in the middle of a chunk, which then is not
+    /// reported. Frames that wait end as `Dropped(Shutdown)`; those that the provider has in hand are waited for.
+    ///
+    /// # Errors
+    /// As [`run_file`](Self::run_file). The source is opened before `stop` is looked at.
+    pub fn run_file_until(
+        &self,
+        path: impl AsRef<OsStr>,
+        config: RunFileConfig,
+        stop: &AtomicBool,
         mut progress: impl FnMut(&ChunkReport) -> ControlFlow<()>,
     ) -> Result<RunSummary> {
         config.validate()?;
@@ -207,6 +224,7 @@ impl Pipeline {
             shared: &self.shared,
             camera: &camera.0,
             config: &config,
+            stop,
             duration: source.duration(),
             chunk: None,
             chunks: 0,
@@ -244,6 +262,7 @@ struct Run<'a> {
     shared: &'a Shared,
     camera: &'a Camera,
     config: &'a RunFileConfig,
+    stop: &'a AtomicBool,
     duration: Option<Duration>,
     chunk: Option<Chunk>,
     chunks: u64,
@@ -268,11 +287,19 @@ impl Run<'_> {
         source: &mut VideoSource,
         progress: &mut dyn FnMut(&ChunkReport) -> ControlFlow<()>,
     ) -> RunEnd {
-        for frame in source {
+        loop {
+            if self.is_stopped() {
+                return self.stopped();
+            }
+            let frame = match source.poll_next(LOOK_UP) {
+                Poll::Pending => continue,
+                Poll::Ready(None) => break,
+                Poll::Ready(Some(frame)) => frame,
+            };
             let end = frame.map_err(|error| self.located(error)).and_then(|frame| self.take(frame, progress));
             match end {
                 Ok(ControlFlow::Continue(())) => {}
-                Ok(ControlFlow::Break(())) => return RunEnd::Stopped,
+                Ok(ControlFlow::Break(())) => return self.stopped(),
                 Err(error) => {
                     // What is on its way comes to its end, and is reported.
                     let _ = self.report(progress);
@@ -282,8 +309,19 @@ impl Run<'_> {
         }
         match self.report(progress) {
             ControlFlow::Continue(()) => RunEnd::Complete,
-            ControlFlow::Break(()) => RunEnd::Stopped,
+            ControlFlow::Break(()) => self.stopped(),
         }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Nobody looks at what waits, and what the provider has in hand comes to its end.
+    fn stopped(&self) -> RunEnd {
+        drop(self.camera.remove());
+        while !self.camera.work.books.wait_until(LOOK_UP, |account| account.in_flight == 0) {}
+        RunEnd::Stopped
     }
 
     fn take(
@@ -306,6 +344,9 @@ impl Run<'_> {
         }
         let frame = Input::from(frame);
         self.wait_for_room(frame.byte_len())?;
+        if self.is_stopped() {
+            return Ok(ControlFlow::Break(()));
+        }
         match self.camera.push(frame) {
             Admission::Taken | Admission::Ended(_) => self.last = self.last.max(Some(pts)),
             Admission::Refused(error) => return Err(self.located(error)),
@@ -321,8 +362,8 @@ impl Run<'_> {
             let few = books.wait_until(LOOK_UP, |account| account.in_flight < most);
             let state = self.shared.lock();
             let scheduler = &state.scheduler;
-            if scheduler.is_closed() {
-                // The push says so.
+            if scheduler.is_closed() || self.is_stopped() {
+                // What comes next says so.
                 return Ok(());
             }
             let Some(has_room) = scheduler.room_for(bytes) else {
@@ -349,7 +390,11 @@ impl Run<'_> {
 
     /// Waits until every frame of the chunk has ended, and tells of it.
     fn report(&mut self, progress: &mut dyn FnMut(&ChunkReport) -> ControlFlow<()>) -> ControlFlow<()> {
-        while !self.camera.work.books.wait_until(LOOK_UP, |account| account.in_flight == 0) {}
+        while !self.camera.work.books.wait_until(LOOK_UP, |account| account.in_flight == 0) {
+            if self.is_stopped() {
+                return ControlFlow::Break(());
+            }
+        }
         let (account, events) = self.so_far();
         let (Some(chunk), Some(to)) = (self.chunk.take(), self.last) else { return ControlFlow::Continue(()) };
         if account.pushed == self.reported.0.pushed {

@@ -1,5 +1,5 @@
 use crate::clock::Timestamp;
-use crate::error::{Error, ErrorCode};
+use crate::error::{Advice, Error, ErrorCode};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -69,6 +69,13 @@ impl HealthLog {
         self.last_error = Some(LastError { code: error.code(), message: error.to_string(), at });
     }
 
+    /// As [`failed`](Self::failed), unless the error is the request's, or the asker's: that says nothing about the provider.
+    pub(crate) fn blamed(&mut self, error: &Error, at: Timestamp) {
+        if error.advice() != Advice::ChangeInput && error.code() != ErrorCode::Cancelled {
+            self.failed(error, at);
+        }
+    }
+
     /// A health with the latencies and the last error filled in; the rest is the provider's to say.
     pub(crate) fn health(&self) -> Health {
         Health { last_error: self.last_error.clone(), latency: self.percentiles(), ..Health::default() }
@@ -80,6 +87,26 @@ impl HealthLog {
         sorted.sort_unstable();
         let rank = |percent: usize| sorted.get((sorted.len() * percent).div_ceil(100).saturating_sub(1)).copied();
         Some(LatencyPercentiles { p50: rank(50)?, p95: rank(95)?, p99: rank(99)? })
+    }
+}
+
+/// The time of a request on a thread: a mean that forgets.
+#[derive(Debug, Default)]
+pub(super) struct ServiceTime(Option<Duration>);
+
+impl ServiceTime {
+    pub(super) fn note(&mut self, took: Duration) {
+        // A fifth of the way: a change shows after a few requests.
+        self.0 = Some(self.0.map_or(took, |mean| mean.saturating_mul(4).saturating_add(took) / 5));
+    }
+
+    /// How long a request waits until one of so many threads takes it up: while all are busy, one becomes free every
+    /// so-manieth part of the mean.
+    pub(super) fn expected_wait(&self, in_flight: usize, threads: usize) -> Duration {
+        let before = if in_flight >= threads { (in_flight - threads).saturating_add(1) } else { 0 };
+        let before = u32::try_from(before).unwrap_or(u32::MAX);
+        let threads = u32::try_from(threads).unwrap_or(u32::MAX).max(1);
+        self.0.unwrap_or_default().saturating_mul(before) / threads
     }
 }
 

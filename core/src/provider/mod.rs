@@ -4,6 +4,7 @@
 //! request allows. All of them speak alike: labels are COCO's names where there is one, boxes are in pixels of the frame
 //! that was sent, confidence is 0..1.
 
+mod callback;
 mod cancellation;
 mod crop;
 mod health;
@@ -14,6 +15,7 @@ mod local;
 mod mask;
 #[cfg(feature = "rekognition")]
 mod picture;
+mod queue;
 mod redact;
 #[cfg(feature = "rekognition")]
 mod rekognition;
@@ -21,6 +23,7 @@ mod reply;
 mod request;
 mod response;
 
+pub use callback::{CallbackProvider, CallbackProviderConfig};
 pub use cancellation::Cancellation;
 pub use health::{Health, LastError, LatencyPercentiles};
 pub use hybrid::{Escalation, HybridConfig, HybridMode, HybridProvider, Side};
@@ -35,6 +38,8 @@ pub use response::{Answer, AnswerReason, Latency, Response};
 
 pub(crate) use crop::Crop;
 pub(crate) use health::HealthLog;
+#[cfg(feature = "rekognition")]
+pub(crate) use rekognition::certificates;
 
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Result};

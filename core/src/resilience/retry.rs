@@ -99,6 +99,19 @@ pub enum GiveUpReason {
 #[must_use]
 pub struct RetryTokens(u32);
 
+impl RetryTokens {
+    /// So many, for a host that keeps them as a number, with a job that waits in a queue for instance. No more come back than
+    /// the bucket holds.
+    pub const fn new(count: u32) -> Self {
+        Self(count)
+    }
+
+    /// How many they are.
+    pub const fn count(&self) -> u32 {
+        self.0
+    }
+}
+
 /// Decides whether and when a failed call is made again.
 ///
 /// Waits are drawn evenly from 0 to a bound that doubles (full jitter). All calls of one policy, and of its clones, share a

@@ -26,7 +26,13 @@ use std::path::Path;
 use std::process::{ChildStderr, ChildStdout, Command};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
+
+/// The program that decodes, where no config names one, and who named it.
+pub(crate) fn program() -> Result<(std::path::PathBuf, &'static str)> {
+    program::find(None).map(|found| (found.path, found.origin))
+}
 
 /// Frames of a video file, each with its own presentation time.
 ///
@@ -61,6 +67,8 @@ pub struct VideoSource {
     duration: Option<Duration>,
     camera: CameraId,
     timeout: Duration,
+    /// For how long the next frame has been waited for.
+    waited: Duration,
     seq: u64,
 }
 
@@ -97,6 +105,7 @@ impl VideoSource {
             frame_rate,
             camera: CameraId::new(&config.camera),
             timeout,
+            waited: Duration::ZERO,
             seq: 0,
             name,
             program,
@@ -129,21 +138,34 @@ impl VideoSource {
         self.stream.as_ref().map(|stream| stream.child.id())
     }
 
+    /// As the iterator's `next`, but it waits for this long at most and is `Pending` then: for callers who look up in between.
+    /// What was waited for counts towards `timeout_s`.
+    pub fn poll_next(&mut self, most: Duration) -> Poll<Option<Result<Frame>>> {
+        let Some(stream) = self.stream.as_mut() else { return Poll::Ready(None) };
+        let left = self.timeout.saturating_sub(self.waited);
+        match stream.events.recv_timeout(left.min(most)) {
+            Err(RecvTimeoutError::Timeout) if most < left => {
+                self.waited += most;
+                Poll::Pending
+            }
+            Err(RecvTimeoutError::Timeout) => {
+                let error = stream.timed_out(self.timeout);
+                Poll::Ready(self.failed(error))
+            }
+            event => {
+                self.waited = Duration::ZERO;
+                Poll::Ready(self.take(event.ok()))
+            }
+        }
+    }
+
     fn failed(&mut self, error: Error) -> Option<Result<Frame>> {
         self.stream = None;
         Some(Err(in_source(&self.name, &self.program, error)))
     }
-}
 
-impl Iterator for VideoSource {
-    type Item = Result<Frame>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let stream = self.stream.as_mut()?;
-        let event = match stream.receive(self.timeout) {
-            Ok(event) => event,
-            Err(error) => return self.failed(error),
-        };
+    /// The frame of an event; none is the end of the stream.
+    fn take(&mut self, event: Option<Event>) -> Option<Result<Frame>> {
         match event {
             Some(Event::Frame { pts_ns, pixels }) => {
                 let meta = FrameMeta { camera: self.camera.clone(), pts: Timestamp::from_nanos(pts_ns), seq: self.seq };
@@ -156,13 +178,25 @@ impl Iterator for VideoSource {
             Some(Event::Fault(what)) => self
                 .failed(Error::data_corrupt(format!("the decoder sends nonsense after {} frames: {what}", self.seq))),
             Some(Event::Opened { .. }) => self.failed(Error::internal("a second header")),
-            None => match stream.end(self.seq) {
+            None => match self.stream.as_mut()?.end(self.seq) {
                 Some(error) => self.failed(error),
                 None => {
                     self.stream = None;
                     None
                 }
             },
+        }
+    }
+}
+
+impl Iterator for VideoSource {
+    type Item = Result<Frame>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Poll::Ready(next) = self.poll_next(self.timeout) {
+                return next;
+            }
         }
     }
 }
@@ -263,11 +297,13 @@ impl Stream {
         match self.events.recv_timeout(timeout) {
             Ok(event) => Ok(Some(event)),
             Err(RecvTimeoutError::Disconnected) => Ok(None),
-            Err(RecvTimeoutError::Timeout) => Err(Error::new(
-                ErrorCode::DeadlineExceeded,
-                format!("no frame in {} s (timeout_s){}", timeout.as_secs_f64(), self.words()),
-            )),
+            Err(RecvTimeoutError::Timeout) => Err(self.timed_out(timeout)),
         }
+    }
+
+    fn timed_out(&self, timeout: Duration) -> Error {
+        let words = self.words();
+        Error::deadline_exceeded(format!("no frame in {} s (timeout_s){words}", timeout.as_secs_f64()))
     }
 
     /// What was wrong with a stream that is over, if anything was.

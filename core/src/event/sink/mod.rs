@@ -13,5 +13,7 @@ pub use channel::{ChannelSink, EventReceiver};
 pub use config::SinkConfig;
 pub use json_lines::{JsonLinesConfig, JsonLinesSink};
 pub use retry_after::RetryAfter;
+#[cfg(all(feature = "webhook", not(feature = "rekognition")))]
+pub(crate) use webhook::certificates;
 #[cfg(feature = "webhook")]
 pub use webhook::{WebhookConfig, WebhookSink};

@@ -5,11 +5,13 @@ use crate::clock::Timestamp;
 use crate::error::{Advice, Error, ErrorCode, Result};
 use crate::provider::{AnswerReason, Response};
 use crate::resilience::FailurePolicy;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
 
 /// One of the two providers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Side {
     /// The one that is asked first.
     Primary,

@@ -6,7 +6,8 @@
 //!
 //! What must hold: `tickets ≥ min(requests that wait, workers − running)`. Otherwise somebody waits for ever.
 
-use super::shared::{Job, Shared, State};
+use super::shared::{Shared, State};
+use crate::provider::queue::Job;
 use crate::provider::{Reply, Request};
 use std::sync::{Arc, MutexGuard, PoisonError};
 

@@ -4,7 +4,6 @@ mod config;
 mod ladder;
 mod lent;
 mod look;
-mod queue;
 mod shared;
 mod worker;
 
@@ -15,6 +14,8 @@ mod tests;
 
 pub use config::LocalProviderConfig;
 
+use super::health::ServiceTime;
+use super::queue::Queue;
 use super::{Capability, Health, HealthLog, Provider, Reply, Request, Response, Want};
 use crate::clock::{Clock, SystemClock};
 use crate::detector::Detector;
@@ -23,7 +24,6 @@ use crate::onnx::ExecutionProvider;
 use crate::threads::Threads;
 use ladder::Ladder;
 use look::Look;
-use queue::Queue;
 use shared::{Shared, State};
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -165,7 +165,7 @@ impl LocalProvider {
             closed: false,
             ladder: Ladder::new(about.max_batch, about.shrinks, has_device && config.cpu_fallback, recover),
             log: HealthLog::default(),
-            service: None,
+            service: ServiceTime::default(),
         };
         let shared = Arc::new(Shared {
             name: "local".into(),

@@ -1,10 +1,11 @@
 use super::ladder::{Event, Level, Rung};
 use super::look::{Look, is_face};
-use super::shared::{Job, Shared};
+use super::shared::Shared;
 use crate::clock::Timestamp;
 use crate::detection::Detections;
 use crate::error::{Advice, Error, ErrorCode, Result};
 use crate::frame::Frame;
+use crate::provider::queue::{Job, begin};
 use crate::provider::{Crop, Latency, Request, Response, Want};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -84,11 +85,11 @@ impl Shared {
         let mut state = self.lock();
         state.running -= 1;
         if runs {
-            state.note_service(now - begun);
+            state.service.note(now - begun);
         }
         match &answer {
             Ok(_) => state.log.answered(now - came),
-            Err(error) => state.note_error(error, now),
+            Err(error) => state.log.blamed(error, now),
         }
         self.wake_one(state);
         // Its pixels are not held while the host looks at the answer.
@@ -166,14 +167,6 @@ impl Shared {
             Rung::Cpu(_) => self.cpu.get(&*self.look, self.clock.now())?.detect_batch(batch),
         }
     }
-}
-
-/// Nobody may have taken it back while it waited.
-fn begin(request: &Request) -> Result<()> {
-    if request.cancellation.begin() {
-        return Ok(());
-    }
-    Err(Error::cancelled("the request was taken back before its turn came"))
 }
 
 /// The device's memory, and not a picture that is too large for our limits.

@@ -264,7 +264,18 @@ const NO_CERTIFICATES: &str = "no system certificates found, so nobody can be tr
     ca-certificates (SSL_CERT_FILE and SSL_CERT_DIR are read too)";
 
 fn any_certificate() -> bool {
-    !rustls_native_certs::load_native_certs().certs.is_empty()
+    certificates().is_ok()
+}
+
+/// How many authorities the system trusts.
+///
+/// # Errors
+/// `RuntimeUnavailable` where there are none.
+pub(crate) fn certificates() -> Result<usize> {
+    match rustls_native_certs::load_native_certs().certs.len() {
+        0 => Err(Error::runtime_unavailable(NO_CERTIFICATES)),
+        count => Ok(count),
+    }
 }
 
 /// Where they are looked for, for people who have none.

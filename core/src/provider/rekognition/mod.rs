@@ -10,6 +10,8 @@ mod memory;
 mod policy;
 mod words;
 
+pub(crate) use connection::certificates;
+
 pub use config::{RekognitionConfig, SmallPicture, TextUnit};
 
 use super::{Capability, Health, HealthLog, Provider, Redact, Reply, Request, Want};

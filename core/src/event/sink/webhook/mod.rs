@@ -136,6 +136,15 @@ impl fmt::Debug for WebhookSink {
     }
 }
 
+/// How many authorities the system trusts.
+///
+/// # Errors
+/// `RuntimeUnavailable` where there are none.
+#[cfg(not(feature = "rekognition"))]
+pub(crate) fn certificates() -> Result<usize> {
+    authorities(None).map(|found| found.len())
+}
+
 /// Who may have signed the receiver's certificate.
 fn authorities(ca_file: Option<&Path>) -> Result<Vec<Certificate<'static>>> {
     let Some(path) = ca_file else {

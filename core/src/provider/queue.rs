@@ -1,5 +1,36 @@
-use crate::provider::Priority;
+//! Requests that wait for threads of a provider's.
+
+use super::{Priority, Reply, Request};
+use crate::clock::Timestamp;
+use crate::error::{Error, Result};
 use std::collections::VecDeque;
+
+/// A request that waits.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) request: Request,
+    pub(super) reply: Reply,
+    pub(super) came: Timestamp,
+}
+
+impl Job {
+    /// Whether an answer would still be of use.
+    fn of_use(&self, now: Timestamp) -> Result<()> {
+        match self.request.cancellation.is_cancelled() {
+            true => Err(taken_back()),
+            false => self.request.time_left(now).map(|_| ()),
+        }
+    }
+}
+
+/// Begins with a request, unless somebody took it back while it waited.
+pub(super) fn begin(request: &Request) -> Result<()> {
+    if request.cancellation.begin() { Ok(()) } else { Err(taken_back()) }
+}
+
+fn taken_back() -> Error {
+    Error::cancelled("the request was taken back before its turn came")
+}
 
 /// Requests that wait, the highest priority first, and of one priority the oldest.
 #[derive(Debug)]
@@ -67,6 +98,29 @@ impl<T> Queue<T> {
             }
         }
         taken
+    }
+}
+
+impl Queue<Job> {
+    /// Lets a request in, where `room` says that the queue may hold so many and `most` how many the provider takes in all.
+    /// Returns those that leave, this one among them where nothing gives way, each with its reason: the replies are somebody
+    /// else's code, to be called without a lock.
+    pub(super) fn enter(&mut self, job: Job, room: usize, most: usize, name: &str) -> Vec<(Reply, Error)> {
+        let (priority, now) = (job.request.priority, job.came);
+        let mut leaving = Vec::new();
+        if self.len() >= room {
+            let dead = self.take_if(|job| job.of_use(now).is_err());
+            leaving.extend(dead.into_iter().filter_map(|job| Some((job.of_use(now).err()?, job.reply))));
+        }
+        let turned_away = match self.push(priority, job, room) {
+            Entry::Taken => None,
+            Entry::Instead(job) => Some((job, "and more important ones came")),
+            Entry::Refused(job) => Some((job, "and none is less important than this one")),
+        };
+        leaving.extend(turned_away.map(|(job, why)| {
+            (Error::overloaded(format!("{name} has {most} requests in flight already, {why}")), job.reply)
+        }));
+        leaving.into_iter().map(|(why, reply)| (reply, why)).collect()
     }
 }
 

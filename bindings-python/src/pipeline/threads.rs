@@ -1,4 +1,4 @@
-//! Cameras, their frames and what becomes of them.
+//! The number of threads.
 
 use crate::error::detached;
 use crate::fork::Native;

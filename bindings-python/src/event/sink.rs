@@ -1,0 +1,124 @@
+//! Who is told of events: callables of the host, and the sinks that guarita brings along.
+
+use super::Event;
+use crate::callable::Callable;
+use crate::config::{from_kwargs, to_py};
+use crate::error::{OrRaise, from_py};
+use crate::host;
+use guarita::{Error, ErrorCode, JsonLinesConfig, SinkConfig, WebhookConfig};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// A callable of the host's as a sink. An exception in it is the delivery's error.
+pub(crate) struct HostSink {
+    pub(crate) name: String,
+    pub(crate) call: Callable,
+}
+
+impl guarita::Sink for HostSink {
+    fn deliver(&mut self, event: &guarita::Event) -> guarita::Result<()> {
+        let told = host::attach(|py| {
+            let Some(call) = self.call.get(py) else { return Err(gone("the pipeline has ended")) };
+            let event = Event(Arc::new(event.clone()));
+            call.call1((event,)).map(drop).map_err(|error| from_py(py, &format!("the sink {}", self.name), error))
+        });
+        told.unwrap_or_else(|| Err(gone("the interpreter is going down")))
+    }
+}
+
+fn gone(why: &'static str) -> Error {
+    Error::new(ErrorCode::Cancelled, why)
+}
+
+/// Writes events to a file, one line of JSON each, and puts it aside before it grows too large. The pipeline that it is given
+/// to opens the file.
+///
+/// Args:
+///     path: The file; it is made where it is not there.
+///     **config: As in `JsonLinesConfig`: `max_bytes`, `keep`, `fsync`.
+///
+/// Raises:
+///     InvalidConfig: A field that cannot be so; the message names it.
+#[pyclass(frozen, module = "guarita")]
+pub(crate) struct JsonLinesSink {
+    path: PathBuf,
+    options: JsonLinesConfig,
+}
+
+#[pymethods]
+impl JsonLinesSink {
+    #[new]
+    #[pyo3(signature = (path, **config))]
+    fn new(path: PathBuf, config: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let sink = Self { path, options: from_kwargs(config, [])? };
+        sink.core().validate().or_raise()?;
+        Ok(sink)
+    }
+
+    /// The file.
+    #[getter]
+    fn path(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// How the file is kept, defaults included.
+    #[getter]
+    fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_py(py, &self.options)
+    }
+
+    fn __repr__(&self) -> String {
+        format!("JsonLinesSink({:?})", self.path())
+    }
+}
+
+impl JsonLinesSink {
+    fn core(&self) -> SinkConfig {
+        SinkConfig::JsonLines { path: self.path.clone(), options: self.options.clone() }
+    }
+}
+
+/// Sends each event as JSON to a server, by HTTP POST, signed where there is a secret. The pipeline that it is given to opens
+/// the connection.
+///
+/// Args:
+///     url: `https://…`, or `http://…` where nobody else is on the way.
+///     **config: As in `WebhookConfig`: `headers`, `secret`, `timeout_s`, `ca_file`.
+///
+/// Raises:
+///     InvalidConfig: A field that cannot be so; the message names it.
+#[pyclass(frozen, module = "guarita")]
+pub(crate) struct WebhookSink(WebhookConfig);
+
+#[pymethods]
+impl WebhookSink {
+    #[new]
+    #[pyo3(signature = (url, **config))]
+    fn new(url: &str, config: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let config: WebhookConfig = from_kwargs(config, [("url", url.into())])?;
+        config.validate().or_raise()?;
+        Ok(Self(config))
+    }
+
+    /// Where it sends to.
+    #[getter]
+    fn url(&self) -> &str {
+        &self.0.url
+    }
+
+    fn __repr__(&self) -> String {
+        // Without the path, which often is what lets one in.
+        let host: Vec<_> = self.0.url.splitn(4, '/').take(3).collect();
+        format!("<WebhookSink {}>", host.join("/"))
+    }
+}
+
+/// The core's config of a sink that guarita brings along; none for anything else.
+pub(crate) fn built_in(any: &Bound<'_, PyAny>) -> Option<SinkConfig> {
+    if let Ok(lines) = any.cast::<JsonLinesSink>() {
+        return Some(lines.get().core());
+    }
+    any.cast::<WebhookSink>().ok().map(|webhook| SinkConfig::Webhook(webhook.get().0.clone()))
+}

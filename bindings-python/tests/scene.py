@@ -1,0 +1,56 @@
+"""A scene whose objects the tests decide: a tiny model finds one plate, as surely as the picture is red."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import guarita
+
+#: Long enough for a machine that does much else.
+PATIENCE = 30.0
+SIZE = (96, 96)
+SEEN = {"name": "seen", "when": {"present": {"classes": ["plate"]}}, "cooldown_s": 0}
+
+
+def picture(red: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    pixels = np.zeros((96, 96, 3), np.uint8)
+    pixels[..., 0] = red
+    pixels.flags.writeable = False
+    return pixels
+
+
+PLATE = picture(255)
+NOTHING = picture(0)
+#: Every frame is looked at, none waits for others, and one sight is enough.
+PLAIN: dict[str, Any] = {
+    "fps": 0,
+    "motion_gate": False,
+    "queue": 1024,
+    "max_age_s": 3600,
+    "confirmation": {"k": 1, "n": 1},
+    "cache": {"capacity": 0},
+    "triggers": [SEEN],
+}
+
+
+def push_plates(camera: guarita.Camera, count: int, begin: float = 0.0) -> None:
+    """So many events: a plate comes, and goes."""
+    for k in range(count):
+        for part, image in ((0.0, PLATE), (0.5, NOTHING)):
+            assert camera.push(image, pts=begin + k + part)
+
+
+def until(holds: Callable[[], object], what: str = "it") -> None:
+    """Waits until it holds; for what no event tells of."""
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < end, f"{what} did not come about in {PATIENCE} s"
+        time.sleep(0.005)
+
+
+def outlet(pipeline: guarita.Pipeline, name: str) -> dict[str, Any]:
+    return next(one for one in pipeline.stats().outlets if one["name"] == name)

@@ -1,0 +1,114 @@
+//! From a case's input to an answer, through the public API; and what all suites need for that.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test")]
+
+pub(crate) mod compare;
+pub(crate) mod machines;
+pub(crate) mod picture;
+pub(crate) mod pipeline;
+pub(crate) mod plain;
+
+use guarita::{BoundingBox, Detection, Error, ErrorCode, Label, Object, Size, Timestamp};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What a case's input leads to.
+pub(crate) type Answer = guarita::Result<Value>;
+
+/// A file beside the cases.
+pub(crate) fn data(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(name)
+}
+
+/// A value that must be there, as this type. A case that is written wrongly is a panic, which the runner reports.
+pub(crate) fn get<T: DeserializeOwned>(from: &Value, key: &str) -> T {
+    find(from, key).unwrap_or_else(|| panic!("{key} is missing in {from}"))
+}
+
+/// A value that may be missing.
+pub(crate) fn find<T: DeserializeOwned>(from: &Value, key: &str) -> Option<T> {
+    let value = from.get(key).filter(|value| !value.is_null())?;
+    Some(serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{key}: {error} in {from}")))
+}
+
+/// A config as a case writes it. A field that is unknown or of another type is an error of serde's here; a face reports
+/// it as `InvalidConfig`, as it does a value out of range.
+pub(crate) fn config<T: DeserializeOwned>(value: &Value) -> guarita::Result<T> {
+    let value = if value.is_null() { json!({}) } else { value.clone() };
+    serde_json::from_value(value).map_err(|error| Error::new(ErrorCode::InvalidConfig, error.to_string()))
+}
+
+pub(crate) fn code(name: &str) -> ErrorCode {
+    ErrorCode::ALL.into_iter().find(|code| code.to_string() == name).unwrap_or_else(|| panic!("no code {name}"))
+}
+
+pub(crate) fn error_json(error: &Error) -> Value {
+    json!({
+        "code": error.code().to_string(),
+        "number": error.code().number(),
+        "advice": format!("{:?}", error.advice()),
+        "message": error.to_string(),
+    })
+}
+
+pub(crate) fn timestamp(seconds: f64) -> Timestamp {
+    Timestamp::from_nanos((seconds * 1e9).round() as i64)
+}
+
+pub(crate) fn seconds(at: Timestamp) -> f64 {
+    at.as_nanos() as f64 / 1e9
+}
+
+pub(crate) fn span(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds)
+}
+
+/// The times of a step: `at_s`, and where it is to be done several times, `repeat` times, `every_s` apart.
+pub(crate) fn times(step: &Value) -> Vec<(u32, f64)> {
+    let (at, every): (f64, Option<f64>) = (get(step, "at_s"), find(step, "every_s"));
+    (0..find(step, "repeat").unwrap_or(1)).map(|k| (k, at + f64::from(k) * every.unwrap_or(0.0))).collect()
+}
+
+pub(crate) fn bbox(corners: [f32; 4]) -> BoundingBox {
+    let [x1, y1, x2, y2] = corners;
+    BoundingBox::from_xyxy(x1, y1, x2, y2)
+}
+
+pub(crate) fn size(sides: [u32; 2]) -> Size {
+    Size::new(sides[0], sides[1])
+}
+
+/// `{"label", "class_id" (0), "confidence", "xyxy"}`.
+pub(crate) fn detection(from: &Value) -> Detection {
+    let name: String = get(from, "label");
+    let label = Label { id: find(from, "class_id").unwrap_or(0), name: name.into() };
+    Detection::new(bbox(get(from, "xyxy")), label, get(from, "confidence"))
+}
+
+pub(crate) fn detections(from: &Value, key: &str) -> Vec<Detection> {
+    find::<Vec<Value>>(from, key).unwrap_or_default().iter().map(detection).collect()
+}
+
+pub(crate) fn detection_json(found: &Detection) -> Value {
+    json!({
+        "label": &*found.label.name,
+        "class_id": found.label.id,
+        "confidence": found.confidence,
+        "xyxy": found.bbox.to_array(),
+    })
+}
+
+pub(crate) fn object_json(object: &Object) -> Value {
+    let mut value = detection_json(&object.detection);
+    value["id"] = json!(object.id.0);
+    value["sightings"] = json!(object.sightings);
+    value["since_s"] = json!(seconds(object.since));
+    value
+}
+
+/// The answers to all steps: an error of a step is `{"error": …}` in its place.
+pub(crate) fn each_step(input: &Value, mut run: impl FnMut(&Value) -> Answer) -> Value {
+    let steps: Vec<Value> = get(input, "steps");
+    steps.iter().map(|step| run(step).unwrap_or_else(|error| json!({ "error": error_json(&error) }))).collect()
+}

@@ -1,0 +1,1 @@
+"""Cameras' frames through RabbitMQ to any number of machines that look at them."""
