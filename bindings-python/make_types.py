@@ -95,18 +95,36 @@ Made by bindings-python/make_types.py from the Rust source; do not edit.
 # pyright: reportInvalidTypeForm=false
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from typing_extensions import Required, TypeAlias
 
-    from ._native import Polygon
+    from ._native import Event, Firing, Frame, JsonLinesSink, Polygon, Scene, WebhookSink
+
+
+class SupportsArrayInterface(Protocol):
+    """What NumPy can read, such as a PIL image."""
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]: ...
+
 
 Path: TypeAlias = "str | PathLike[str]"
+Seconds: TypeAlias = "float | timedelta"
+Pts: TypeAlias = "float | timedelta | datetime"
+"""Seconds on the camera's own time line, or a moment of the world's, whose seconds since 1970 are taken."""
+XYXY: TypeAlias = "tuple[float, float, float, float]"
 Area: TypeAlias = "Polygon | Sequence[Sequence[float]]"
+Image: TypeAlias = "Frame | NDArray[np.uint8] | bytes | bytearray | memoryview | SupportsArrayInterface"
+"""Pixels, the bytes of a JPEG or PNG, or anything with an array interface."""
+Sink: TypeAlias = "Callable[[Event], object] | JsonLinesSink | WebhookSink"
+HostTrigger: TypeAlias = "Callable[[Scene], Firing | None]"
 '''
 
 
@@ -198,7 +216,8 @@ def written() -> str:
     parts = []
     for name in WANTED:
         parts.append(BY_HAND.get(name) or source.typed_dict(name))
-    source.literal("ExecutionProvider")
+    for name in ("ExecutionProvider", "MotionState", "OpenReason", "BreakerState"):
+        source.literal(name)
     aliases = "\n".join(source.literals[name] for name in sorted(source.literals))
     return HEAD + aliases + "\n\n\n" + "\n\n\n".join(parts) + "\n"
 

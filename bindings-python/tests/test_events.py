@@ -390,7 +390,11 @@ def test_webhook(provider: guarita.LocalProvider) -> None:
         server.shutdown()
         thread.join(PATIENCE)
         server.server_close()
-    wrong: list[tuple[str, Any]] = [("ftp://x", {}), ("https://x", {"secret": "short"}), ("https://x", {"timeout_s": 0})]
+    wrong: list[tuple[str, Any]] = [
+        ("ftp://x", {}),
+        ("https://x", {"secret": "short"}),
+        ("https://x", {"timeout_s": 0}),
+    ]
     for url, config in wrong:
         with pytest.raises(guarita.InvalidConfig):
             guarita.WebhookSink(url, **config)

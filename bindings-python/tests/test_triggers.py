@@ -42,7 +42,10 @@ def test_zones() -> None:
 
 
 def test_hours() -> None:
-    schedule: guarita.types.Schedule = {"time_zone": "UTC", "windows": [{"days": ["mon"], "from": "08:00", "to": "09:00"}]}
+    schedule: guarita.types.Schedule = {
+        "time_zone": "UTC",
+        "windows": [{"days": ["mon"], "from": "08:00", "to": "09:00"}],
+    }
     monday = datetime.datetime(2024, 1, 1, 8, 30, tzinfo=datetime.timezone.utc)
 
     def fires(**times: Any) -> bool:

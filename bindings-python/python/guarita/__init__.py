@@ -96,7 +96,7 @@ from ._native import (  # noqa: E402
     doctor,
 )
 
-_native._check_interpreter()
+_native._check_interpreter()  # pyright: ignore[reportPrivateUsage]
 
 __all__ = [
     "Account",

@@ -2,62 +2,54 @@
 
 from asyncio import Future
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
-from os import PathLike
+from datetime import datetime
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self, TypeAlias, TypeVar, final, overload
+from typing import Any, Literal, TypeVar, final, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import Unpack
+from typing_extensions import Self, Unpack, disjoint_base
 
 from ._clock import Clock
 from ._types import (
     BackgroundModelConfig,
+    BreakerState,
     BudgetConfig,
     CallbackProviderConfig,
     CameraConfig,
     CircuitBreakerConfig,
     DecodeLimits,
     DetectorConfig,
+    HostTrigger,
     HybridConfig,
+    Image,
     JsonLinesConfig,
     LocalProviderConfig,
     ModelHints,
     MotionGateConfig,
+    MotionState,
+    OpenReason,
     OutletConfig,
+    Path,
     PipelineConfig,
+    PixelFormat,
+    Priority,
+    Pts,
     RateLimitConfig,
     RekognitionConfig,
     RetryConfig,
+    Seconds,
+    Sink,
     SourceConfig,
     TriggerConfig,
+    Want,
     WebhookConfig,
+    XYXY,
     Zone,
 )
 
+__all__: list[str]
 __version__: str
-
-Path: TypeAlias = str | PathLike[str]
-Seconds: TypeAlias = float | timedelta
-#: Seconds on the camera's own time line, or a moment of the world's (its seconds since 1970 are taken).
-Pts: TypeAlias = float | timedelta | datetime
-PixelFormat: TypeAlias = Literal["gray8", "rgb8", "bgr8", "rgba8", "bgra8", "nv12", "i420"]
-Want: TypeAlias = Literal["labels", "text", "faces"]
-Priority: TypeAlias = Literal["low", "normal", "critical"]
-MotionState: TypeAlias = Literal[
-    "learning", "stable", "moving", "light_shift", "ir_switch", "camera_moved", "frozen", "obscured"
-]
-OpenReason: TypeAlias = Literal["motion", "linger", "heartbeat"]
-BreakerState: TypeAlias = Literal["closed", "open", "half_open", "forced_open", "disabled"]
-XYXY: TypeAlias = tuple[float, float, float, float]
-
-class SupportsArrayInterface(Protocol):
-    @property
-    def __array_interface__(self) -> dict[str, Any]: ...
-
-#: Pixels, the bytes of a JPEG or PNG, or anything with an array interface, such as a PIL image.
-Image: TypeAlias = "Frame | NDArray[np.uint8] | bytes | bytearray | memoryview | SupportsArrayInterface"
 
 # --- frames and geometry ---------------------------------------------------------------------------------------------
 
@@ -499,6 +491,7 @@ class Response:
     def calls(self) -> int: ...
     def to_dict(self) -> dict[str, Any]: ...
 
+@disjoint_base
 class Provider:
     """What all providers have; those that can be made are below."""
 
@@ -704,9 +697,6 @@ class WebhookSink:
     @property
     def url(self) -> str: ...
 
-Sink: TypeAlias = "Callable[[Event], object] | JsonLinesSink | WebhookSink"
-HostTrigger: TypeAlias = "Callable[[Scene], Firing | None]"
-
 @final
 class EventStream:
     """Events for one reader, in a loop or an `async for`. A reader that is slow loses the oldest, and `dropped` says so."""
@@ -756,7 +746,7 @@ class Account:
     @property
     def balances(self) -> bool: ...
     def to_dict(self) -> dict[str, Any]: ...
-    def __eq__(self, other: object) -> bool: ...
+    def __eq__(self, other: object, /) -> bool: ...
 
 @final
 class Admission:
@@ -970,7 +960,7 @@ class PipelineCheckpoint:
     def cameras(self) -> list[str]: ...
     @property
     def account(self) -> Account: ...
-    def __eq__(self, other: object) -> bool: ...
+    def __eq__(self, other: object, /) -> bool: ...
 
 @final
 class Pipeline:

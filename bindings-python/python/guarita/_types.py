@@ -9,22 +9,43 @@ Made by bindings-python/make_types.py from the Rust source; do not edit.
 # pyright: reportInvalidTypeForm=false
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from typing_extensions import Required, TypeAlias
 
-    from ._native import Polygon
+    from ._native import Event, Firing, Frame, JsonLinesSink, Polygon, Scene, WebhookSink
+
+
+class SupportsArrayInterface(Protocol):
+    """What NumPy can read, such as a PIL image."""
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]: ...
+
 
 Path: TypeAlias = "str | PathLike[str]"
+Seconds: TypeAlias = "float | timedelta"
+Pts: TypeAlias = "float | timedelta | datetime"
+"""Seconds on the camera's own time line, or a moment of the world's, whose seconds since 1970 are taken."""
+XYXY: TypeAlias = "tuple[float, float, float, float]"
 Area: TypeAlias = "Polygon | Sequence[Sequence[float]]"
+Image: TypeAlias = "Frame | NDArray[np.uint8] | bytes | bytearray | memoryview | SupportsArrayInterface"
+"""Pixels, the bytes of a JPEG or PNG, or anything with an array interface."""
+Sink: TypeAlias = "Callable[[Event], object] | JsonLinesSink | WebhookSink"
+HostTrigger: TypeAlias = "Callable[[Scene], Firing | None]"
 Anchor: TypeAlias = Literal["bottom-center", "center", "top-center", "center-left", "center-right"]
+BreakerState: TypeAlias = Literal["closed", "open", "half_open", "forced_open", "disabled"]
 ChannelOrder: TypeAlias = Literal["rgb", "bgr"]
 ExecutionProvider: TypeAlias = Literal["cpu", "cuda", "tensorrt", "openvino", "coreml", "directml"]
 Family: TypeAlias = Literal["yolov8", "yolov5", "yolo-end2end", "yolo-end2end-flat", "yolox", "ssd", "nanodet", "rtdetr", "rtdetr-ultralytics", "rfdetr", "yunet"]
+MotionState: TypeAlias = Literal["learning", "stable", "moving", "light_shift", "ir_switch", "camera_moved", "frozen", "obscured"]
+OpenReason: TypeAlias = Literal["motion", "linger", "heartbeat"]
 PictureWanted: TypeAlias = Literal["none", "crop", "frame"]
 PixelFormat: TypeAlias = Literal["gray8", "rgb8", "bgr8", "rgba8", "bgra8", "nv12", "i420"]
 Priority: TypeAlias = Literal["low", "normal", "critical"]
