@@ -81,7 +81,16 @@ def test_times_of_every_kind() -> None:
 
 def test_bad_pictures_lose_nothing() -> None:
     gate = used_gate()
-    bad: list[Any] = [None, 7, "path.jpg", b"", b"no picture", np.zeros((4, 4)), np.zeros((0, 4), np.uint8), lawn(0)[::-1]]
+    bad: list[Any] = [
+        None,
+        7,
+        "path.jpg",
+        b"",
+        b"no picture",
+        np.zeros((4, 4)),
+        np.zeros((0, 4), np.uint8),
+        lawn(0)[::-1],
+    ]
     for picture in bad:
         with pytest.raises(guarita.GuaritaError):
             gate.observe(picture, pts=6.0)
@@ -173,7 +182,9 @@ def test_a_model_learns_the_background() -> None:
     darker = (lawn(2.1) * 0.7).astype(np.uint8)
     assert {127} <= set(np.unique(model.apply(darker, learning_rate=0)).tolist())
     model.reset()
-    assert (model.apply(with_somebody(lawn(2.2))) == guarita.BackgroundModel(history=50).apply(with_somebody(lawn(2.2)))).all()
+    assert (
+        model.apply(with_somebody(lawn(2.2))) == guarita.BackgroundModel(history=50).apply(with_somebody(lawn(2.2)))
+    ).all()
     assert model.config["history"] == 50 and "history=50" in repr(model)
 
 

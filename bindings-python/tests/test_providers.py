@@ -81,7 +81,9 @@ def until(true: Callable[[], bool]) -> None:
 # --- a function of the host's: the rules of all providers ------------------------------------------------------------
 
 
-def provider(detect: Callable[[guarita.Request], Sequence[guarita.Detections]] = two, **config: Any) -> guarita.CallbackProvider:
+def provider(
+    detect: Callable[[guarita.Request], Sequence[guarita.Detections]] = two, **config: Any
+) -> guarita.CallbackProvider:
     return guarita.CallbackProvider(detect, **config)
 
 
@@ -89,7 +91,11 @@ def test_name_and_capability() -> None:
     with provider(name="mine", wants=["labels", "text"], max_batch=4, workers=2) as mine:
         assert mine.name == "mine" and isinstance(mine, guarita.Provider)
         assert mine.capability == {
-            "wants": ["labels", "text"], "max_batch": 4, "max_in_flight": 64, "leaves_machine": False, "price": 0,
+            "wants": ["labels", "text"],
+            "max_batch": 4,
+            "max_in_flight": 64,
+            "leaves_machine": False,
+            "price": 0,
         }
     with provider(leaves_machine=True, price=7) as cloud:
         assert (cloud.capability["price"], cloud.capability["leaves_machine"]) == (7, True)
@@ -98,7 +104,13 @@ def test_name_and_capability() -> None:
 def test_healthy_before_a_call_and_after_work() -> None:
     with provider() as mine:
         health = mine.health()
-        assert (health.live, health.ready, health.in_flight, health.latency, health.last_error) == (True, True, 0, None, None)
+        assert (health.live, health.ready, health.in_flight, health.latency, health.last_error) == (
+            True,
+            True,
+            0,
+            None,
+            None,
+        )
         mine.detect(PICTURE)
         until(lambda: mine.health().in_flight == 0)
         health = mine.health()
@@ -241,9 +253,22 @@ def test_the_function_sees_the_request() -> None:
 
     clock = guarita.ManualClock()
     with provider(detect, clock=clock) as mine:
-        mine.detect(PICTURE, min_confidence=0.25, timeout=5, priority="critical", idempotency_key="k", camera="gate", tenant="port")
+        mine.detect(
+            PICTURE,
+            min_confidence=0.25,
+            timeout=5,
+            priority="critical",
+            idempotency_key="k",
+            camera="gate",
+            tenant="port",
+        )
     (request,) = seen
-    assert (request.want, request.priority, request.idempotency_key, request.tenant) == ("labels", "critical", "k", "port")
+    assert (request.want, request.priority, request.idempotency_key, request.tenant) == (
+        "labels",
+        "critical",
+        "k",
+        "port",
+    )
     assert (request.min_confidence, request.deadline, request.cancelled) == (0.25, 5.0, False)
     assert request.frames[0].camera == "gate" and (request.frames[0].numpy() == PICTURE).all()
 
@@ -269,7 +294,11 @@ def test_what_it_raises_is_the_answer(raised: BaseException, kind: type[guarita.
         for _ in range(2):
             with pytest.raises(kind) as caught:
                 mine.detect(PICTURE)
-            assert caught.value.advice == advice and type(raised).__name__ in str(caught.value) and "mine" in str(caught.value)
+            assert (
+                caught.value.advice == advice
+                and type(raised).__name__ in str(caught.value)
+                and "mine" in str(caught.value)
+            )
             assert caught.value.__cause__ is raised
         last = mine.health().last_error
         assert mine.health().ready and (last is None) == (advice == "ChangeInput")
@@ -399,7 +428,13 @@ def test_wrong_arguments() -> None:
     with pytest.raises(guarita.InvalidArgument, match="async"):
         guarita.CallbackProvider(detect)  # type: ignore[arg-type]
     wrong: list[dict[str, Any]] = [
-        {"name": ""}, {"wants": []}, {"wants": ["cats"]}, {"workers": 0}, {"workers": 300}, {"price": 7}, {"nonsense": 1},
+        {"name": ""},
+        {"wants": []},
+        {"wants": ["cats"]},
+        {"workers": 0},
+        {"workers": 300},
+        {"price": 7},
+        {"nonsense": 1},
     ]
     for config in wrong:
         with pytest.raises(guarita.InvalidConfig):
@@ -504,7 +539,9 @@ def test_a_listener_of_a_hybrid_that_raises_is_reported(unraisable: Raised) -> N
         raise RuntimeError("on purpose")
 
     with provider(down) as local, provider() as cloud:
-        with guarita.HybridProvider(local, cloud, listener=listener, primary_breaker={"consecutive_failures": 1}) as hybrid:
+        with guarita.HybridProvider(
+            local, cloud, listener=listener, primary_breaker={"consecutive_failures": 1}
+        ) as hybrid:
             assert hybrid.detect(PICTURE).provider == "callback"
             until(lambda: len(unraisable.seen) == 1)
 
@@ -523,7 +560,11 @@ def test_in_turn_and_with_both_closed() -> None:
 
 
 def test_both_sides_down() -> None:
-    with provider(down, name="a") as local, provider(down, name="b") as cloud, guarita.HybridProvider(local, cloud) as hybrid:
+    with (
+        provider(down, name="a") as local,
+        provider(down, name="b") as cloud,
+        guarita.HybridProvider(local, cloud) as hybrid,
+    ):
         with pytest.raises(guarita.Unavailable, match="no route"):
             hybrid.detect(PICTURE)
 
@@ -536,7 +577,9 @@ LABELS = {
         {
             "Name": "Person",
             "Confidence": 99.5,
-            "Instances": [{"BoundingBox": {"Left": 0.5, "Top": 0.25, "Width": 0.25, "Height": 0.5}, "Confidence": 97.5}],
+            "Instances": [
+                {"BoundingBox": {"Left": 0.5, "Top": 0.25, "Width": 0.25, "Height": 0.5}, "Confidence": 97.5}
+            ],
             "Parents": [],
         }
     ],
@@ -622,7 +665,11 @@ def test_a_mask_that_fails_sends_nothing(cloud: Cloud) -> None:
     def redact(frame: guarita.Frame) -> list[guarita.BoundingBox]:
         raise RuntimeError("the model of faces is gone")
 
-    for mask, words in ((redact, "faces is gone"), (lambda frame: [7], "int is no part"), (lambda frame: None, "NoneType")):
+    for mask, words in (
+        (redact, "faces is gone"),
+        (lambda frame: [7], "int is no part"),
+        (lambda frame: None, "NoneType"),
+    ):
         with rekognition(cloud.url, redact=mask) as provider:
             with pytest.raises(guarita.GuaritaError, match=words):
                 provider.detect(BRIGHT)
@@ -630,7 +677,11 @@ def test_a_mask_that_fails_sends_nothing(cloud: Cloud) -> None:
 
 
 def test_wrong_arguments_of_rekognition() -> None:
-    for keys in ({"secret_access_key": None}, {"access_key_id": None}, {"access_key_id": None, "secret_access_key": None}):
+    for keys in (
+        {"secret_access_key": None},
+        {"access_key_id": None},
+        {"access_key_id": None, "secret_access_key": None},
+    ):
         with pytest.raises(guarita.InvalidArgument, match="together"):
             rekognition("http://127.0.0.1:1", **keys)
     for wrong in (7, [7], ["face"]):

@@ -27,8 +27,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     detect = commands.add_parser("detect", help=about, description=about)
     detect.add_argument("model", type=Path, metavar="MODEL", help="an ONNX file")
     detect.add_argument("images", type=Path, metavar="IMAGE", nargs="+", help="JPEG or PNG files")
-    detect.add_argument("--confidence", type=float, default=0.5, help="leave out what is less sure; 0..1 (default: 0.5)")
-    detect.add_argument("--out", type=Path, metavar="DIR", help="write pictures with boxes there, as PNG (needs Pillow)")
+    detect.add_argument(
+        "--confidence", type=float, default=0.5, help="leave out what is less sure; 0..1 (default: 0.5)"
+    )
+    detect.add_argument(
+        "--out", type=Path, metavar="DIR", help="write pictures with boxes there, as PNG (needs Pillow)"
+    )
 
     given = parser.parse_args(arguments)
     try:
