@@ -376,7 +376,7 @@ def test_ctrl_c_ends_the_wait() -> None:
 
 
 def test_the_last_handle_is_let_go_by_a_call_while_another_one_runs() -> None:
-    """The end of a provider waits for its threads, and they for the interpreter lock: a hang if the one who waits holds it."""
+    """Its end waits for its threads, and they for the interpreter lock: it hangs if the one who waits holds that."""
     program = """
 import asyncio, threading, numpy, guarita
 begun, first, second = threading.Semaphore(0), threading.Event(), threading.Event()
