@@ -73,9 +73,7 @@ def test_tokens_with_a_secret(tmp_path: Path, red: bytes) -> None:
 
 def test_tokens_with_a_public_key(tmp_path: Path, red: bytes) -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    public = key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    public = key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -112,7 +110,10 @@ def test_events_need_a_token_and_end_with_it(tmp_path: Path) -> None:
 
 
 def test_each_client_has_its_rate(tmp_path: Path, red: bytes) -> None:
-    with serve(tmp_path / "log", jwt_secret=SECRET, rate_per_second=0.2, rate_burst=3) as server, server.client() as client:
+    with (
+        serve(tmp_path / "log", jwt_secret=SECRET, rate_per_second=0.2, rate_burst=3) as server,
+        server.client() as client,
+    ):
 
         def ask(subject: str) -> httpx.Response:
             return client.post("/detect/frame", files={"image": red}, headers=token(sub=subject, aud=None))

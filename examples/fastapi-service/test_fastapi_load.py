@@ -17,8 +17,8 @@ from serving import Server, serve
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-#: What the memory of a worker may grow by in the second half of the load, in which it looks at about 250 pictures of 0.7 MiB:
-#: what the allocator keeps differs by some MiB.
+#: What the memory of a worker may grow by in the second half of the load, in which it looks at about 250 pictures of
+#: 0.7 MiB: what the allocator keeps differs by some MiB.
 GROWTH_MIB = 24
 
 
@@ -84,15 +84,18 @@ def test_a_thousand_requests(
         assert workers(server, 2) == set(processes)
         assert server.terminate() == 0
     with capsys.disabled():
-        print(f"\n1,000 requests in {took:.1f} s ({1000 / took:.0f}/s): {dict(answers)}; memory of the workers after 500 and")
-        print("after 1,000 in MiB:", ", ".join(f"{a:.1f} → {b:.1f}" for a, b in zip(first, second, strict=True)))
+        print(f"\n1,000 requests in {took:.1f} s ({1000 / took:.0f}/s): {dict(answers)}")
+        grown = ", ".join(f"{a:.1f} → {b:.1f}" for a, b in zip(first, second, strict=True))
+        print(f"memory of the workers after 500 and after 1,000, in MiB: {grown}")
     assert answers == {200: 1000}
     for a, b in zip(first, second, strict=True):
         assert b <= a + GROWTH_MIB
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_what_is_in_flight_is_answered_before_the_end(tmp_path: Path, model: Path, photos: list[bytes], count: int) -> None:
+def test_what_is_in_flight_is_answered_before_the_end(
+    tmp_path: Path, model: Path, photos: list[bytes], count: int
+) -> None:
     pictures = [("images", photo) for photo in photos * 8]
     with serve(tmp_path / "log", "--workers", str(count), model=model) as server:
         known = workers(server, count)

@@ -114,7 +114,9 @@ def test_what_is_too_large_is_not_read(service: Server, client: httpx.Client, re
             yield bytes(65536)
 
     # With a length that is said, and without one: 200 kB may be, and a fraction of the half gigabyte is taken.
-    assert "200,000 bytes" in told(client.post("/detect/frame", files={"image": bytes(300_000)}), 413, "ResourceExhausted")
+    assert "200,000 bytes" in told(
+        client.post("/detect/frame", files={"image": bytes(300_000)}), 413, "ResourceExhausted"
+    )
     told(client.post("/detect/frame", content=endless(), headers=headers), 413, "ResourceExhausted")
     assert sent < 50_000_000
     sent = 0
@@ -200,7 +202,9 @@ def test_health_and_metrics(client: httpx.Client, red: bytes) -> None:
     assert body["queue"] == {"requests": 0, "of": 10, "frames": 0} and body["cameras"] == ["gate"]
     assert client.get("/health/live").status_code == client.get("/health/ready").status_code == 200
     response = client.get("/metrics")
-    samples = {sample.name: sample for family in text_string_to_metric_families(response.text) for sample in family.samples}
+    samples = {
+        sample.name: sample for family in text_string_to_metric_families(response.text) for sample in family.samples
+    }
     assert samples["guarita_frames_pushed_total"].value >= 1
     assert samples["service_answers_total"].labels["worker"] == str(body["worker"])
     assert "/detect/frame" in response.text and "cellar" not in response.text
@@ -228,7 +232,10 @@ def test_a_provider_that_is_not_ready() -> None:
     async def ask() -> tuple[int, int]:
         app = create_app(Settings(model=FIXTURE_MODEL))
         transport = httpx.ASGITransport(app)
-        async with app.router.lifespan_context(app), httpx.AsyncClient(transport=transport, base_url="http://x") as client:
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://x") as client,
+        ):
             engine = app.state.service.engine
             engine.pipeline = Pipeline(engine.pipeline)
             return (await client.get("/health")).status_code, (await client.get("/health/live")).status_code
@@ -263,7 +270,6 @@ async def pushed(url: str, pictures: list[bytes]) -> None:
             assert response.status_code == 200, response.text
 
 
-
 def test_events_go_to_every_reader(service: Server, red: bytes, black: bytes) -> None:
     async def run() -> list[list[dict[str, Any]]]:
         url = service.url.replace("http", "ws") + "/events"
@@ -282,9 +288,17 @@ def test_events_go_to_every_reader(service: Server, red: bytes, black: bytes) ->
 
 def test_a_slow_reader_loses_the_oldest_and_is_told(tmp_path: Path, red: bytes, black: bytes) -> None:
     triggers = [
-        {"name": f"{k:03}{'x' * 200}", "when": {"present": {"classes": ["toothbrush"]}}, "cooldown_s": 0} for k in range(60)
+        {"name": f"{k:03}{'x' * 200}", "when": {"present": {"classes": ["toothbrush"]}}, "cooldown_s": 0}
+        for k in range(60)
     ]
-    camera = {"fps": 0, "motion_gate": False, "cache": {"capacity": 0}, "triggers": triggers, "max_age_s": 60, "queue": 1024}
+    camera = {
+        "fps": 0,
+        "motion_gate": False,
+        "cache": {"capacity": 0},
+        "triggers": triggers,
+        "max_age_s": 60,
+        "queue": 1024,
+    }
 
     async def run(server: Server) -> tuple[int, int, str]:
         host, port = server.url.removeprefix("http://").split(":")

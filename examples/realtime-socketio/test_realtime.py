@@ -76,7 +76,10 @@ def test_of_the_frames_that_wait_the_newest_is_looked_at(serve: Serve) -> None:
 
     with serve(slow_s=60) as server:
         answers = asyncio.run(run(server))
-    looked, dropped = [k for k, one in enumerate(answers) if "items" in one], [one for one in answers if "items" not in one]
+    looked, dropped = (
+        [k for k, one in enumerate(answers) if "items" in one],
+        [one for one in answers if "items" not in one],
+    )
     assert dropped and all(one == {"dropped": "newer"} for one in dropped)
     assert looked[-1] == len(frames) - 1
     assert all(len(answers[k]["items"]) == 1 for k in looked)
@@ -172,7 +175,11 @@ def test_the_page_and_who_may_use_it(serve: Serve) -> None:
     async def run(server: Running) -> None:
         status, text = await get(server, "/")
         assert status == 200 and "/socket.io.min.js" in text and "//" not in text.replace("<!doctype", "")
-        assert [(await get(server, f"/page/{name}"))[0] for name in ("main.js", "boxes.js", "%2e%2e/server.py")] == [200, 200, 404]
+        assert [(await get(server, f"/page/{name}"))[0] for name in ("main.js", "boxes.js", "%2e%2e/server.py")] == [
+            200,
+            200,
+            404,
+        ]
         status, text = await get(server, "/socket.io.min.js")
         assert status == 200 or (status == 404 and "npm install" in text)
         path, foreign = "/socket.io/?EIO=4&transport=polling", {"origin": "https://elsewhere.example"}
@@ -187,7 +194,9 @@ def test_settings() -> None:
     assert (settings.model, settings.port, settings.slow_s) == ("a.onnx", 81, 2.0)
     with pytest.raises(SystemExit, match="REALTIME_PORT is 'x'; it is to be a int"):
         Settings.of({"REALTIME_PORT": "x"})
-    told = subprocess.run([sys.executable, "-m", "realtime_detection", "--help"], cwd=HERE, capture_output=True, text=True, check=True)
+    told = subprocess.run(
+        [sys.executable, "-m", "realtime_detection", "--help"], cwd=HERE, capture_output=True, text=True, check=True
+    )
     assert "REALTIME_MAX_CLIENTS" in told.stdout
 
 

@@ -36,7 +36,9 @@ def test_a_picture_and_the_camera(serve: Serve, tmp_path: Path) -> None:
         page.set_default_timeout(30_000)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
-        page.on("request", lambda request: wrong.append(request.url) if _is_elsewhere(request.url, server.url) else None)
+        page.on(
+            "request", lambda request: wrong.append(request.url) if _is_elsewhere(request.url, server.url) else None
+        )
         page.goto(server.url)
 
         def shows(place: str, words: str) -> None:

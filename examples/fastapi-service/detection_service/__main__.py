@@ -11,7 +11,11 @@ from .settings import Settings
 
 def help_text() -> str:
     """The settings, for those who ask."""
-    lines = ["usage: python -m detection_service [options of uvicorn, such as --port 8000 --workers 2]", "", "environment:"]
+    lines = [
+        "usage: python -m detection_service [options of uvicorn, such as --port 8000 --workers 2]",
+        "",
+        "environment:",
+    ]
     for name, field in Settings.model_fields.items():
         default = "required" if field.is_required() else f"default {field.default}"
         lines.append(f"  GUARITA_{name.upper():<20} {field.description} ({default})")

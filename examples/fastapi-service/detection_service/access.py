@@ -33,7 +33,9 @@ class Slots:
             raise Problem(429, "Overloaded", message, "RetryLater", retry_after(1))
         self.taken += 1
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.taken -= 1
 
 

@@ -23,6 +23,7 @@ from .state import State, client, state
 
 router = APIRouter(tags=["detection"])
 
+
 def _multipart(**fields: dict[str, Any]) -> dict[str, Any]:
     schema = {"type": "object", "properties": fields}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
@@ -32,15 +33,17 @@ _FILE = {"type": "string", "format": "binary"}
 _CONFIDENCE = {"type": "number", "minimum": LEAST_CONFIDENCE, "maximum": 1}
 
 
-@router.post("/detect/frame", openapi_extra=_multipart(image=_FILE, camera={"type": "string"}, min_confidence=_CONFIDENCE))
+@router.post(
+    "/detect/frame", openapi_extra=_multipart(image=_FILE, camera={"type": "string"}, min_confidence=_CONFIDENCE)
+)
 async def detect_frame(
     request: Request,
     state: Annotated[State, Depends(state)],
     _: Annotated[Client, Depends(client)],
     plot: bool = False,
 ) -> Response:
-    """Finds objects in one JPEG or PNG. With `plot=1` the answer is the picture with the boxes drawn in: a JPEG, or a PNG for
-    those who accept that. A frame of one of the configured cameras is also watched, for the events."""
+    """Finds objects in one JPEG or PNG. With `plot=1` the answer is the picture with the boxes drawn in: a JPEG, or a
+    PNG for those who accept that. A frame of one of the configured cameras is also watched, for the events."""
     settings = state.settings
     # The place is given back before the answer is sent, so that whoever has the answer finds it free.
     with state.slots:

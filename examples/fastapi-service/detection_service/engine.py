@@ -17,8 +17,8 @@ LEAST_CONFIDENCE = 0.05
 
 
 class Engine:
-    """A detector behind a queue, and a pipeline that watches the cameras. One of each for the process: they have threads
-    of their own, so that many requests at a time use all processors."""
+    """A detector behind a queue, and a pipeline that watches the cameras. One of each for the process: they have
+    threads of their own, so that many requests at a time use all processors."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

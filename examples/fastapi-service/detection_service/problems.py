@@ -70,7 +70,9 @@ def problem(error: Exception) -> Problem:
         words = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
         return Problem(422, "InvalidArgument", words)
     if isinstance(error, HTTPException):
-        code = {401: "PermissionDenied", 403: "PermissionDenied", 404: "NotFound"}.get(error.status_code, "InvalidArgument")
+        code = {401: "PermissionDenied", 403: "PermissionDenied", 404: "NotFound"}.get(
+            error.status_code, "InvalidArgument"
+        )
         return Problem(error.status_code, code, str(error.detail), headers=dict(error.headers or {}))
     if isinstance(error, ClientDisconnect):
         return Problem(400, "Cancelled", "the client left before its request was whole", "Never")

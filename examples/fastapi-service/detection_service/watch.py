@@ -29,7 +29,11 @@ async def health(state: Annotated[State, Depends(state)]) -> Response:
         "ready": found.ready,
         "degraded": found.degraded,
         "provider": {"name": state.engine.provider.name, **found.provider.to_dict()},
-        "queue": {"requests": state.slots.taken, "of": state.slots.count, "frames": state.engine.pipeline.stats().waiting},
+        "queue": {
+            "requests": state.slots.taken,
+            "of": state.slots.count,
+            "frames": state.engine.pipeline.stats().waiting,
+        },
         "model": {key: state.engine.detector.report[key] for key in ("model_sha256", "family", "provider")},
         "cameras": [camera.id for camera in state.engine.pipeline.cameras],
         "worker": os.getpid(),
@@ -55,8 +59,8 @@ async def metrics(
 
 @router.websocket("/events")
 async def events(websocket: WebSocket, state: Annotated[State, Depends(state)]) -> None:
-    """Events as they happen, one JSON object each: `{"event": {...}}`; and `{"lost": n}` where the reader was too slow and
-    missed that many. The connection ends with the token."""
+    """Events as they happen, one JSON object each: `{"event": {...}}`; and `{"lost": n}` where the reader was too slow
+    and missed that many. The connection ends with the token."""
     try:
         client = state.door.enter(websocket)
     except Problem as problem:

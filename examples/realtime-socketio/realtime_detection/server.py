@@ -1,7 +1,7 @@
 """The server of the page and of Socket.IO.
 
-A client emits `frame` with the bytes of a JPEG or PNG, and the acknowledgement is the answer: what was found, or what became
-of the frame where a newer one took its place.
+A client emits `frame` with the bytes of a JPEG or PNG, and the acknowledgement is the answer: what was found, or what
+became of the frame where a newer one took its place.
 """
 
 from __future__ import annotations
@@ -49,12 +49,14 @@ class Server:
         app = web.Application()
         self.sockets.attach(app)
         app.cleanup_ctx.append(self.run)
-        app.add_routes([web.get("/", self.index), web.get("/health", self.health), web.get("/socket.io.min.js", self.script)])
+        app.add_routes(
+            [web.get("/", self.index), web.get("/health", self.health), web.get("/socket.io.min.js", self.script)]
+        )
         app.router.add_static("/page", PAGE)
         return app
 
     async def run(self, app: web.Application) -> AsyncIterator[None]:
-        """Opens everything native, and closes it at the end. Opening a model takes a while, so it is done beside the loop."""
+        """Opens everything native, and closes it at the end; beside the loop, since opening a model takes a while."""
         self._loop = asyncio.get_running_loop()
         await asyncio.to_thread(self._open)
         ticking = asyncio.create_task(self._tick())

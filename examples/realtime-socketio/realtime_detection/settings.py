@@ -20,7 +20,9 @@ class Settings:
     model: str = setting("model.onnx", "the ONNX model")
     host: str = setting("127.0.0.1", "address to listen on; browsers give cameras only to localhost and to https")
     port: int = setting(8080, "port to listen on; 0 for one that is free")
-    origins: str = setting("", "other origins whose pages may connect, with commas between; none but this server's by default")
+    origins: str = setting(
+        "", "other origins whose pages may connect, with commas between; none but this server's by default"
+    )
     min_confidence: float = setting(0.4, "least confidence of a box, 0..1")
     frames_per_second: float = setting(15.0, "frames of one client that are looked at in a second, in the long run")
     burst: int = setting(15, "frames of one client at once, after a rest")
@@ -47,5 +49,8 @@ class Settings:
     @classmethod
     def help(cls) -> str:
         """All of them, in words."""
-        lines = [f"  REALTIME_{one.name.upper():<18} {one.metadata['words']} (default {one.default!r})" for one in fields(cls)]
+        lines = [
+            f"  REALTIME_{one.name.upper():<18} {one.metadata['words']} (default {one.default!r})"
+            for one in fields(cls)
+        ]
         return "\n".join(["environment:", *lines])

@@ -29,8 +29,8 @@ class Waiting:
 class Viewer:
     """Pushes frames, and answers each of them exactly once.
 
-    The pipeline does the rest: of the frames that wait, the newest is looked at; one with the bytes of an earlier one gets
-    the answer of that; one beyond the rate is left out.
+    The pipeline does the rest: of the frames that wait, the newest is looked at; one with the bytes of an earlier one
+    gets the answer of that; one beyond the rate is left out.
     """
 
     def __init__(self, pipeline: guarita.Pipeline, name: str, settings: Settings) -> None:
