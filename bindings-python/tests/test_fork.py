@@ -48,12 +48,12 @@ def run(program: str, environment: dict[str, str], folder: pathlib.Path) -> list
         os.killpg(started.pid, signal.SIGABRT)  # the stacks are printed
         code = started.wait(PATIENCE)
     finally:
-        end(started)
+        end_all(started)
     assert code == 0, out.read_text()
     return [json.loads(line) for line in out.read_text().splitlines() if line.startswith("{")]
 
 
-def end(leader: subprocess.Popen[bytes]) -> None:
+def end_all(leader: subprocess.Popen[bytes]) -> None:
     """Ends what is left of a program and its children."""
     try:
         os.killpg(leader.pid, signal.SIGKILL)
@@ -199,7 +199,7 @@ def test_celery_prefork(environment: dict[str, str], tmp_path: pathlib.Path) -> 
         worker.terminate()
         assert worker.wait(PATIENCE) == 0, log.read_text()
     finally:
-        end(worker)
+        end_all(worker)
     reports = [json.loads(path.read_text()) for path in done]
     assert worker.pid not in {report["process"] for report in reports}
     for report in reports:
@@ -231,4 +231,4 @@ def test_gunicorn_preload(environment: dict[str, str], tmp_path: pathlib.Path) -
         assert server.wait(PATIENCE) == 0, log.read_text()
         assert "SIGKILL" not in log.read_text(), "a worker did not end by itself"
     finally:
-        end(server)
+        end_all(server)
