@@ -47,8 +47,19 @@ def run(program: str, environment: dict[str, str], folder: pathlib.Path) -> list
     except subprocess.TimeoutExpired:
         os.killpg(started.pid, signal.SIGABRT)  # the stacks are printed
         code = started.wait(PATIENCE)
+    finally:
+        end_all(started)
     assert code == 0, out.read_text()
     return [json.loads(line) for line in out.read_text().splitlines() if line.startswith("{")]
+
+
+def end_all(leader: subprocess.Popen[bytes]) -> None:
+    """Ends what is left of a program and its children."""
+    try:
+        os.killpg(leader.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    leader.wait(PATIENCE)
 
 
 def check(report: dict[str, Any], *, child: bool) -> None:
@@ -177,8 +188,9 @@ def test_celery_prefork(environment: dict[str, str], tmp_path: pathlib.Path) -> 
     log = tmp_path / "log.txt"
     with log.open("w") as out:
         worker = subprocess.Popen(
-            [*command, "--without-gossip", "--without-mingle"], env=environment, cwd=tmp_path, stdout=out, stderr=out
-        )
+            [*command, "--without-gossip", "--without-mingle"],
+            env=environment, cwd=tmp_path, stdout=out, stderr=out, start_new_session=True,
+        )  # fmt: skip
     try:
         end = time.monotonic() + PATIENCE
         while len(done := list(tmp_path.glob("done/*.json"))) < 8:
@@ -187,7 +199,7 @@ def test_celery_prefork(environment: dict[str, str], tmp_path: pathlib.Path) -> 
         worker.terminate()
         assert worker.wait(PATIENCE) == 0, log.read_text()
     finally:
-        worker.kill()
+        end_all(worker)
     reports = [json.loads(path.read_text()) for path in done]
     assert worker.pid not in {report["process"] for report in reports}
     for report in reports:
@@ -209,7 +221,9 @@ def test_gunicorn_preload(environment: dict[str, str], tmp_path: pathlib.Path) -
         "before_the_fork:application",
     ]
     with log.open("w") as out:
-        server = subprocess.Popen(command, env=environment, cwd=tmp_path, stdout=out, stderr=out)
+        server = subprocess.Popen(
+            command, env=environment, cwd=tmp_path, stdout=out, stderr=out, start_new_session=True
+        )
     try:
         end = time.monotonic() + PATIENCE
         while not (listening := re.search(r"Listening at: (http://\S+)", log.read_text())):
@@ -227,4 +241,4 @@ def test_gunicorn_preload(environment: dict[str, str], tmp_path: pathlib.Path) -
         assert server.wait(PATIENCE) == 0, log.read_text()
         assert "SIGKILL" not in log.read_text(), "a worker did not end by itself"
     finally:
-        server.kill()
+        end_all(server)

@@ -323,15 +323,15 @@ def test_throughput(broker: Broker, workers: Workers) -> None:
     picture = jpeg(width=640, height=480, square_at=100)
     for count in (1, 2):
         stored = workers.stored()
-        for number in range(120):
+        for number in range(80):
             publish(f"round {count}", float(number), picture)
         for _ in range(count):
             workers.start(MODEL=str(REAL))
         query = f"SELECT COUNT(DISTINCT worker) FROM frames WHERE camera = 'round {count}'"
         workers.wait("all workers at work", lambda: workers.ask(query) == [(count,)])
         begun, first = time.monotonic(), workers.stored()
-        workers.wait("the last frame", lambda: workers.stored() == stored + 120)
-        rate = (stored + 120 - first) / (time.monotonic() - begun)
+        workers.wait("the last frame", lambda: workers.stored() == stored + 80)
+        rate = (stored + 80 - first) / (time.monotonic() - begun)
         workers.stop()
         lines.append(f"{count} worker{'s' * (count > 1)} {rate:.1f} frames/s")
     size = len(base64.b64encode(picture)) / 1024
