@@ -44,7 +44,16 @@ DEFAULTS |= {
     "SsdHints": DEFAULTS["ModelHints"]["ssd"],
 }
 #: Enums that hold more than their name, and the dicts inside of them.
-NO_STRUCTS = {"TimeWindow", "WindowOfTime", "WindowOfCalls", "Balance", "InTurn", "SecondLook", "FsyncEvery", "FsyncSometimes"}
+NO_STRUCTS = {
+    "TimeWindow",
+    "WindowOfTime",
+    "WindowOfCalls",
+    "Balance",
+    "InTurn",
+    "SecondLook",
+    "FsyncEvery",
+    "FsyncSometimes",
+}
 NO_STRUCTS |= {"Present", "Count", "Crossing", "Absent", "Condition"}
 #: What calls take as arguments of their own.
 LEFT_OUT = {("CameraConfig", "id"), ("WebhookConfig", "url"), ("PipelineConfig", "threads")}
