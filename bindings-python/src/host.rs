@@ -2,6 +2,7 @@
 
 use crate::error::from_py;
 use crate::fork::generation;
+use crate::own_thread::on_own_thread;
 use guarita::{Error, ErrorCode, Result};
 use pyo3::prelude::*;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -23,31 +24,9 @@ pub(crate) fn is_ending() -> bool {
 /// Runs `work` with the interpreter lock; none where the interpreter goes down.
 pub(crate) fn attach<R>(work: impl FnOnce(Python<'_>) -> R) -> Option<R> {
     let inside = Inside::enter()?;
-    // Once around the wait for the lock, and once inside of what gives it back.
-    let waits = Stay;
-    let done = Python::try_attach(|py| {
-        let works = Stay;
-        let done = work(py);
-        std::mem::forget(works);
-        done
-    });
-    std::mem::forget(waits);
+    let done = on_own_thread(work);
     drop(inside);
     done
-}
-
-/// While the interpreter goes down, CPython before 3.14 ends a thread that asks for its lock, in the middle of what it does
-/// (`pthread_exit`). That would run the destructors of all that lies below on the stack, the first of which ends the process.
-/// The thread stays where it is instead, as it does from CPython 3.14 on.
-struct Stay;
-
-impl Drop for Stay {
-    fn drop(&mut self) {
-        // A panic is no such end.
-        while !std::thread::panicking() {
-            std::thread::park();
-        }
-    }
 }
 
 /// Asks a callable of the host, and turns what it raises into an error of the core.

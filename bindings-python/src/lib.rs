@@ -14,6 +14,7 @@ mod geometry;
 mod host;
 mod model;
 mod motion;
+mod own_thread;
 mod pipeline;
 mod provider;
 mod resilience;

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -94,11 +95,12 @@ def test_wrong_arguments_of_streams(pipeline: guarita.Pipeline) -> None:
         with pytest.raises(guarita.InvalidArgument, match="capacity"):
             pipeline.events(capacity)
     stream = pipeline.events()
-    for timeout in (-1, float("nan"), "soon"):
+    wrong: list[Any] = [-1, float("nan"), "soon"]
+    for timeout in wrong:
         with pytest.raises(guarita.InvalidArgument, match="timeout"):
-            stream.get(timeout)  # type: ignore[arg-type]
+            stream.get(timeout)
     with pytest.raises(guarita.InvalidState, match="loop"):
-        stream.__anext__().__await__().__next__()  # type: ignore[attr-defined]
+        next(stream.__anext__().__await__())
 
 
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="no timer signals")
@@ -108,7 +110,11 @@ def test_ctrl_c_ends_the_wait_for_an_event(pipeline: guarita.Pipeline) -> None:
 
     before = signal.signal(signal.SIGALRM, interrupt)
     try:
-        for wait in (lambda: next(pipeline.events()), lambda: pipeline.events().get(PATIENCE)):
+        waits: list[Callable[[], object]] = [
+            lambda: next(pipeline.events()),
+            lambda: pipeline.events().get(PATIENCE),
+        ]
+        for wait in waits:
             signal.setitimer(signal.ITIMER_REAL, 0.2)
             begun = time.monotonic()
             with pytest.raises(KeyboardInterrupt):
@@ -216,6 +222,34 @@ def test_sinks_of_the_host(provider: guarita.LocalProvider) -> None:
     assert threading.current_thread().name not in names
 
 
+def test_code_of_the_host_keeps_its_thread(provider: guarita.LocalProvider) -> None:
+    """What it keeps by thread, such as the connection to a database, is there at the next call, and let go at the end."""
+
+    class Connection:
+        pass
+
+    local = threading.local()
+    made: list[weakref.ref[Connection]] = []
+    used: list[int] = []
+
+    def connect(_: object) -> None:
+        if not hasattr(local, "connection"):
+            local.connection = Connection()
+            made.append(weakref.ref(local.connection))
+        used.append(threading.get_ident())
+
+    def trigger(scene: guarita.Scene) -> None:
+        connect(scene)
+
+    with guarita.Pipeline(
+        provider, sinks={"own": connect}, triggers={"trigger": trigger}, on_result=connect
+    ) as pipeline:
+        push_plates(pipeline.add_camera("gate", **{**PLAIN, "host_triggers": ["trigger"]}), 5)
+        until(lambda: len(used) == 25)
+        assert len(made) == 3 == len(set(used)) and all(connection() for connection in made)
+    until(lambda: not any(connection() for connection in made), "the end of what the threads kept")
+
+
 def test_a_sink_that_raises_is_reported_once_and_holds_up_nobody(
     provider: guarita.LocalProvider, unraisable: list[Any]
 ) -> None:
@@ -237,7 +271,7 @@ def test_a_sink_that_raises_is_reported_once_and_holds_up_nobody(
         raise guarita.DataCorrupt("not now", advice="RetryLater")
 
     sinks = {"broken": broken, "leaves": leaves, "late": late, "busy": busy, "log": lambda event: told.append(event.id)}
-    retry = {"retry": {"base_s": 0.001, "cap_s": 0.002, "attempts": 4}}
+    retry: guarita.types.OutletConfig = {"retry": {"base_s": 0.001, "cap_s": 0.002, "attempts": 4}}
     with guarita.Pipeline(provider, sinks=sinks, outlets={"late": retry, "busy": retry}) as pipeline:
         push_plates(pipeline.add_camera("gate", **PLAIN), 1)
         for name, key, count in (
@@ -356,6 +390,7 @@ def test_webhook(provider: guarita.LocalProvider) -> None:
         server.shutdown()
         thread.join(PATIENCE)
         server.server_close()
-    for url, config in (("ftp://x", {}), ("https://x", {"secret": "short"}), ("https://x", {"timeout_s": 0})):
+    wrong: list[tuple[str, Any]] = [("ftp://x", {}), ("https://x", {"secret": "short"}), ("https://x", {"timeout_s": 0})]
+    for url, config in wrong:
         with pytest.raises(guarita.InvalidConfig):
-            guarita.WebhookSink(url, **config)  # type: ignore[arg-type]
+            guarita.WebhookSink(url, **config)

@@ -63,6 +63,19 @@ push_plates(camera, 500, begin=100.0)
     assert ("Traceback" in done.stderr) == (code == 1), done.stderr
 
 
+def test_what_waits_is_delivered_at_the_end(fixtures: Path, tmp_path: Path) -> None:
+    told = tmp_path / "told.txt"
+    script = f"""
+def tell(event):
+    time.sleep(0.002)
+    with open({str(told)!r}, "a") as file: file.write(f"{{event.pts}}\\n")
+pipeline = guarita.Pipeline(provider, sinks={{"own": tell}})
+push_plates(pipeline.add_camera("gate", **PLAIN), 50)
+"""
+    run(script, fixtures)
+    assert told.read_text().splitlines() == [str(float(k)) for k in range(50)]
+
+
 @pytest.mark.parametrize(
     "hang",
     [

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import textwrap
@@ -34,22 +35,19 @@ def environment(fixtures: pathlib.Path) -> dict[str, str]:
 def run(program: str, environment: dict[str, str], folder: pathlib.Path) -> list[dict[str, Any]]:
     """Runs a program that prints reports, one a line; it must end by itself, and well."""
     path = folder / "program.py"
-    # Where it hangs, the stacks are printed.
-    watch = f"""
-        import faulthandler, os
-        arm = lambda: faulthandler.dump_traceback_later({PATIENCE - 10}, exit=True)
-        arm()
-        # Its thread does not come along either, and a child would wait for it.
-        os.register_at_fork(before=faulthandler.cancel_dump_traceback_later, after_in_parent=arm, after_in_child=arm)
-    """
-    path.write_text(textwrap.dedent(watch) + textwrap.dedent(program))
+    path.write_text("import faulthandler\nfaulthandler.enable()\n" + textwrap.dedent(program))
     out = folder / "out.txt"
+    # Not through pipes: a child that hangs would keep them open.
     with out.open("w") as file:
-        # Not through pipes: a child that hangs would keep them open.
-        done = subprocess.run(
-            [sys.executable, path], env=environment, cwd=folder, stdout=file, stderr=file, timeout=PATIENCE
+        started = subprocess.Popen(
+            [sys.executable, path], env=environment, cwd=folder, stdout=file, stderr=file, start_new_session=True
         )
-    assert done.returncode == 0, out.read_text()
+    try:
+        code = started.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        os.killpg(started.pid, signal.SIGABRT)  # the stacks are printed
+        code = started.wait(PATIENCE)
+    assert code == 0, out.read_text()
     return [json.loads(line) for line in out.read_text().splitlines() if line.startswith("{")]
 
 
@@ -217,7 +215,7 @@ def test_gunicorn_preload(environment: dict[str, str], tmp_path: pathlib.Path) -
         while not (listening := re.search(r"Listening at: (http://\S+)", log.read_text())):
             assert time.monotonic() < end and server.poll() is None, log.read_text()
             time.sleep(0.05)
-        processes = set()
+        processes: set[int] = set()
         while len(processes) < 2:
             assert time.monotonic() < end, f"only {processes} answer:\n{log.read_text()}"
             with urllib.request.urlopen(listening[1], timeout=PATIENCE) as response:

@@ -158,6 +158,16 @@ def test_threads_push_side_by_side(pipeline: guarita.Pipeline) -> None:
     assert sum(account.outcomes.values()) == 3200
 
 
+def test_threads_of_its_own(provider: guarita.LocalProvider) -> None:
+    for threads in (None, 0, 3, guarita.Threads(1)):
+        with guarita.Pipeline(provider, threads=threads) as pipeline:
+            push_plates(pipeline.add_camera("gate", **PLAIN), 1)
+        assert pipeline.stats().account.analysed == 2
+    for wrong in (-1, 257, "many"):
+        with pytest.raises(guarita.InvalidConfig):
+            guarita.Pipeline(provider, threads=wrong)  # type: ignore[arg-type]
+
+
 def test_a_camera_is_changed_paused_and_removed(pipeline: guarita.Pipeline) -> None:
     camera = pipeline.add_camera("gate", **PLAIN)
     assert camera.config["fps"] == 0
@@ -315,9 +325,10 @@ def test_wrong_input_has_a_typed_error_and_loses_nothing(pipeline: guarita.Pipel
     for args, kwargs in wrong:
         with pytest.raises(guarita.GuaritaError):
             camera.push(*args, **kwargs)
-    for kwargs in ({"seq": -1}, {"seq": 2**64}, {"seq": "1"}, {"quality": 3}):
+    others: list[dict[str, Any]] = [{"seq": -1}, {"seq": 2**64}, {"seq": "1"}, {"quality": 3}]
+    for kwargs in others:
         with pytest.raises((TypeError, OverflowError)):
-            camera.push(PLATE, **kwargs)  # type: ignore[arg-type]
+            camera.push(PLATE, **kwargs)
     assert pipeline.stats().account.pushed == 0
     # At the ends of time.
     for pts in (-1e300, 1e300, float("inf")):

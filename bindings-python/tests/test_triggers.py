@@ -13,7 +13,7 @@ import guarita
 from scene import PLAIN, push_plates, until
 
 PERSON = guarita.Detection((10, 10, 50, 90), "person", 0.83)
-WHEN = {"present": {"classes": ["person"]}}
+WHEN: guarita.types.Condition = {"present": {"classes": ["person"]}}
 SIZE = (640, 480)
 
 
@@ -42,7 +42,7 @@ def test_zones() -> None:
 
 
 def test_hours() -> None:
-    schedule = {"time_zone": "UTC", "windows": [{"days": ["mon"], "from": "08:00", "to": "09:00"}]}
+    schedule: guarita.types.Schedule = {"time_zone": "UTC", "windows": [{"days": ["mon"], "from": "08:00", "to": "09:00"}]}
     monday = datetime.datetime(2024, 1, 1, 8, 30, tzinfo=datetime.timezone.utc)
 
     def fires(**times: Any) -> bool:
@@ -55,7 +55,7 @@ def test_hours() -> None:
 
 
 def test_wrong_input() -> None:
-    for config in (
+    configs: list[dict[str, Any]] = [
         {"name": "x", "when": {"present": {"classes": ["person"], "zone": "door"}}},
         {"name": "", "when": WHEN},
         {"name": "x"},
@@ -65,18 +65,20 @@ def test_wrong_input() -> None:
         {"name": "x", "when": WHEN, "wait": 1},
         {"name": "x", "when": WHEN, "schedule": {"time_zone": "Mars/Olympus", "windows": []}},
         {"name": "x", "when": WHEN, "zones": [{"name": "door"}]},
-    ):
+    ]
+    for config in configs:
         with pytest.raises(guarita.InvalidConfig):
-            guarita.Trigger(**config)  # type: ignore[arg-type]
+            guarita.Trigger(**config)
     trigger = guarita.Trigger(name="x", when=WHEN)
-    for objects in ([PERSON], [(1, 2)], [(-1, PERSON)], [(1, PERSON, 3)], ["ab"]):
+    wrong: list[Any] = [[PERSON], [(1, 2)], [(-1, PERSON)], [(1, PERSON, 3)], ["ab"]]
+    for objects in wrong:
         with pytest.raises(guarita.InvalidArgument):
-            trigger.observe(objects, pts=0.0, size=SIZE)  # type: ignore[arg-type]
+            trigger.observe(objects, pts=0.0, size=SIZE)
     with pytest.raises(guarita.InvalidArgument):
         trigger.observe([], pts=float("nan"), size=SIZE)
-    for objects in (None, 7):
+    for nothing in (None, 7):
         with pytest.raises(TypeError):
-            trigger.observe(objects, pts=0.0, size=SIZE)  # type: ignore[arg-type]
+            trigger.observe(nothing, pts=0.0, size=SIZE)  # type: ignore[arg-type]
     # What was refused left nothing behind.
     assert trigger.observe([(1, PERSON)], pts=0.0, size=SIZE) is not None
 

@@ -140,6 +140,38 @@ fn progress_can_stop_it() {
 }
 
 #[test]
+fn it_can_be_stopped_in_the_middle_of_a_chunk() {
+    let Some(lab) = Lab::new("recording-interrupted") else { return };
+    let path = lab.video("a.avi", "64x48", 1000, "-c:v mpeg4");
+    // Of a run that is busy, and of one that waits for room.
+    for paused in [false, true] {
+        let pipeline = pipeline(Duration::from_millis(20));
+        if paused {
+            pipeline.pause();
+        }
+        let mut config = config(&lab);
+        (config.camera.fps, config.chunk_s) = (0.0, 3600.0);
+        let stop = AtomicBool::new(false);
+        let begun = Instant::now();
+        let summary = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while pipeline.stats().account.outcomes.get(ANALYSED) < 3 && begun.elapsed() < Duration::from_secs(1) {
+                    std::thread::yield_now();
+                }
+                stop.store(true, Ordering::Relaxed);
+            });
+            pipeline.run_file_until(&path, config, &stop, |_| panic!("no chunk is over"))
+        });
+        let summary = summary.unwrap();
+        assert!(matches!(summary.end, RunEnd::Stopped) && summary.chunks == 0, "{summary:?}");
+        assert!(summary.account.balances() && summary.account.in_flight == 0, "{summary:?}");
+        assert!(summary.account.pushed < 1000 && (summary.account.pushed == 0) == paused, "{summary:?}");
+        assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+        assert!(pipeline.camera("yard").is_err());
+    }
+}
+
+#[test]
 fn a_damaged_recording_is_gone_through_up_to_there() {
     let Some(lab) = Lab::new("recording-damaged") else { return };
     let whole = std::fs::read(lab.video("a.avi", "320x240", 500, "-c:v mpeg4 -g 10")).unwrap();

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 impl Lab {
@@ -577,9 +578,19 @@ mod processes {
         });
         let mut source = VideoSource::open(&pipe, SourceConfig { timeout_s: 3.0, ..config }).unwrap();
         let process = source.process_id().unwrap();
-        let error = source.by_ref().find_map(Result::err).unwrap();
+        // One who looks up in between waits no longer in all than one who does not.
+        let (mut pending, mut failed) = (0, None);
+        while failed.is_none() {
+            match source.poll_next(Duration::from_millis(100)) {
+                Poll::Pending => pending += 1,
+                Poll::Ready(next) => failed = next.unwrap().err(),
+            }
+        }
+        let error = failed.unwrap();
         assert_eq!(error.code(), ErrorCode::DeadlineExceeded, "{error}");
+        assert!((29..60).contains(&pending), "{pending}");
         assert!(source.next().is_none() && !runs(process));
+        assert!(source.poll_next(Duration::ZERO).is_ready());
         drop(more);
         writer.join().unwrap();
     }

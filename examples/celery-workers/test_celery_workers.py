@@ -152,6 +152,16 @@ class Workers:
             worker.wait(PATIENCE)
         self.running.clear()
 
+    def finish(self, broker: Broker) -> None:
+        """Ends when no worker and no queue has anything left. A worker that is stopped gives back what it has not begun."""
+        for _ in range(5):
+            self.wait("an empty queue", lambda: broker.waiting()["detection"] == 0)
+            self.stop()
+            if broker.waiting()["detection"] == 0:
+                return
+            self.start()
+        raise AssertionError("the queue does not stay empty")
+
     def ask(self, query: str) -> list[tuple[Any, ...]]:
         if not self.results.exists():
             return []
@@ -192,10 +202,12 @@ def workers(tmp_path: Path) -> Iterator[Workers]:
 
 
 def jpeg(*, width: int = 320, height: int = 240, square_at: int | None = None) -> bytes:
-    """A gray picture, with a bright square where one is wanted."""
-    picture = Image.effect_noise((width, height), 12).convert("RGB")
+    """A lawn, with something bright on it where that is wanted."""
+    noise = Image.effect_noise((width, height), 4)
+    # In colour: what makes a gray picture colourful is the end of a camera's night mode, and no motion.
+    picture = Image.merge("RGB", (noise.point(lambda level: level // 2), noise, noise.point(lambda level: level // 3)))
     if square_at is not None:
-        picture.paste((250, 240, 60), (square_at, 80, square_at + 60, 160))
+        picture.paste((240, 180, 60), (square_at, 80, square_at + 60, 160))
     out = io.BytesIO()
     picture.save(out, "JPEG", quality=85)
     return out.getvalue()
@@ -222,8 +234,7 @@ def test_killed_workers_lose_no_frame_and_store_none_twice(broker: Broker, worke
         assert workers.stored() < 200, "killed too late to show anything"
     workers.start(pool=2)
     workers.wait("the last frame", lambda: workers.stored() == 200)
-    workers.wait("an empty queue", lambda: broker.waiting()["detection"] == 0)
-    workers.stop()  # what a worker still had would be back in the queue now
+    workers.finish(broker)
     rows = workers.ask("SELECT event_id FROM frames")
     assert {row[0] for row in rows} == names and len(rows) == 200
     assert broker.waiting() == {"detection": 0, "ocr": 0, "dead": 0}
@@ -325,3 +336,41 @@ def test_throughput(broker: Broker, workers: Workers) -> None:
         lines.append(f"{count} worker{'s' * (count > 1)} {rate:.1f} frames/s")
     size = len(base64.b64encode(picture)) / 1024
     print(f"\ncelery-workers: {', '.join(lines)}; 640x480, {size:.0f} KiB in the message, {os.cpu_count()} processors")
+
+
+def test_the_edge_sends_what_moves_and_nothing_twice(broker: Broker, workers: Workers, tmp_path: Path) -> None:
+    """Ten seconds of a yard, in two of which something crosses it; all of it is sent a second time."""
+    folder = tmp_path / "yard"
+    folder.mkdir()
+    for number in range(100):
+        moving = 40 <= number < 60
+        (folder / f"{number:03}.jpg").write_bytes(jpeg(square_at=(number - 40) * 12 if moving else None))
+    command = [sys.executable, "-m", "visionqueue.edge", str(folder), "--camera", "yard", "--fps", "10"]
+    sent = []
+    for _ in range(2):
+        done = subprocess.run(
+            command, cwd=tmp_path, env=workers.environment(), capture_output=True, text=True, timeout=PATIENCE
+        )
+        assert done.returncode == 0, done.stderr
+        sent.append(int(done.stdout.split(" frames, ")[1].split()[0]))
+    print(f"\n{done.stdout.strip()}")
+    # The first frame, the one at which the gate has learned, and from the motion on until it has lingered.
+    assert sent[0] == sent[1] == broker.waiting()["detection"] / 2
+    assert 20 <= sent[0] <= 55
+    workers.start()
+    workers.wait("the last frame", lambda: workers.stored() == sent[0])
+    workers.finish(broker)
+    assert broker.waiting() == {"detection": 0, "ocr": 0, "dead": 0} and workers.stored() == sent[0]
+    moments = {round(row[0] * 10) for row in workers.ask("SELECT pts FROM frames")}
+    assert set(range(42, 60)) <= moments and not moments & set(range(21, 40))
+
+
+def test_the_edge_says_what_it_could_not_send(workers: Workers, tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(jpeg())
+    nobody = {"BROKER_URL": f"amqp://guest:guest@127.0.0.1:{free_ports(1)}//"}
+    command = [sys.executable, "-m", "visionqueue.edge", str(tmp_path), "--camera", "yard"]
+    done = subprocess.run(
+        command, env=workers.environment(**nobody), capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert done.returncode == 1 and "1 frames, 0 sent" in done.stdout and "1 lost" in done.stdout
+    assert "is lost" in done.stderr

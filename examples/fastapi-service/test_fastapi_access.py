@@ -138,6 +138,7 @@ def test_one_request_too_many(tmp_path: Path, model: Path, photos: list[bytes]) 
         assert 2 <= len(answers) - len(refused) < 8
         for answer in refused:
             assert (answer.status_code, answer.json()["code"]) == (429, "Overloaded")
+            assert "2 requests are being worked on" in answer.json()["message"]
             assert int(answer.headers["retry-after"]) >= 1
         assert ask(0).status_code == 200
 

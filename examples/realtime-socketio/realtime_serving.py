@@ -68,8 +68,8 @@ def run(log: Path, **settings: object) -> Iterator[Running]:
         process.wait()
 
 
-def picture(color: str | tuple[int, int, int], size: tuple[int, int] = (320, 240)) -> bytes:
-    """A JPEG of one color."""
+def picture(color: str | tuple[int, int, int], size: tuple[int, int] = (320, 240), kind: str = "JPEG") -> bytes:
+    """A picture of one color. As JPEG, colors that are close have the same bytes."""
     encoded = io.BytesIO()
-    Image.new("RGB", size, color).save(encoded, "JPEG")
+    Image.new("RGB", size, color).save(encoded, kind)
     return encoded.getvalue()

@@ -48,7 +48,8 @@ def test_five_clients_at_once_have_their_own_answers(serve: Serve) -> None:
     async def one(client: Any, number: int) -> None:
         # Half of the clients show something, the others nothing; in no color that was there before.
         for k in range(20):
-            answer = await look(client, picture((200 + 2 * k, number, 0) if number % 2 else (0, number, 200 + 2 * k)))
+            color = (200 + 2 * k, number, 0) if number % 2 else (0, number, 200 + 2 * k)
+            answer = await look(client, picture(color, kind="PNG"))
             assert [item["label"]["name"] for item in answer["items"]] == ["toothbrush"] * (number % 2)
             assert answer["frame"] == {"width": 320, "height": 240} and not answer["cached"]
             assert 0 < answer["processing_time"] < 30

@@ -20,10 +20,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct Admission(Option<guarita::Outcome>);
 
 impl Admission {
-    /// Nearly all of them are the same one.
-    fn taken_one(py: Python<'_>) -> PyResult<Py<Self>> {
+    /// Nearly all of them are one of these two: to make a new one takes as long as the rest of a push.
+    fn of(py: Python<'_>, outcome: Option<guarita::Outcome>) -> PyResult<Py<Self>> {
+        const SAMPLED_OUT: guarita::Outcome = guarita::Outcome::Skipped(guarita::SkipReason::SampledOut);
         static TAKEN: PyOnceLock<Py<Admission>> = PyOnceLock::new();
-        Ok(TAKEN.get_or_try_init(py, || Py::new(py, Self(None)))?.clone_ref(py))
+        static SKIPPED: PyOnceLock<Py<Admission>> = PyOnceLock::new();
+        let kept = match outcome {
+            None => &TAKEN,
+            Some(SAMPLED_OUT) => &SKIPPED,
+            Some(_) => return Py::new(py, Self(outcome)),
+        };
+        Ok(kept.get_or_try_init(py, || Py::new(py, Self(outcome)))?.clone_ref(py))
     }
 }
 
@@ -149,14 +156,14 @@ impl Camera {
                 None => frame(image, format, share, &options(None, false, false)?)?.with_meta(meta(None)).into(),
             }
         };
-        // The core holds its lock for microseconds, and lets go of the interpreter's before it would need it: only a clock of
-        // the host's is read under it. To release the interpreter lock takes longer than a push does, and, where another
-        // thread computes, as long as its turn.
+        // With the interpreter lock held: the core's own lock is held for microseconds, and nobody who holds it waits for the
+        // interpreter's, except where it reads a clock of the host's. To release it would cost two to four times the push
+        // where other threads compute.
         let push = || Ok(camera.push(input));
         let admission = if time::has_host_clock() { detached(py, push)? } else { attached(push)? };
         match admission {
-            guarita::Admission::Taken => Admission::taken_one(py),
-            guarita::Admission::Ended(outcome) => Py::new(py, Admission(Some(outcome))),
+            guarita::Admission::Taken => Admission::of(py, None),
+            guarita::Admission::Ended(outcome) => Admission::of(py, Some(outcome)),
             guarita::Admission::Refused(error) => Err(raised(&error)),
         }
     }

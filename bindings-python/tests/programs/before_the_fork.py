@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 from collections.abc import Callable
@@ -13,6 +14,7 @@ import numpy as np
 import guarita
 
 MODEL = os.environ["MODEL"]
+COUNT = itertools.count()
 PICTURE = np.full((120, 160, 3), 90, np.uint8)
 
 detector = guarita.Detector(MODEL, confidence=0.01)
@@ -20,6 +22,17 @@ detector.detect(PICTURE)
 threads = guarita.Threads(2)
 local = guarita.LocalProvider(guarita.Detector(MODEL, confidence=0.01), threads=threads)
 local.detect(PICTURE)
+function = guarita.CallbackProvider(lambda request: [guarita.Detections(size=(160, 120)) for _ in request.frames])
+function.detect(PICTURE)
+hybrid = guarita.HybridProvider(guarita.LocalProvider(detector), function)
+hybrid.detect(PICTURE)
+received: list[guarita.Event] = []
+pipeline = guarita.Pipeline(guarita.LocalProvider(detector), sinks={"list": received.append})
+camera = pipeline.add_camera("yard", motion_gate=False)
+camera.push(PICTURE, pts=0.0)
+stream = pipeline.events()
+gate = guarita.MotionGate()
+gate.observe(PICTURE, pts=0.0)
 
 
 def detect_async() -> Any:
@@ -35,12 +48,21 @@ ANYWHERE: dict[str, Callable[[], Any]] = {
     "detect_batch": lambda: detector.detect_batch([PICTURE, PICTURE]),
     "detect_async": detect_async,
     "report": lambda: detector.report,
+    "motion gate": lambda: gate.observe(PICTURE, pts=1.0),
+    "new pipeline": lambda: guarita.Pipeline(guarita.LocalProvider(detector)).close(),
     "new provider": lambda: guarita.LocalProvider(detector).detect(PICTURE, timeout=30),
 }
 #: What has threads, and they stay behind.
 AT_HOME: dict[str, Callable[[], Any]] = {
     "local": lambda: local.detect(PICTURE, timeout=30),
     "local health": local.health,
+    "function": lambda: function.detect(PICTURE, timeout=30),
+    "hybrid": lambda: hybrid.detect(PICTURE, timeout=30),
+    "pipeline": pipeline.stats,
+    "pipeline camera": lambda: camera.push(PICTURE),
+    "pipeline new camera": lambda: pipeline.add_camera(f"camera{os.getpid()}-{next(COUNT)}"),
+    "pipeline events": pipeline.events,
+    "pipeline checkpoint": pipeline.checkpoint,
     "threads": lambda: guarita.LocalProvider(guarita.Detector(MODEL), threads=threads).detect(PICTURE, timeout=30),
 }
 

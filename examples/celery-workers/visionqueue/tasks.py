@@ -1,5 +1,7 @@
 """The workers' side: `celery -A visionqueue.tasks worker -Q detection` and `-Q ocr`."""
 
+from __future__ import annotations
+
 import base64
 import functools
 import io
@@ -49,11 +51,11 @@ def guarded(work: Callable[..., None]) -> Callable[..., None]:
     """Whatever goes wrong in a task, its frame is tried again later or ends in the dead letters."""
 
     @functools.wraps(work)
-    def run(task: Task, **message: Any) -> None:
+    def run(task: Task[Any, Any], **message: Any) -> None:
         try:
-            if task.request.delivery_info.get("redelivered"):
+            if (task.request.delivery_info or {}).get("redelivered"):
                 # It was begun before, and the worker died. Often that was not the frame's fault.
-                count = store().count_redelivery(task.request.id)
+                count = store().count_redelivery(str(task.request.id))
                 if count > settings.MAX_REDELIVERIES:
                     raise Reject(f"workers died over it {count} times", requeue=False)
             work(task, **message)
@@ -65,7 +67,7 @@ def guarded(work: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def settle(task: Task, error: Exception) -> NoReturn:
+def settle(task: Task[Any, Any], error: Exception) -> NoReturn:
     """Ends a try that failed. The error itself does not leave the task: Celery's worker ends on any `MemoryError`, and so
     on guarita's `ResourceExhausted`."""
     later = isinstance(error, sqlite3.OperationalError)
@@ -85,7 +87,7 @@ def settle(task: Task, error: Exception) -> NoReturn:
 
 @app.task(name="visionqueue.detect", bind=True)
 @guarded
-def detect(task: Task, *, event_id: str, camera: str, pts: float, jpeg: str) -> None:
+def detect(task: Task[Any, Any], *, event_id: str, camera: str, pts: float, jpeg: str) -> None:
     """Looks at a frame, stores what is there, and sends what is to be read on to the queue `ocr`."""
     picture = base64.b64decode(jpeg, validate=True)
     found = detector().detect(picture)
@@ -94,13 +96,13 @@ def detect(task: Task, *, event_id: str, camera: str, pts: float, jpeg: str) -> 
     for number, detection in enumerate(found):
         if detection.label in settings.OCR_LABELS:
             crop = base64.b64encode(cut(picture, detection.bbox.xyxy)).decode()
-            priority = task.request.delivery_info.get("priority") or 0
+            priority = (task.request.delivery_info or {}).get("priority") or 0
             send("ocr", priority=priority, event_id=event_id, number=number, label=detection.label, jpeg=crop)
 
 
 @app.task(name="visionqueue.ocr", bind=True)
 @guarded
-def ocr(_task: Task, *, event_id: str, number: int, label: str, jpeg: str) -> None:
+def ocr(_task: Task[Any, Any], *, event_id: str, number: int, label: str, jpeg: str) -> None:
     """Reads what is written on a detection, and stores the lines."""
     reader = readers.reader()
     if reader is None:

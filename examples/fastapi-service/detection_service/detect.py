@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 
+import guarita
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 from PIL import Image
@@ -106,4 +107,9 @@ def _look_through(engine: Engine, upload: UploadFile, fps: float, least: float) 
         path = Path(folder, "video")
         with path.open("wb") as file:
             shutil.copyfileobj(upload.file, file, 1024 * 1024)
-        return engine.look_through(path, fps, least)
+        try:
+            return engine.look_through(path, fps, least)
+        except guarita.GuaritaError as error:
+            # Where it lay is no business of the client's.
+            words = str(error).replace(str(path), "the video")
+            raise type(error)(words, advice=error.advice, context=error.context) from error

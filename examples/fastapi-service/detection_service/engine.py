@@ -38,8 +38,8 @@ class Engine:
             frame, min_confidence=min_confidence, timeout=self._settings.request_timeout_s, camera=camera or ""
         )
         if watched:
-            # Never waits; the pipeline has its own opinion on which frames are worth a look.
-            watched.push(frame)
+            # Never waits. The time is said here, since frames of one camera have to come in the order of their times.
+            watched.push(frame, pts=time.monotonic())
         return Look(frame, response.detections[0], time.monotonic() - begin)
 
     def look_through(self, path: Path, fps: float, min_confidence: float) -> dict[str, Any]:

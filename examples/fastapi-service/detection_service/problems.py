@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,8 @@ def problem(error: Exception) -> Problem:
         wait = error.context.get("retry_after_s") or 1
         headers = retry_after(wait) if status in (429, 503) else {}
         if status < 500:
-            return Problem(status, error.code, str(error), error.advice, headers)
+            # What follows the first line are the words of libraries below.
+            return Problem(status, error.code, str(error).partition("\n")[0], error.advice, headers)
         log.error("%s: %s", error.code, error, exc_info=error)
         return Problem(status, error.code, "the service cannot do this at present", error.advice, headers)
     if isinstance(error, RequestValidationError):
@@ -70,6 +72,8 @@ def problem(error: Exception) -> Problem:
     if isinstance(error, HTTPException):
         code = {401: "PermissionDenied", 403: "PermissionDenied", 404: "NotFound"}.get(error.status_code, "InvalidArgument")
         return Problem(error.status_code, code, str(error.detail), headers=dict(error.headers or {}))
+    if isinstance(error, ClientDisconnect):
+        return Problem(400, "Cancelled", "the client left before its request was whole", "Never")
     return Problem(500, "Internal", "a fault of the service, which is in its log", "Never")
 
 
@@ -84,5 +88,5 @@ def install(app: FastAPI) -> None:
     async def answer(_: Request, error: Exception) -> JSONResponse:
         return problem(error).response()
 
-    for kind in (Problem, guarita.GuaritaError, RequestValidationError, HTTPException, Exception):
+    for kind in (Problem, guarita.GuaritaError, RequestValidationError, HTTPException, ClientDisconnect, Exception):
         app.add_exception_handler(kind, answer)

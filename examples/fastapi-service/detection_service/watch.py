@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response, WebSocket
+from fastapi import APIRouter, Depends, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.responses import JSONResponse
+from starlette.websockets import WebSocketState
 
 from .access import Client
 from .problems import Problem
@@ -69,19 +71,23 @@ async def events(websocket: WebSocket, state: Annotated[State, Depends(state)]) 
             task.cancel()
         await asyncio.gather(*pending, return_exceptions=True)
     for task in done:
-        task.result()
-    if not done:
-        await websocket.close(1008, "the token has expired")
+        # Sending notices it, too, when the reader leaves.
+        with contextlib.suppress(WebSocketDisconnect):
+            task.result()
+    if websocket.client_state is WebSocketState.CONNECTED and websocket.application_state is WebSocketState.CONNECTED:
+        await websocket.close(1001 if done else 1008, "the service ends" if done else "the token has expired")
 
 
 async def _send(websocket: WebSocket, state: State) -> None:
     lost = 0
     with state.engine.pipeline.events(state.settings.events_waiting) as stream:
         async for event in stream:
-            if stream.dropped > lost:
-                await websocket.send_json({"lost": stream.dropped - lost})
-                state.metrics.lost.inc(stream.dropped - lost)
-                lost = stream.dropped
+            # Read once: it goes on rising while the reader is told.
+            dropped = stream.dropped
+            if dropped > lost:
+                state.metrics.lost.inc(dropped - lost)
+                await websocket.send_json({"lost": dropped - lost})
+                lost = dropped
             # Waits while the reader does not read; meanwhile the stream drops its oldest.
             await websocket.send_json({"event": event.to_dict()})
 

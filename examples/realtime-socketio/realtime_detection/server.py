@@ -65,10 +65,13 @@ class Server:
         await asyncio.to_thread(self._close)
 
     def _open(self) -> None:
-        rate = {"per_second": self.settings.frames_per_second, "burst": self.settings.burst}
         self._detector = guarita.Detector(self.settings.model, confidence=self.settings.min_confidence)
         self._provider = guarita.LocalProvider(self._detector)
-        self._pipeline = guarita.Pipeline(self._provider, on_result=self._result, rate_limit=rate)
+        self._pipeline = guarita.Pipeline(
+            self._provider,
+            on_result=self._result,
+            rate_limit={"per_second": self.settings.frames_per_second, "burst": self.settings.burst},
+        )
 
     def _close(self) -> None:
         self._pipeline.shutdown(timeout=5)

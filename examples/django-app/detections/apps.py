@@ -1,0 +1,7 @@
+"""The app that keeps what cameras saw."""
+
+from django.apps import AppConfig
+
+
+class DetectionsConfig(AppConfig):
+    name = "detections"
