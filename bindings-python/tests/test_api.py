@@ -23,7 +23,7 @@ OWN = {"__version__", "types"}
 def public(kind: type) -> set[str]:
     """The members that a class has of its own. What a language does in its own way is not looked at: lengths, loops,
     `with`, equality, text, pickling."""
-    names = {*vars(kind), *vars(kind).get("__annotations__", {})}
+    names = {*vars(kind), *inspect.get_annotations(kind)}
     return {name for name in names if not name.startswith("_")}
 
 
@@ -49,7 +49,7 @@ def test_members(noun: str) -> None:
     assert plain - public(kind) == set(), "missing"
     assert public(kind) - plain == set(), "more than api.json has"
     for name, how in wanted.items():
-        assert name in vars(kind) or name in vars(kind)["__annotations__"], name
+        assert name in vars(kind) or name in inspect.get_annotations(kind), name
         if how == "method":
             assert callable(getattr(kind, name)), f"{name} is no method"
         elif how == "property" and not name.startswith("_"):
@@ -67,6 +67,10 @@ def test_codes(code: dict[str, Any]) -> None:
 def test_functions() -> None:
     for function in API["functions"]:
         assert isinstance(getattr(guarita, function["python"]), (types.FunctionType, types.BuiltinFunctionType))
+
+
+def test_a_manual_clock_is_a_clock() -> None:
+    assert isinstance(guarita.ManualClock(), guarita.Clock) and not isinstance(object(), guarita.Clock)
 
 
 def test_everything_is_documented() -> None:
