@@ -17,7 +17,8 @@ use pyo3::types::{PyByteArray, PyBytes, PyDict, PyMemoryView, PyString, PyTuple}
 ///     format: What the channels are. Default `gray8`, `rgb8` or `rgba8` by their number; OpenCV gives `bgr8`. With `nv12`
 ///         and `i420` the array is (height * 3 / 2, width).
 ///     camera, pts, seq: The camera's name, the presentation time (seconds, a timedelta, or a datetime whose seconds since
-///         1970 are taken) and the frame's number.
+///         1970 are taken) and the frame's number. A frame without `pts` shows 0, and is taken for one of now where it is pushed
+///         or observed.
 ///     share: Promises that nobody writes to the array while the frame lives, so that it is not copied. Read-only arrays
 ///         whose memory nobody can write to are never copied.
 ///     limits: What encoded bytes may claim before they are refused; see `DecodeLimits`.
@@ -30,7 +31,25 @@ use pyo3::types::{PyByteArray, PyBytes, PyDict, PyMemoryView, PyString, PyTuple}
 ///     Unsupported: Bytes that are neither JPEG nor PNG.
 ///     ResourceExhausted: More than the limits allow.
 #[pyclass(frozen, module = "guarita")]
-pub(crate) struct Frame(pub(crate) guarita::Frame);
+pub(crate) struct Frame {
+    pub(crate) core: guarita::Frame,
+    /// Whether its time was said by somebody.
+    timed: bool,
+}
+
+impl From<guarita::Frame> for Frame {
+    /// A frame of the core's, which has its time.
+    fn from(core: guarita::Frame) -> Self {
+        Self { core, timed: true }
+    }
+}
+
+impl Frame {
+    /// When it was taken; none where nobody said so.
+    pub(crate) fn time(&self) -> Option<Timestamp> {
+        self.timed.then(|| self.core.meta().pts)
+    }
+}
 
 #[pymethods]
 impl Frame {
@@ -49,9 +68,9 @@ impl Frame {
         keep_encoded: bool,
     ) -> PyResult<Self> {
         let options = options(limits, apply_orientation, keep_encoded)?;
-        let pts = pts.map_or(Ok(Timestamp::default()), time::pts)?;
-        let frame = frame(image, format, share, &options)?;
-        Ok(Self(frame.with_meta(FrameMeta { camera: CameraId::new(camera), pts, seq })))
+        let pts = pts.map(time::pts).transpose()?;
+        let meta = FrameMeta { camera: CameraId::new(camera), pts: pts.unwrap_or_default(), seq };
+        Ok(Self { core: frame(image, format, share, &options)?.with_meta(meta), timed: pts.is_some() })
     }
 
     /// Reads and decodes a JPEG or PNG file.
@@ -69,7 +88,8 @@ impl Frame {
         keep_encoded: bool,
     ) -> PyResult<Self> {
         let options = options(limits, apply_orientation, keep_encoded)?;
-        detached(py, || guarita::Frame::open(path, &options)).map(Self)
+        let core = detached(py, || guarita::Frame::open(path, &options))?;
+        Ok(Self { core, timed: false })
     }
 
     /// Decodes a JPEG or PNG to gray at the smallest of 1/8, 1/4, 1/2 and its full size that is at least `min_width` pixels
@@ -82,43 +102,44 @@ impl Frame {
             return Err(raise(ErrorCode::InvalidArgument, "decode_reduced takes the bytes of a JPEG or PNG"));
         };
         let bytes = bytes.as_ref();
-        detached(encoded.py(), || guarita::Frame::decode_reduced(bytes, &options, min_width)).map(Self)
+        let core = detached(encoded.py(), || guarita::Frame::decode_reduced(bytes, &options, min_width))?;
+        Ok(Self { core, timed: false })
     }
 
     /// Width and height in pixels.
     #[getter]
     fn size(&self) -> (u32, u32) {
-        (self.0.size().width, self.0.size().height)
+        (self.core.size().width, self.core.size().height)
     }
 
     /// How a pixel is stored, such as `rgb8`.
     #[getter]
     fn format(&self) -> String {
-        self.0.format().to_string().to_lowercase()
+        self.core.format().to_string().to_lowercase()
     }
 
     /// The camera's name.
     #[getter]
     fn camera(&self) -> &str {
-        self.0.meta().camera.as_str()
+        self.core.meta().camera.as_str()
     }
 
     /// The presentation time in seconds.
     #[getter]
     fn pts(&self) -> f64 {
-        time::float(self.0.meta().pts)
+        time::float(self.core.meta().pts)
     }
 
     /// The frame's number.
     #[getter]
     fn seq(&self) -> u64 {
-        self.0.meta().seq
+        self.core.meta().seq
     }
 
     /// The JPEG or PNG bytes, where `keep_encoded` was set and they hold the same picture; else None.
     #[getter]
     fn encoded<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
-        self.0.encoded().map(|bytes| PyBytes::new(py, bytes))
+        self.core.encoded().map(|bytes| PyBytes::new(py, bytes))
     }
 
     /// The pixels as a read-only array that shares the frame's memory: (height, width) or (height, width, channels), and
@@ -130,7 +151,7 @@ impl Frame {
     /// How NumPy reads the pixels.
     #[getter]
     fn __array_interface__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let layout = self.0.layout();
+        let layout = self.core.layout();
         let (width, height) = (layout.size().width as usize, layout.size().height as usize);
         let Plane { offset, stride } = layout.planes().first().copied().unwrap_or_default();
         let (shape, strides) = match layout.format() {
@@ -155,7 +176,7 @@ impl Frame {
         interface.set_item("typestr", "|u1")?;
         interface.set_item("shape", PyTuple::new(py, shape)?)?;
         interface.set_item("strides", PyTuple::new(py, strides)?)?;
-        interface.set_item("data", (self.0.data().as_ptr() as usize + offset, true))?;
+        interface.set_item("data", (self.core.data().as_ptr() as usize + offset, true))?;
         Ok(interface)
     }
 
@@ -203,7 +224,7 @@ pub(crate) fn frame(
     options: &DecodeOptions,
 ) -> PyResult<guarita::Frame> {
     if let Ok(ours) = image.cast::<Frame>() {
-        return Ok(ours.get().0.clone());
+        return Ok(ours.get().core.clone());
     }
     if let Ok(array) = image.cast::<PyUntypedArray>() {
         return from_array(array, format, share);

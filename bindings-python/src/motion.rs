@@ -177,8 +177,8 @@ impl MotionGate {
     ///
     /// Args:
     ///     image: An array, encoded bytes, a PIL image or a `Frame`; see `Frame`.
-    ///     pts: When it was taken: seconds, a timedelta or a datetime. None is a `Frame`'s own time, and for everything else
-    ///         now, on the machine's monotonic clock.
+    ///     pts: When it was taken: seconds, a timedelta or a datetime. None is the time that a `Frame` was made with, and
+    ///         otherwise now, on the machine's monotonic clock.
     ///     format, share: As for `Frame`.
     ///
     /// Raises:
@@ -196,8 +196,7 @@ impl MotionGate {
         let shown = frame(image, format, share, &options(None, false, false)?)?;
         let pts = match pts {
             Some(pts) => time::pts(pts)?,
-            None if image.cast::<Frame>().is_ok() => shown.meta().pts,
-            None => SystemClock.now(),
+            None => image.cast::<Frame>().ok().and_then(|ours| ours.get().time()).unwrap_or_else(|| SystemClock.now()),
         };
         let shown = shown.with_meta(FrameMeta { pts, ..FrameMeta::default() });
         self.gate.with(image.py(), GATE, move |gate| gate.observe(&shown)).map(Motion)

@@ -148,7 +148,7 @@ impl VideoSource {
         let source = self.get()?;
         loop {
             match detached(py, || Self::look(source))? {
-                Look::Frame(frame) => return Ok(Some(Frame(frame))),
+                Look::Frame(frame) => return Ok(Some(frame.into())),
                 Look::End => return Ok(None),
                 Look::Nothing => py.check_signals()?,
             }

@@ -138,17 +138,19 @@ impl Camera {
     ) -> PyResult<Py<Admission>> {
         let camera = self.get()?;
         let pts = pts.map(time::pts).transpose()?;
-        let meta = |own: Option<&FrameMeta>| {
+        // A frame that was made with a time brings its number too.
+        let meta = |own: Option<(Timestamp, u64)>| {
             let (pts, seq) = match (pts, own) {
-                (None, Some(own)) => (own.pts, seq.unwrap_or(own.seq)),
+                (None, Some((pts, number))) => (pts, seq.unwrap_or(number)),
                 (None, None) => (self.provider.peek().clock().now(), self.number(seq)),
                 (Some(pts), _) => (pts, self.number(seq)),
             };
             FrameMeta { camera: camera.id().clone(), pts, seq }
         };
         let input: Input = if let Ok(ours) = image.cast::<Frame>() {
-            let frame = &ours.get().0;
-            frame.clone().with_meta(meta(Some(frame.meta()))).into()
+            let ours = ours.get();
+            let own = ours.time().map(|pts| (pts, ours.core.meta().seq));
+            ours.core.clone().with_meta(meta(own)).into()
         } else {
             let is_array = image.cast::<PyUntypedArray>().is_ok();
             match if is_array { None } else { Encoded::of(image)? } {

@@ -111,6 +111,6 @@ impl std::fmt::Debug for HostRedact {
 
 impl Redact for HostRedact {
     fn regions(&self, frame: &guarita::Frame) -> guarita::Result<Vec<RedactRegion>> {
-        host::ask("redact", |py| regions(self.0.call1(py, (Frame(frame.clone()),))?.bind(py)))
+        host::ask("redact", |py| regions(self.0.call1(py, (Frame::from(frame.clone()),))?.bind(py)))
     }
 }

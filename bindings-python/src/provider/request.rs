@@ -13,7 +13,7 @@ impl Request {
     /// The pictures.
     #[getter]
     fn frames(&self) -> Vec<Frame> {
-        self.0.frames.iter().cloned().map(Frame).collect()
+        self.0.frames.iter().cloned().map(Frame::from).collect()
     }
 
     /// The part of each picture to look at, in pixels; empty for whole pictures.
