@@ -4,7 +4,7 @@ use crate::config::{from_kwargs, to_py};
 use crate::detection::Detections;
 use crate::error::{detached, raise};
 use crate::fork::Native;
-use crate::frame::{frame, options};
+use crate::frame::{Picture, frame, options};
 use crate::model::ModelSpec;
 use crate::provider;
 use crate::wait::{interruptible, is_main_thread};
@@ -202,7 +202,7 @@ impl Detector {
     ///     As `detect`; an error in one picture is an error of all.
     #[pyo3(signature = (images, *, format=None, share=false))]
     fn detect_batch(&self, images: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> PyResult<Vec<Detections>> {
-        let frames = provider::all(images, format, share)?;
+        let frames = provider::decoded(images.py(), provider::all(images, format, share)?, "")?;
         if frames.is_empty() {
             return self.open(images.py()).map(|_| Vec::new());
         }
@@ -222,9 +222,9 @@ impl Detector {
         share: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = image.py();
-        let frame = frame(image, format, share, &options(None, false, false)?)?;
+        let picture = Picture::of(image, format, share)?;
         let provider = self.open(py)?.background(py)?;
-        provider::submit(py, &provider, provider::plain(vec![frame]), |py, mut response| {
+        provider::submit(py, &provider, provider::plain(Vec::new()), vec![picture], "", |py, mut response| {
             let found = response.detections.pop();
             let found = found.ok_or_else(|| raise(ErrorCode::Internal, "one picture gave no result"))?;
             Ok(Bound::new(py, Detections::from(found))?.into_any().unbind())

@@ -216,6 +216,46 @@ pub(crate) fn pixel_format(name: &str) -> PyResult<PixelFormat> {
     })
 }
 
+/// A picture that may have to be decoded first.
+pub(crate) enum Picture {
+    /// Pixels.
+    Frame(guarita::Frame),
+    /// A JPEG or PNG.
+    Encoded(Encoded),
+}
+
+impl Picture {
+    /// A picture of any kind.
+    pub(crate) fn of(image: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> PyResult<Self> {
+        if let Ok(ours) = image.cast::<Frame>() {
+            return Ok(Self::Frame(ours.get().core.clone()));
+        }
+        if let Ok(array) = image.cast::<PyUntypedArray>() {
+            return from_array(array, format, share).map(Self::Frame);
+        }
+        match Encoded::of(image)? {
+            Some(bytes) => Ok(Self::Encoded(bytes)),
+            None => by_interface(image, format, share).map(Self::Frame),
+        }
+    }
+
+    /// Whether it takes time to have its pixels.
+    pub(crate) fn is_encoded(&self) -> bool {
+        matches!(self, Self::Encoded(_))
+    }
+
+    /// The pixels.
+    ///
+    /// # Errors
+    /// As [`guarita::Frame::decode`].
+    pub(crate) fn decoded(self, options: &DecodeOptions) -> guarita::Result<guarita::Frame> {
+        match self {
+            Self::Frame(frame) => Ok(frame),
+            Self::Encoded(bytes) => guarita::Frame::decode(bytes.as_ref(), options),
+        }
+    }
+}
+
 /// A picture of any kind as a frame.
 pub(crate) fn frame(
     image: &Bound<'_, PyAny>,
@@ -223,16 +263,14 @@ pub(crate) fn frame(
     share: bool,
     options: &DecodeOptions,
 ) -> PyResult<guarita::Frame> {
-    if let Ok(ours) = image.cast::<Frame>() {
-        return Ok(ours.get().core.clone());
+    match Picture::of(image, format, share)? {
+        Picture::Frame(frame) => Ok(frame),
+        encoded => detached(image.py(), || encoded.decoded(options)),
     }
-    if let Ok(array) = image.cast::<PyUntypedArray>() {
-        return from_array(array, format, share);
-    }
-    if let Some(encoded) = Encoded::of(image)? {
-        let bytes = encoded.as_ref();
-        return detached(image.py(), || guarita::Frame::decode(bytes, options));
-    }
+}
+
+/// A PIL image, or what else NumPy can read.
+fn by_interface(image: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> PyResult<guarita::Frame> {
     let has_interface = image.hasattr("__array_interface__")? || image.hasattr("__array__")?;
     if image.is_instance_of::<PyString>() || !has_interface {
         return Err(raise(

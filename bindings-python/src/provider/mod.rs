@@ -16,14 +16,15 @@ pub(crate) use rekognition::RekognitionProvider;
 pub(crate) use request::Request;
 pub(crate) use response::Response;
 
+use crate::background;
 use crate::config::named;
 use crate::error::{OrRaise, detached, raise};
 use crate::fork::Native;
-use crate::frame::{frame, options};
+use crate::frame::Picture;
 use crate::future::Promise;
 use crate::geometry::bounding_box;
 use crate::{time, wait};
-use guarita::{CameraId, ErrorCode, FrameMeta, Reply};
+use guarita::{CameraId, DecodeOptions, ErrorCode, FrameMeta, Reply};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
@@ -131,9 +132,9 @@ impl Provider {
     ) -> PyResult<Response> {
         let held = self.hold()?;
         let provider = held.get("provider")?;
-        let asked =
-            Asked { want, regions, min_confidence, timeout, priority, idempotency_key, camera, tenant, format, share };
-        let request = asked.request(py, &**provider, images)?;
+        let asked = Asked { want, regions, min_confidence, timeout, priority, idempotency_key, tenant };
+        let mut request = asked.request(py, &**provider)?;
+        request.frames = decoded(py, pictures(images, format, share)?, camera)?;
         detect(py, provider, request).map(Response)
     }
 
@@ -161,10 +162,12 @@ impl Provider {
     ) -> PyResult<Bound<'py, PyAny>> {
         let held = self.hold()?;
         let provider = held.get("provider")?;
-        let asked =
-            Asked { want, regions, min_confidence, timeout, priority, idempotency_key, camera, tenant, format, share };
-        let request = asked.request(py, &**provider, images)?;
-        submit(py, provider, request, |py, response| Ok(Bound::new(py, Response(response))?.into_any().unbind()))
+        let asked = Asked { want, regions, min_confidence, timeout, priority, idempotency_key, tenant };
+        let pictures = pictures(images, format, share)?;
+        let request = asked.request(py, &**provider)?;
+        submit(py, provider, request, pictures, camera, |py, response| {
+            Ok(Bound::new(py, Response(response))?.into_any().unbind())
+        })
     }
 
     /// Whether it was closed.
@@ -202,28 +205,13 @@ struct Asked<'a, 'py> {
     timeout: Option<&'a Bound<'py, PyAny>>,
     priority: &'a str,
     idempotency_key: Option<&'a str>,
-    camera: &'a str,
     tenant: &'a str,
-    format: Option<&'a str>,
-    share: bool,
 }
 
 impl Asked<'_, '_> {
-    fn request(
-        &self,
-        py: Python<'_>,
-        provider: &dyn guarita::Provider,
-        images: &Bound<'_, PyAny>,
-    ) -> PyResult<guarita::Request> {
-        let meta = |frame: guarita::Frame| {
-            if self.camera.is_empty() {
-                return frame;
-            }
-            let meta = FrameMeta { camera: CameraId::new(self.camera), ..frame.meta().clone() };
-            frame.with_meta(meta)
-        };
-        let frames = frames(images, self.format, self.share)?.into_iter().map(meta).collect::<Vec<_>>();
-        let mut request = guarita::Request::new(frames)
+    /// The request, without its frames.
+    fn request(&self, py: Python<'_>, provider: &dyn guarita::Provider) -> PyResult<guarita::Request> {
+        let mut request = guarita::Request::new([])
             .with_want(named("want", self.want)?)
             .with_priority(named("priority", self.priority)?)
             .with_min_confidence(self.min_confidence)
@@ -244,21 +232,41 @@ impl Asked<'_, '_> {
 }
 
 /// One picture, or a list of them.
-pub(crate) fn frames(images: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> PyResult<Vec<guarita::Frame>> {
+fn pictures(images: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> PyResult<Vec<Picture>> {
     match (images.cast::<PyList>(), images.cast::<PyTuple>()) {
-        (Err(_), Err(_)) => Ok(vec![frame(images, format, share, &options(None, false, false)?)?]),
+        (Err(_), Err(_)) => Ok(vec![Picture::of(images, format, share)?]),
         _ => all(images, format, share),
     }
 }
 
 /// Every picture of a list. Each may cost a copy, so that a long list looks at signals between them.
-pub(crate) fn all(images: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> PyResult<Vec<guarita::Frame>> {
-    let options = options(None, false, false)?;
+pub(crate) fn all(images: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> PyResult<Vec<Picture>> {
     let each = |image: PyResult<Bound<'_, PyAny>>| {
         images.py().check_signals()?;
-        frame(&image?, format, share, &options)
+        Picture::of(&image?, format, share)
     };
     images.try_iter()?.map(each).collect()
+}
+
+/// The frames of pictures, of this camera where it has a name; with a look at signals between them.
+pub(crate) fn decoded(py: Python<'_>, pictures: Vec<Picture>, camera: &str) -> PyResult<Vec<guarita::Frame>> {
+    let each = |picture: Picture| {
+        if picture.is_encoded() {
+            py.check_signals()?;
+            return detached(py, || of_camera(picture, camera));
+        }
+        of_camera(picture, camera).or_raise()
+    };
+    pictures.into_iter().map(each).collect()
+}
+
+fn of_camera(picture: Picture, camera: &str) -> guarita::Result<guarita::Frame> {
+    let frame = picture.decoded(&DecodeOptions::default())?;
+    if camera.is_empty() {
+        return Ok(frame);
+    }
+    let meta = FrameMeta { camera: CameraId::new(camera), ..frame.meta().clone() };
+    Ok(frame.with_meta(meta))
 }
 
 /// Submits, and waits so that Ctrl-C works; then the request is taken back.
@@ -284,16 +292,36 @@ pub(crate) fn detect(
     }
 }
 
-/// Submits, and gives a future of what is made of the answer.
+/// Decodes the pictures where that does not hold up the caller's event loop, submits them, and gives a future of what is made of
+/// the answer.
 pub(crate) fn submit<'py>(
     py: Python<'py>,
     provider: &Arc<dyn guarita::Provider>,
-    request: guarita::Request,
+    mut request: guarita::Request,
+    pictures: Vec<Picture>,
+    camera: &str,
     make: impl FnOnce(Python<'_>, guarita::Response) -> PyResult<Py<PyAny>> + Send + 'static,
 ) -> PyResult<Bound<'py, PyAny>> {
     let (promise, future) = Promise::new(py)?;
     promise.cancels(py, request.cancellation.clone())?;
     let reply = Reply::new(move |answer| promise.settle(|py| make(py, answer.or_raise()?)));
+    if pictures.iter().any(Picture::is_encoded) {
+        let (provider, camera) = (Arc::clone(provider), camera.to_owned());
+        background::run(move || {
+            if request.cancellation.is_cancelled() {
+                return;
+            }
+            match pictures.into_iter().map(|picture| of_camera(picture, &camera)).collect() {
+                Ok(frames) => {
+                    request.frames = frames;
+                    provider.submit(request, reply);
+                }
+                Err(error) => reply.send(Err(error)),
+            }
+        });
+        return Ok(future);
+    }
+    request.frames = decoded(py, pictures, camera)?;
     detached(py, || {
         provider.submit(request, reply);
         Ok(())
