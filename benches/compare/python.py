@@ -140,7 +140,9 @@ def run_celery(array: np.ndarray, rounds: int) -> float | None:
         print("  Celery is not installed: left out")
         return None
     app = celery.Celery("compare", broker="memory://", backend="cache+memory://")
-    app.conf.update(task_serializer="pickle", accept_content=["pickle"], worker_log_color=False, task_ignore_result=True)
+    app.conf.update(
+        task_serializer="pickle", accept_content=["pickle"], worker_log_color=False, task_ignore_result=True
+    )
     begun_at: list[float] = []
     arrived = threading.Event()
 
@@ -185,7 +187,9 @@ def run_detect(model: pathlib.Path, rounds: int) -> dict:
                 least[name] = min(least[name], best(ways[name], 2, 1))
             inside = min(inside, detector.detect(array, format="bgr8").timing.inference)
     bare = least["session.run alone"]
-    table(["ms", "a picture", "times session.run"], [[n, f"{t * 1e3:.3f}", f"{t / bare:.3f}"] for n, t in least.items()])
+    table(
+        ["ms", "a picture", "times session.run"], [[n, f"{t * 1e3:.3f}", f"{t / bare:.3f}"] for n, t in least.items()]
+    )
     print(f"  (the core's own run of the same model: {inside * 1e3:.3f} ms)")
     return {
         "model": model.stem,

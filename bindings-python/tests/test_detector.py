@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,7 +112,9 @@ def test_a_config_is_checked(model: str) -> None:
         guarita.Detector("no such model.onnx")
     with pytest.raises(TypeError):
         guarita.Detector(7)  # type: ignore[arg-type]
-    assert guarita.Detector(model, confidence=np.float32(0.5), max_detections=np.int64(3)).closed is False
+    # Numbers of NumPy are taken, though a type checker does not know them.
+    numbers: dict[str, Any] = {"confidence": np.float32(0.5), "max_detections": np.int64(3)}
+    assert guarita.Detector(model, **numbers).closed is False
 
 
 def test_a_closed_detector_says_so(model: str) -> None:

@@ -238,7 +238,7 @@ def test_bad_bytes_are_refused_with_a_type(pictures: pathlib.Path) -> None:
     with pytest.raises(guarita.InvalidArgument, match="bytes"):
         Frame.decode_reduced(ZEROS, 10)  # type: ignore[arg-type]
     with pytest.raises(guarita.InvalidConfig, match="max_pixel"):
-        Frame(data, limits={"max_pixel": 100})  # type: ignore[typeddict-unknown-key]
+        Frame(data, limits={"max_pixel": 100})  # type: ignore[arg-type]
     with pytest.raises(guarita.InvalidArgument, match="bgr8"):
         Frame(ZEROS, format="bgr")  # type: ignore[arg-type]
     with pytest.raises(guarita.InvalidArgument, match="channel"):

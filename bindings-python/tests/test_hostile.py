@@ -68,7 +68,7 @@ def test_a_frame_is_let_go_on_any_thread() -> None:
 
 def test_objects_cannot_be_made_or_changed_by_the_side_door() -> None:
     with pytest.raises(TypeError):
-        guarita.Health()  # type: ignore[call-arg]
+        guarita.Health()
     frame = guarita.Frame(np.zeros((4, 4), np.uint8))
     with pytest.raises(AttributeError):
         frame.size = (1, 1)  # type: ignore[misc]

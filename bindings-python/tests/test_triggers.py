@@ -31,7 +31,7 @@ def test_a_trigger_fires_once() -> None:
 
 
 def test_zones() -> None:
-    door = {"name": "door", "area": guarita.Polygon([(0.5, 0), (1, 0), (1, 1), (0.5, 1)])}
+    door: guarita.types.Zone = {"name": "door", "area": guarita.Polygon([(0.5, 0), (1, 0), (1, 1), (0.5, 1)])}
     trigger = guarita.Trigger(
         zones=[door], name="visitor", when={"present": {"classes": ["person"], "zone": "door"}}, cooldown_s=0
     )

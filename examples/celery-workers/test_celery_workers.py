@@ -133,7 +133,12 @@ class Workers:
         with log.open("wb") as out:
             self.running.append(
                 subprocess.Popen(
-                    command, cwd=self.folder, env=self.environment(**more), stdout=out, stderr=out, start_new_session=True
+                    command,
+                    cwd=self.folder,
+                    env=self.environment(**more),
+                    stdout=out,
+                    stderr=out,
+                    start_new_session=True,
                 )
             )
         return log
@@ -190,7 +195,9 @@ class Workers:
     def __enter__(self) -> Workers:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.kill() if kind else self.stop()
 
 
@@ -289,7 +296,9 @@ def test_what_cannot_be_done_goes_to_the_dead_letters(broker: Broker, workers: W
 def test_text_is_read_by_the_reader_that_is_configured(broker: Broker, workers: Workers, tmp_path: Path) -> None:
     from visionqueue.app import send
 
-    (tmp_path / "myreader.py").write_text("def read(jpeg):\n    return [f'{len(jpeg)} bytes'] if jpeg[:2] == b'\\xff\\xd8' else []\n")
+    (tmp_path / "myreader.py").write_text(
+        "def read(jpeg):\n    return [f'{len(jpeg)} bytes'] if jpeg[:2] == b'\\xff\\xd8' else []\n"
+    )
     crop = {"event_id": "e", "label": "truck", "jpeg": base64.b64encode(jpeg()).decode()}
     send("ocr", priority=1, number=0, **crop)
     workers.start("ocr")
@@ -346,14 +355,16 @@ def test_the_edge_sends_what_moves_and_nothing_twice(broker: Broker, workers: Wo
         moving = 40 <= number < 60
         (folder / f"{number:03}.jpg").write_bytes(jpeg(square_at=(number - 40) * 12 if moving else None))
     command = [sys.executable, "-m", "visionqueue.edge", str(folder), "--camera", "yard", "--fps", "10"]
-    sent = []
+    sent: list[int] = []
+    words = ""
     for _ in range(2):
         done = subprocess.run(
             command, cwd=tmp_path, env=workers.environment(), capture_output=True, text=True, timeout=PATIENCE
         )
         assert done.returncode == 0, done.stderr
-        sent.append(int(done.stdout.split(" frames, ")[1].split()[0]))
-    print(f"\n{done.stdout.strip()}")
+        words = done.stdout.strip()
+        sent.append(int(words.split(" frames, ")[1].split()[0]))
+    print(f"\n{words}")
     # The first frame, the one at which the gate has learned, and from the motion on until it has lingered.
     assert sent[0] == sent[1] == broker.waiting()["detection"] / 2
     assert 20 <= sent[0] <= 55
@@ -369,8 +380,6 @@ def test_the_edge_says_what_it_could_not_send(workers: Workers, tmp_path: Path) 
     (tmp_path / "a.jpg").write_bytes(jpeg())
     nobody = {"BROKER_URL": f"amqp://guest:guest@127.0.0.1:{free_ports(1)}//"}
     command = [sys.executable, "-m", "visionqueue.edge", str(tmp_path), "--camera", "yard"]
-    done = subprocess.run(
-        command, env=workers.environment(**nobody), capture_output=True, text=True, timeout=PATIENCE
-    )
+    done = subprocess.run(command, env=workers.environment(**nobody), capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 1 and "1 frames, 0 sent" in done.stdout and "1 lost" in done.stdout
     assert "is lost" in done.stderr

@@ -76,7 +76,12 @@ class Project:
 
     def run(self, *words: object) -> str:
         done = subprocess.run(
-            [sys.executable, *map(str, words)], cwd=HERE, env=self.environment, capture_output=True, text=True, timeout=PATIENCE
+            [sys.executable, *map(str, words)],
+            cwd=HERE,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
@@ -132,14 +137,31 @@ def postgresql() -> Iterator[str]:
     def run(program: str, *words: object) -> None:
         with (folder / f"{program}.log").open("ab") as log:
             subprocess.run(
-                [*user, bin / program, *map(str, words)], check=True, timeout=PATIENCE, cwd=folder, stdout=log, stderr=log
+                [*user, bin / program, *map(str, words)],
+                check=True,
+                timeout=PATIENCE,
+                cwd=folder,
+                stdout=log,
+                stderr=log,
             )
 
     data = folder / "data"
     try:
         run("initdb", "-D", data, "-U", "guarita", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
         options = f"-h 127.0.0.1 -p {port} -k {folder} -c fsync=off"
-        run("pg_ctl", "-D", data, "-w", "-t", int(PATIENCE), "-o", options, "-l", folder / "data" / "server.log", "start")
+        run(
+            "pg_ctl",
+            "-D",
+            data,
+            "-w",
+            "-t",
+            int(PATIENCE),
+            "-o",
+            options,
+            "-l",
+            folder / "data" / "server.log",
+            "start",
+        )
         yield f"postgresql://guarita@127.0.0.1:{port}/postgres"
         run("pg_ctl", "-D", data, "-w", "-m", "fast", "stop")
     finally:
@@ -240,7 +262,9 @@ def test_what_is_wrong_is_said(clip: Path, tmp_path: Path) -> None:
     ]
     for words, said in cases:
         command = [sys.executable, "manage.py", *map(str, words)]
-        done = subprocess.run(command, cwd=HERE, env=project.environment, capture_output=True, text=True, timeout=PATIENCE)
+        done = subprocess.run(
+            command, cwd=HERE, env=project.environment, capture_output=True, text=True, timeout=PATIENCE
+        )
         assert done.returncode == 1 and said in done.stderr and "Traceback" not in done.stderr, (words, done.stderr)
 
 

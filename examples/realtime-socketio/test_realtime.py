@@ -14,6 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 import socketio  # type: ignore[import-untyped]
+import socketio.exceptions  # type: ignore[import-untyped]
 from realtime_detection.settings import Settings
 from realtime_serving import HERE, Running, Serve, picture
 

@@ -75,7 +75,7 @@ impl FrameResult {
         &self.0.answer.provider
     }
 
-    /// Why it was that one.
+    /// Why it was that one, such as `asked`, `primary` or `other-open`; `{"other-failed": code}` where the other one failed.
     #[getter]
     fn reason<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         to_py(py, &self.0.answer.reason)

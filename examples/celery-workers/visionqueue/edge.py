@@ -1,8 +1,8 @@
 """The camera's side: decodes, asks the motion gate, and sends only the frames that it opens for.
 
-    python -m visionqueue.edge rtsp://camera/stream --camera lobby --priority critical
-    python -m visionqueue.edge recording.mp4 --camera lobby
-    python -m visionqueue.edge folder-of-jpegs/ --camera lobby
+python -m visionqueue.edge rtsp://camera/stream --camera lobby --priority critical
+python -m visionqueue.edge recording.mp4 --camera lobby
+python -m visionqueue.edge folder-of-jpegs/ --camera lobby
 """
 
 import argparse
@@ -42,7 +42,9 @@ def encoded(frame: guarita.Frame, quality: int) -> bytes:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Sends the frames of a camera in which something moves to the workers.")
+    parser = argparse.ArgumentParser(
+        description="Sends the frames of a camera in which something moves to the workers."
+    )
     parser.add_argument("source", help="a video, an address such as rtsp://…, or a folder of JPEGs")
     parser.add_argument("--camera", required=True, help="the camera's name")
     parser.add_argument("--priority", choices=PRIORITIES, default="normal")
@@ -50,7 +52,9 @@ def main() -> int:
     parser.add_argument("--width", type=int, default=640, help="width of the frames that are sent, for videos (640)")
     parser.add_argument("--quality", type=int, default=85, help="quality of the JPEGs, for videos (85)")
     parser.add_argument("--epoch", type=float, help="seconds since 1970 at the start (streams: now; files: 0)")
-    parser.add_argument("--heartbeat", type=float, default=60.0, help="sends a frame at least so often, in seconds (60)")
+    parser.add_argument(
+        "--heartbeat", type=float, default=60.0, help="sends a frame at least so often, in seconds (60)"
+    )
     options = parser.parse_args()
     # A file has the same ids each time it is sent, and is stored once. A stream begins at zero each time it is opened, and
     # its frames must not be taken for those of yesterday.

@@ -44,6 +44,7 @@ class Store:
     def count_redelivery(self, task: str) -> int:
         """How often this task has come again, with this time."""
         counted = self._db.execute(
-            "INSERT INTO redeliveries VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1 RETURNING count", (task,)
+            "INSERT INTO redeliveries VALUES (?, 1) ON CONFLICT DO UPDATE SET count = count + 1 RETURNING count",
+            (task,),
         )
         return int(counted.fetchone()[0])

@@ -78,7 +78,11 @@ def settle(task: Task[Any, Any], error: Exception) -> NoReturn:
     why = f"{type(error).__name__}: {error}"
     if later and task.request.retries < settings.MAX_RETRIES:
         if wait is None:
-            wait = settings.RETRY_BASE_S * get_exponential_backoff_interval(1000, task.request.retries, 60_000, True) / 1000
+            wait = (
+                settings.RETRY_BASE_S
+                * get_exponential_backoff_interval(1000, task.request.retries, 60_000, True)
+                / 1000
+            )
         # As a task of its own: this one is acknowledged when the broker has that one on disk.
         raise task.retry(countdown=wait, exc=RuntimeError(why), max_retries=None)
     log.error("%s goes to the dead letters after %d tries: %s", task.request.id, task.request.retries + 1, why)
@@ -116,12 +120,14 @@ def cut(jpeg: bytes, box: tuple[float, float, float, float]) -> bytes:
     with Image.open(io.BytesIO(jpeg)) as picture:
         x1, y1, x2, y2 = box
         margin_x, margin_y = (x2 - x1) / 8, (y2 - y1) / 8
-        part = picture.crop((
-            max(0, int(x1 - margin_x)),
-            max(0, int(y1 - margin_y)),
-            min(picture.width, int(x2 + margin_x) + 1),
-            min(picture.height, int(y2 + margin_y) + 1),
-        ))
+        part = picture.crop(
+            (
+                max(0, int(x1 - margin_x)),
+                max(0, int(y1 - margin_y)),
+                min(picture.width, int(x2 + margin_x) + 1),
+                min(picture.height, int(y2 + margin_y) + 1),
+            )
+        )
         out = io.BytesIO()
         part.convert("RGB").save(out, "JPEG", quality=92)
         return out.getvalue()

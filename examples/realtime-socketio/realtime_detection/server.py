@@ -15,6 +15,7 @@ from typing import Any
 
 import guarita
 import socketio  # type: ignore[import-untyped]
+import socketio.exceptions  # type: ignore[import-untyped]
 from aiohttp import web
 
 from .settings import Settings

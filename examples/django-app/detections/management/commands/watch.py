@@ -7,7 +7,6 @@ import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import guarita
@@ -25,7 +24,9 @@ class Command(BaseCommand):
         parser.add_argument("source", nargs="?", help="a recording, or an address such as rtsp://…")
         parser.add_argument("--camera", default="camera", help="the name of the camera of SOURCE")
         parser.add_argument("--cameras", type=Path, help="a TOML or JSON file with cameras, in place of SOURCE")
-        parser.add_argument("--model", default=settings.GUARITA_MODEL, help="an ONNX file; default MODEL of the environment")
+        parser.add_argument(
+            "--model", default=settings.GUARITA_MODEL, help="an ONNX file; default MODEL of the environment"
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
         if (options["source"] is None) == (options["cameras"] is None):
