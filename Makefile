@@ -108,6 +108,7 @@ servers:
 	  || echo "note: without $${missing[*]} the tests that need them say that they are skipped"
 
 wheel: $(PYVENV)/made ## Builds the Python wheel for use, optimised, into target/wheels-release
+	@rm -rf target/wheels-release
 	$(PYVENV)/bin/maturin build --quiet --release --manifest-path bindings-python/Cargo.toml --out target/wheels-release
 
 # --- the two commands --------------------------------------------------------------------------------------------
