@@ -148,6 +148,8 @@ def run_celery(array: np.ndarray, rounds: int) -> float | None:
     app.conf.update(
         task_serializer="pickle", accept_content=["pickle"], worker_log_color=False, task_ignore_result=True
     )
+    # By default it looks once a second, and reads no other number from a config.
+    kombu.transport.memory.Transport.polling_interval = 0.001
     begun_at: list[float] = []
     arrived = threading.Event()
 
