@@ -229,4 +229,4 @@ doctor: models ## Says what guarita finds on this machine
 	@cargo run --release --quiet -p guarita-examples --bin doctor
 
 clean: ## Removes everything that make has put into the checkout
-	rm -rf target $(VENV) $(MODELS) $(PICTURES) $(CLIPS) .tools .runtime .ffmpeg out
+	rm -rf target $(VENV) $(PYVENV) examples/*/node_modules $(MODELS) $(PICTURES) $(CLIPS) .tools .runtime .ffmpeg out
