@@ -310,7 +310,7 @@ def main() -> int:
     if detect := record.get("detect"):
         figures.append(f"overhead {detect['ours']:.3f} × session.run (plain numpy {detect['plain']:.3f})")
     if free := record.get("free"):
-        figures.append(f"GIL free {free['percent']:.0f} %")
+        figures.append(f"GIL free {free['percent']:.0f}%")
     record["summary"] = f"python: {', '.join(figures)}"
     if args.record:
         args.record.parent.mkdir(parents=True, exist_ok=True)

@@ -55,7 +55,7 @@ def test_examples_in_docstrings(name: str, model: str) -> None:
     assert runner.failures == 0, "".join(output)
 
 
-TEXTS = ["docs/guide/python.md", "bindings-python/README.md"]
+TEXTS = ["README.md", "docs/guide/python.md", "bindings-python/README.md"]
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -64,6 +64,8 @@ def test_programs_in_texts(text: str, repository: pathlib.Path, model: str, tmp_
     path = repository / text
     names: dict[str, Any] = {"__name__": "texts"}
     (tmp_path / "model.onnx").symlink_to(model)
+    (tmp_path / ".models").mkdir()
+    (tmp_path / ".models" / "coco_ssd_mobilenet_v2.onnx").symlink_to(model)
     (tmp_path / "street.jpg").write_bytes((repository / "core" / "tests" / "data" / "baseline.jpg").read_bytes())
     clip = repository / ".clips" / "market_street.mp4"
     if clip.exists():
