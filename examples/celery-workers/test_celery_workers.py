@@ -383,3 +383,11 @@ def test_the_edge_says_what_it_could_not_send(workers: Workers, tmp_path: Path) 
     done = subprocess.run(command, env=workers.environment(**nobody), capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 1 and "1 frames, 0 sent" in done.stdout and "1 lost" in done.stdout
     assert "is lost" in done.stderr
+
+
+def test_the_edge_says_what_it_cannot_read(workers: Workers, tmp_path: Path) -> None:
+    for source in (tmp_path, tmp_path / "nothing.mp4"):
+        command = [sys.executable, "-m", "visionqueue.edge", str(source), "--camera", "yard"]
+        done = subprocess.run(command, env=workers.environment(), capture_output=True, text=True, timeout=PATIENCE)
+        assert done.returncode == 1 and str(source) in done.stderr, done.stderr
+        assert "Traceback" not in done.stderr

@@ -25,7 +25,10 @@ from .app import PRIORITIES, event_id, send
 def frames(source: str, fps: float, width: int) -> Iterator[guarita.Frame]:
     """The frames of a folder of JPEGs, `fps` of them in a second, or of a video, at most so many."""
     if Path(source).is_dir():
-        for number, path in enumerate(sorted(Path(source).glob("*.jp*g"))):
+        paths = sorted(Path(source).glob("*.jp*g"))
+        if not paths:
+            raise guarita.NotFound(f"{source} has no *.jpg or *.jpeg")
+        for number, path in enumerate(paths):
             yield guarita.Frame(path.read_bytes(), pts=number / fps, keep_encoded=True)
     else:
         with guarita.VideoSource(source, fps=fps, width=width, format="rgb8") as video:
@@ -98,4 +101,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except guarita.GuaritaError as error:
+        sys.exit(f"{error.code}: {error}")
