@@ -38,6 +38,8 @@ class Server:
         self.viewers: dict[str, Viewer] = {}
         self.sockets = socketio.AsyncServer(
             async_mode="aiohttp",
+            # On aiohttp, engineio takes what has arrived of a body that is posted for all of it: large frames would break.
+            transports=["websocket"],
             cors_allowed_origins=[one.strip() for one in settings.origins.split(",") if one.strip()] or None,
             max_http_buffer_size=settings.max_frame_bytes + 1024,
         )

@@ -7,7 +7,7 @@ const $ = (id) => document.getElementById(id);
 const [video, image, canvas] = [$('video'), $('image'), $('boxes')];
 const frame = document.createElement('canvas');
 const counts = new Counts();
-const socket = io();
+const socket = io({ transports: ['websocket'] });
 /** Frames without an answer yet. The server looks at the newest of them; more than a few only fill the line. */
 let open = 0;
 /** The newest frame that was answered: an answer to an older one is not drawn over it. */
