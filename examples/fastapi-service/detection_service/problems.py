@@ -63,7 +63,8 @@ def problem(error: Exception) -> Problem:
         headers = retry_after(wait) if status in (429, 503) else {}
         if status < 500:
             # What follows the first line are the words of libraries below.
-            return Problem(status, error.code, str(error).partition("\n")[0], error.advice, headers)
+            words = str(error).partition("\n")[0].removesuffix("; ffmpeg says:")
+            return Problem(status, error.code, words, error.advice, headers)
         log.error("%s: %s", error.code, error, exc_info=error)
         return Problem(status, error.code, "the service cannot do this at present", error.advice, headers)
     if isinstance(error, RequestValidationError):

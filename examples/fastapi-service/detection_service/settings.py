@@ -15,7 +15,10 @@ MIB = 1024 * 1024
 class Settings(BaseSettings):
     """The settings of the service; `python -m detection_service --help` lists them."""
 
-    model_config = SettingsConfigDict(env_prefix="GUARITA_", env_ignore_empty=True, frozen=True)
+    # What was given stays out of error messages, which end up in logs: a secret may be among it.
+    model_config = SettingsConfigDict(
+        env_prefix="GUARITA_", env_ignore_empty=True, frozen=True, hide_input_in_errors=True
+    )
 
     model: Path = Field(description="the ONNX model")
     min_confidence: float = Field(
