@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes python/guarita/_types.py: what each config of the core looks like to a type checker, made from its Rust source.
+"""Writes python/guarita/types.py: what each config of the core looks like to a type checker, made from its Rust source.
 
 python bindings-python/make_types.py          # writes the file
 python bindings-python/make_types.py --check  # fails where the file is not what it would write
@@ -13,7 +13,7 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCES = HERE.parent / "core" / "src"
-OUT = HERE / "python" / "guarita" / "_types.py"
+OUT = HERE / "python" / "guarita" / "types.py"
 
 # Configs that calls take as keyword arguments or dicts, each after those that it holds.
 WANTED = """

@@ -16,7 +16,7 @@ import os as _os
 _os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 from . import _native  # noqa: E402
-from . import _types as types  # noqa: E402
+from . import types  # noqa: E402
 from ._clock import Clock  # noqa: E402
 from ._errors import (  # noqa: E402
     BudgetExhausted,

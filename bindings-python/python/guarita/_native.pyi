@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from typing_extensions import Self, Unpack, disjoint_base
 
 from ._clock import Clock
-from ._types import (
+from .types import (
     BackgroundModelConfig,
     BreakerState,
     BudgetConfig,
