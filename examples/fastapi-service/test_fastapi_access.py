@@ -173,6 +173,6 @@ def test_settings_that_cannot_be() -> None:
             Settings(model=FIXTURE_MODEL, **settings)
     for wrong in ({"jwt_secret": "too short"}, {"jwt_secret": SECRET, "concurrency": 0}):
         with pytest.raises(ValidationError) as caught:
-            Settings(model=FIXTURE_MODEL, **wrong)  # type: ignore[arg-type]
+            Settings(model=FIXTURE_MODEL, **wrong)
         assert "too short" not in str(caught.value) and SECRET not in str(caught.value)
     assert SECRET not in str(Settings(model=FIXTURE_MODEL, jwt_secret=SECRET))  # type: ignore[arg-type]
