@@ -32,7 +32,32 @@ pub(crate) fn from_any<T: DeserializeOwned>(any: &Bound<'_, PyAny>) -> PyResult<
 }
 
 fn parsed<T: DeserializeOwned>(fields: Value) -> PyResult<T> {
-    T::deserialize(fields).map_err(|error| raise(ErrorCode::InvalidConfig, error.to_string()))
+    serde_path_to_error::deserialize(fields).map_err(|error| {
+        let field = error.path().to_string();
+        let words = said_in_python(&error.into_inner().to_string());
+        // The whole has no name; an unknown field is named by the words already.
+        let named = field == "." || words.starts_with("unknown field");
+        raise(ErrorCode::InvalidConfig, if named { words } else { format!("{field}: {words}") })
+    })
+}
+
+/// serde's words, with the types as Python calls them.
+fn said_in_python(words: &str) -> String {
+    let mut said = words.replace("invalid type: null", "invalid type: None");
+    for (theirs, ours) in [
+        ("expected f64", "expected a number"),
+        ("expected f32", "expected a number"),
+        ("expected a sequence", "expected a list"),
+        ("expected a map", "expected a dict"),
+        ("unknown variant", "unknown word"),
+    ] {
+        said = said.replace(theirs, ours);
+    }
+    for bits in ["8", "16", "32", "64", "size"] {
+        said = said.replace(&format!("expected u{bits}"), "expected a whole number, 0 or more");
+        said = said.replace(&format!("expected i{bits}"), "expected a whole number");
+    }
+    said
 }
 
 /// The value of an enum that a call takes by its name.

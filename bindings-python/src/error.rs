@@ -1,7 +1,9 @@
 //! Errors of the core as Python exceptions, and exceptions of the host as errors of the core.
 
 use guarita::{Advice, BreakerOpen, Error, ErrorCode};
-use pyo3::exceptions::{PyBaseException, PyConnectionError, PyMemoryError, PyPermissionError, PyTimeoutError};
+use pyo3::exceptions::{
+    PyBaseException, PyFileNotFoundError, PyMemoryError, PyOSError, PyPermissionError, PyTimeoutError,
+};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
@@ -53,8 +55,10 @@ pub(crate) fn from_py(py: Python<'_>, what: &str, error: PyErr) -> Error {
     let code = match ours {
         Some(code) => code,
         None if error.is_instance_of::<PyTimeoutError>(py) => ErrorCode::DeadlineExceeded,
-        None if error.is_instance_of::<PyConnectionError>(py) => ErrorCode::Unavailable,
         None if error.is_instance_of::<PyPermissionError>(py) => ErrorCode::PermissionDenied,
+        None if error.is_instance_of::<PyFileNotFoundError>(py) => ErrorCode::NotFound,
+        // Names that are not resolved, certificates, full disks: most clients' errors are one of these, `ConnectionError` too.
+        None if error.is_instance_of::<PyOSError>(py) => ErrorCode::Unavailable,
         None if error.is_instance_of::<PyMemoryError>(py) => ErrorCode::ResourceExhausted,
         None => ErrorCode::Internal,
     };

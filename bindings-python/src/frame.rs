@@ -282,6 +282,15 @@ fn by_interface(image: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> 
             ),
         ));
     }
+    // A PIL image of another mode has arrays that look like gray or RGB and are neither.
+    if image.hasattr("getbands")? && image.hasattr("mode")? {
+        let mode: String = image.getattr("mode")?.extract()?;
+        if !["L", "RGB", "RGBA"].contains(&&*mode) {
+            let words =
+                format!("the PIL image is of mode {mode}; give image.convert(\"RGB\") (or of mode L, RGB, RGBA)");
+            return Err(raise(ErrorCode::InvalidArgument, words));
+        }
+    }
     let array = image.py().import("numpy")?.call_method1("asarray", (image,))?;
     // An array made here, and now, has no other owner; one that only looks at memory of the host is treated as any other.
     let fresh = array.getattr("base")?.is_none() && !array.is(image);

@@ -45,6 +45,14 @@ pub(crate) struct VideoSource {
     program: String,
 }
 
+/// The config, with the program of an installed package where the host and the system have none.
+pub(crate) fn with_program(py: Python<'_>, mut config: SourceConfig) -> PyResult<SourceConfig> {
+    if config.ffmpeg.is_none() {
+        config.ffmpeg = py.import("guarita._runtime")?.call_method0("ffmpeg")?.extract()?;
+    }
+    Ok(config)
+}
+
 /// What a look brought.
 enum Look {
     Frame(guarita::Frame),
@@ -87,7 +95,7 @@ impl VideoSource {
     #[new]
     #[pyo3(signature = (path_or_url, **config))]
     fn new(py: Python<'_>, path_or_url: PathBuf, config: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let config: SourceConfig = from_kwargs(config, [])?;
+        let config = with_program(py, from_kwargs(config, [])?)?;
         let name = path_or_url.display().to_string();
         // The first frame may take as long as `timeout_s` says.
         let source = wait::interruptible(py, move || guarita::VideoSource::open(path_or_url, config))?;

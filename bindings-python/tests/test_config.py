@@ -145,3 +145,20 @@ def test_an_execution_provider_by_name_or_as_a_list(fixtures: Any) -> None:
             assert detector.report["provider"] == "cpu"
     with guarita.Detector(fixtures / "v8_nc1.onnx", provider=["directml", "cpu"]) as detector:
         assert list(detector.report["skipped"]) == ["directml"]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"fps": None}, "fps: invalid type: None, expected a number"),
+        ({"priority": "urgent"}, "priority: unknown word `urgent`, expected one of `low`"),
+        ({"triggers": [{"name": "visitor"}]}, r"triggers\[0\]: missing field `when`"),
+        ({"motion": {"working_width": -1}}, "motion.working_width: .*expected a whole number, 0 or more"),
+        ({"zones": [{"name": "a", "area": 7}]}, r"zones\[0\].area: .*expected a list"),
+        ({"fbs": 1}, "^unknown field `fbs`"),
+    ],
+)
+def test_the_words_name_the_field_that_is_wrong(given: dict[str, Any], words: str) -> None:
+    with guarita.CallbackProvider(lambda request: []) as provider, guarita.Pipeline(provider) as pipeline:
+        with pytest.raises(guarita.InvalidConfig, match=words):
+            pipeline.add_camera("gate", **given)

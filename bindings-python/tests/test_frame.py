@@ -165,8 +165,9 @@ def test_pil_images_and_other_arrays_come_by_the_array_interface() -> None:
     assert (Frame(other).numpy() == array).all()
     # Its memory is somebody else's, who may write to it.
     assert not np.shares_memory(Frame(other).numpy(), array)
-    with pytest.raises(guarita.InvalidArgument, match="bool"):
-        Frame(Image.fromarray(array).convert("1"))
+    for mode in ("1", "P", "CMYK", "YCbCr", "HSV", "LA", "I", "F"):
+        with pytest.raises(guarita.InvalidArgument, match="convert"):
+            Frame(Image.fromarray(array).convert("L" if mode in ("LA", "I", "F") else "RGB").convert(mode))
 
 
 def test_time_camera_and_number() -> None:

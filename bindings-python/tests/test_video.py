@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -230,3 +231,15 @@ def test_wrong_runs(pipeline: guarita.Pipeline, clip: Path, ffmpeg: str) -> None
     pipeline.close()
     with pytest.raises(guarita.InvalidState):
         pipeline.run_file(clip, "yard", source={"ffmpeg": ffmpeg})
+
+
+def test_the_program_of_an_installed_package_is_found(tmp_path: Path) -> None:
+    """By a service that is started by its path, with no environment that is active."""
+    pytest.importorskip("imageio_ffmpeg")
+    script = "import guarita._runtime as runtime; print(runtime.ffmpeg())"
+    bare = {"PATH": str(tmp_path)}
+    found = subprocess.run([sys.executable, "-c", script], env=bare, capture_output=True, text=True, timeout=60)
+    assert "imageio_ffmpeg" in found.stdout and Path(found.stdout.strip()).is_file(), found.stderr
+    named = {**bare, "GUARITA_FFMPEG": "/somewhere/ffmpeg"}
+    found = subprocess.run([sys.executable, "-c", script], env=named, capture_output=True, text=True, timeout=60)
+    assert found.stdout.strip() == "None"

@@ -24,6 +24,7 @@ use crate::error::{detached, raise};
 use crate::event::{EventStream, HostSink, HostTrigger, Hub, built_in};
 use crate::provider::Provider;
 use crate::resilience::Budget;
+use crate::source::with_program;
 use crate::time;
 use guarita::{CameraConfig, ErrorCode, OutletConfig, PipelineBuilder, PipelineConfig};
 use open::Open;
@@ -52,7 +53,7 @@ const CLOSE: Duration = Duration::from_secs(10);
 ///     provider: Who looks at the frames. It is not closed with the pipeline.
 ///     sinks: Who is told of events, by name: callables that take an `Event`, `JsonLinesSink` or `WebhookSink`. Each is called
 ///         on a thread of its own, with one event at a time. An exception in a callable is in `stats().outlets`; where it is
-///         a `TimeoutError`, a `ConnectionError`, or one of guarita's whose advice is `RetryLater`, the event comes again.
+///         a `TimeoutError`, an `OSError`, or one of guarita's whose advice is `RetryLater`, the event comes again.
 ///     outlets: How events wait for a sink, and how often they are tried, by the sink's name; as in `OutletConfig`.
 ///     triggers: Triggers of the host by the names that cameras have in `host_triggers`: callables that take a `Scene` and
 ///         give a `Firing` or None. Each is called on a thread of its own; exceptions go to `sys.unraisablehook`.
@@ -232,6 +233,7 @@ impl Pipeline {
         if let Some(source) = source {
             run.source = from_any(source)?;
         }
+        run.source = with_program(py, run.source)?;
         if let Some(chunk) = chunk {
             run.chunk_s = time::seconds(chunk, "chunk")?;
         }

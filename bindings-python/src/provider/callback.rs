@@ -20,7 +20,7 @@ use std::sync::Arc;
 ///         and `price`.
 ///
 /// What the function raises is the answer: one of guarita's errors keeps its code and advice, `TimeoutError` is
-/// `DeadlineExceeded`, `ConnectionError` is `Unavailable`, anything else is `Internal`, as is an answer that is not what it
+/// `DeadlineExceeded`, `OSError`, and so a broken connection, is `Unavailable`, anything else is `Internal`, as is an answer that is not what it
 /// should be. Deadlines are looked at before each call, and when the request is done. The function should not wait for its own
 /// provider: all of its threads can be busy waiting.
 ///
