@@ -9,16 +9,21 @@ use pyo3::types::{PyBool, PyDelta, PyDeltaAccess, PyDict, PyFloat, PyInt, PyMapp
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
+use std::cell::Cell;
 
 /// Values inside values; more than this is written by a program that went wrong.
 const MAX_DEPTH: usize = 64;
+/// Values in all, and as many times 16 bytes of text. A list that holds itself twice has 2 to the power of [`MAX_DEPTH`].
+const MOST: usize = 1_000_000;
+/// Between two looks at signals.
+const LOOK: usize = 4096;
 
 /// A config from keyword arguments, unknown names refused; `given` are arguments that the call itself takes.
 pub(crate) fn from_kwargs<T: DeserializeOwned>(
     kwargs: Option<&Bound<'_, PyDict>>,
     given: impl IntoIterator<Item = (&'static str, Value)>,
 ) -> PyResult<T> {
-    let mut fields: Map<String, Value> = match kwargs.map(|kwargs| value(kwargs.as_any(), "", 0)).transpose()? {
+    let mut fields: Map<String, Value> = match kwargs.map(|kwargs| value(kwargs.as_any(), "")).transpose()? {
         Some(Value::Object(fields)) => fields,
         _ => Map::new(),
     };
@@ -28,7 +33,7 @@ pub(crate) fn from_kwargs<T: DeserializeOwned>(
 
 /// A config from one argument: a dict, or the defaults for None.
 pub(crate) fn from_any<T: DeserializeOwned>(any: &Bound<'_, PyAny>) -> PyResult<T> {
-    parsed(value(any, "", 0)?)
+    parsed(value(any, "")?)
 }
 
 fn parsed<T: DeserializeOwned>(fields: Value) -> PyResult<T> {
@@ -68,15 +73,29 @@ pub(crate) fn named<T: DeserializeOwned>(argument: &str, name: &str) -> PyResult
 
 /// The value of one field.
 pub(crate) fn plain(field: &str, any: &Bound<'_, PyAny>) -> PyResult<Value> {
-    value(any, field, 0)
+    value(any, field)
 }
 
 /// Any plain value; `field` is the name that it stands under.
-fn value(any: &Bound<'_, PyAny>, field: &str, depth: usize) -> PyResult<Value> {
+fn value(any: &Bound<'_, PyAny>, field: &str) -> PyResult<Value> {
+    inner(any, field, 0, &Cell::new(MOST))
+}
+
+/// A value inside of others; `left` is how many more there may be.
+fn inner(any: &Bound<'_, PyAny>, field: &str, depth: usize, left: &Cell<usize>) -> PyResult<Value> {
     let wrong = |what: String| raise(ErrorCode::InvalidConfig, format!("{field}: {what}"));
     if depth > MAX_DEPTH {
         return Err(wrong(format!("values inside values, more than {MAX_DEPTH} deep")));
     }
+    let take = |count: usize| {
+        left.set(left.get().checked_sub(count).ok_or_else(|| wrong(format!("more than {MOST} values in all")))?);
+        Ok::<_, PyErr>(())
+    };
+    take(1)?;
+    if left.get().is_multiple_of(LOOK) {
+        any.py().check_signals()?;
+    }
+    let value = |any: &Bound<'_, PyAny>, field: &str, depth: usize| inner(any, field, depth, left);
     if any.is_none() {
         return Ok(Value::Null);
     }
@@ -85,7 +104,9 @@ fn value(any: &Bound<'_, PyAny>, field: &str, depth: usize) -> PyResult<Value> {
         return Ok(Value::Bool(truth.is_true()));
     }
     if let Ok(text) = any.cast::<PyString>() {
-        return Ok(Value::String(text.to_str()?.to_owned()));
+        let text = text.to_str()?;
+        take(text.len() / 16)?;
+        return Ok(Value::String(text.to_owned()));
     }
     if any.is_instance_of::<PyInt>() {
         if let Ok(number) = any.extract::<i64>() {
@@ -119,15 +140,15 @@ fn value(any: &Bound<'_, PyAny>, field: &str, depth: usize) -> PyResult<Value> {
     if let Ok(sequence) = any.cast::<PySequence>() {
         return (0..sequence.len()?).map(|k| value(&sequence.get_item(k)?, field, depth + 1)).collect();
     }
-    if let Ok(path) = any.call_method0("__fspath__") {
-        return value(&path, field, depth + 1);
-    }
-    // Numbers of other libraries, such as NumPy's.
-    if let Ok(whole) = any.call_method0("__index__") {
-        return value(&whole, field, depth + 1);
-    }
-    if let Ok(number) = any.call_method0("__float__") {
-        return value(&number, field, depth + 1);
+    // Paths, and numbers of other libraries, such as NumPy's.
+    for method in ["__fspath__", "__index__", "__float__"] {
+        let Some(method) = any.getattr_opt(method)? else { continue };
+        match method.call0() {
+            Ok(plain) => return value(&plain, field, depth + 1),
+            // As an array of several numbers says that it is no single one.
+            Err(error) if error.is_instance_of::<PyTypeError>(any.py()) => {}
+            Err(error) => return Err(error),
+        }
     }
     // Arrays and sets.
     if let Ok(items) = any.try_iter() {
@@ -183,7 +204,7 @@ pub(crate) fn check_config<'py>(
     kind: &str,
     config: &Bound<'py, PyMapping>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let fields = value(config.as_any(), "", 0)?.to_string();
+    let fields = value(config.as_any(), "")?.to_string();
     // Areas are looked at corner by corner, and time zones are read from files.
     let checked = detached(py, || guarita::check_config(kind, &fields))?;
     loads(py)?.call1((checked,))

@@ -1,9 +1,10 @@
 //! What was found in a frame.
 
 use crate::config::to_py;
-use crate::error::{detached, raise};
+use crate::error::raise;
 use crate::frame::{frame, options};
 use crate::geometry::{BoundingBox, bounding_box};
+use crate::wait::interruptible;
 use guarita::imaging::{Canvas, Color};
 use guarita::{ErrorCode, Label, Size};
 use numpy::ndarray::Array2;
@@ -317,10 +318,10 @@ impl Detections {
         // Only read, during this call.
         let frame = frame(image, format, false, &options(None, false, false)?)?;
         let size = frame.size();
-        let found = &self.core;
-        let pixels = detached(py, || {
+        let found = self.core.clone();
+        let pixels = interruptible(py, move || {
             let mut canvas = Canvas::from_frame(&frame);
-            for one in found {
+            for one in &found {
                 let words = format!("{} {:.2}", one.label, one.confidence);
                 canvas.draw_box(&one.bbox, &words, Color::for_class(one.label.id));
             }

@@ -79,13 +79,17 @@ impl Detector {
         // The first call in a child: sessions of the parent wait for threads that are not there.
         self.last.store(u64::MAX, Ordering::Relaxed);
         let opened = Arc::new(Open::new(py, &self.spec, &self.config)?);
-        *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&opened));
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let earlier = open.replace(Arc::clone(&opened));
+        drop(open);
+        // Another thread may have been faster. That one is let go without the lock, since it gives the interpreter's away.
+        drop(earlier);
         Ok(opened)
     }
 
     fn run(&self, py: Python<'_>, frames: Vec<guarita::Frame>) -> PyResult<Vec<guarita::Detections>> {
         let open = self.open(py)?;
-        if is_main_thread() && self.last.load(Ordering::Relaxed) > SHORT.as_nanos() as u64 {
+        if is_main_thread(py) && self.last.load(Ordering::Relaxed) > SHORT.as_nanos() as u64 {
             return self.run_interruptibly(py, &open, frames);
         }
         let detector = Arc::clone(open.detector.get("detector")?);
@@ -136,10 +140,16 @@ impl Open {
         let detector = Arc::clone(self.detector.get("detector")?);
         let config = LocalProviderConfig { queue: ASYNC_QUEUE, ..LocalProviderConfig::default() };
         let provider = detached(py, || guarita::LocalProvider::new(detector, config))?;
-        let provider: Arc<dyn guarita::Provider> = Arc::new(provider);
+        let mut provider = Some(Native::new(Arc::new(provider) as Arc<dyn guarita::Provider>));
         let mut slot = self.background.lock().unwrap_or_else(PoisonError::into_inner);
-        // Another thread may have been faster; then this one is let go.
-        slot.get_or_insert_with(|| Native::new(provider)).get("detector").map(Arc::clone)
+        if slot.is_none() {
+            std::mem::swap(&mut *slot, &mut provider);
+        }
+        let ours = slot.as_ref().map(|ours| ours.get("detector").map(Arc::clone));
+        drop(slot);
+        // Another thread may have been faster. Then this one is let go, without the lock.
+        drop(provider);
+        ours.unwrap_or_else(|| Err(raise(ErrorCode::Internal, "a provider is gone")))
     }
 }
 
@@ -223,7 +233,10 @@ impl Detector {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = image.py();
         let picture = Picture::of(image, format, share)?;
-        let provider = self.open(py)?.background(py)?;
+        // Held to the end: where the detector is closed meanwhile, this one lets the provider's threads go, without the
+        // interpreter lock that they may wait for.
+        let open = self.open(py)?;
+        let provider = open.background(py)?;
         provider::submit(py, &provider, provider::plain(Vec::new()), vec![picture], "", |py, mut response| {
             let found = response.detections.pop();
             let found = found.ok_or_else(|| raise(ErrorCode::Internal, "one picture gave no result"))?;

@@ -1,9 +1,7 @@
 //! Errors of the core as Python exceptions, and exceptions of the host as errors of the core.
 
 use guarita::{Advice, BreakerOpen, Error, ErrorCode};
-use pyo3::exceptions::{
-    PyBaseException, PyFileNotFoundError, PyMemoryError, PyOSError, PyPermissionError, PyTimeoutError,
-};
+use pyo3::exceptions::{PyFileNotFoundError, PyMemoryError, PyOSError, PyPermissionError, PyTimeoutError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
@@ -46,13 +44,23 @@ fn classes(py: Python<'_>) -> PyResult<&Bound<'_, PyTuple>> {
     Ok(CLASSES.get_or_try_init(py, import)?.bind(py))
 }
 
+/// The class of all of them.
+fn base(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    static BASE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let import = || Ok::<_, PyErr>(py.import("guarita._errors")?.getattr("GuaritaError")?.unbind());
+    Ok(BASE.get_or_try_init(py, import)?.bind(py))
+}
+
 /// An error of the core for an exception that a callable of the host raised: one of guarita's own keeps its code and advice,
 /// and those that say what kind of thing went wrong count as that; any other is a fault of the host's.
 pub(crate) fn from_py(py: Python<'_>, what: &str, error: PyErr) -> Error {
     let value = error.value(py);
-    let number = value.getattr("number").and_then(|number| number.extract::<u16>()).ok();
-    let ours = number.and_then(|number| ErrorCode::ALL.into_iter().find(|code| code.number() == number));
-    let code = match ours {
+    // Exceptions of others have numbers too, such as those of database drivers.
+    let is_ours = base(py).is_ok_and(|base| error.is_instance(py, base));
+    let ours = |name: &str| if is_ours { value.getattr(name).ok() } else { None };
+    let number = ours("number").and_then(|number| number.extract::<u16>().ok());
+    let known = number.and_then(|number| ErrorCode::ALL.into_iter().find(|code| code.number() == number));
+    let code = match known {
         Some(code) => code,
         None if error.is_instance_of::<PyTimeoutError>(py) => ErrorCode::DeadlineExceeded,
         None if error.is_instance_of::<PyPermissionError>(py) => ErrorCode::PermissionDenied,
@@ -62,9 +70,9 @@ pub(crate) fn from_py(py: Python<'_>, what: &str, error: PyErr) -> Error {
         None if error.is_instance_of::<PyMemoryError>(py) => ErrorCode::ResourceExhausted,
         None => ErrorCode::Internal,
     };
-    let advice = value.getattr("advice").and_then(|advice| advice.extract::<String>()).ok();
+    let advice = ours("advice").and_then(|advice| advice.extract::<String>().ok());
     let advice = advice.as_deref().and_then(advice_of).unwrap_or(code.advice());
-    if let Some(refusal) = refusal(value) {
+    if let Some(refusal) = ours("context").and_then(|context| refusal(&context)) {
         return refusal.into();
     }
     let kind = value.get_type().name().map_or_else(|_| "an exception".into(), |name| name.to_string());
@@ -72,8 +80,7 @@ pub(crate) fn from_py(py: Python<'_>, what: &str, error: PyErr) -> Error {
 }
 
 /// A breaker's own refusal, which is no failed call.
-fn refusal(value: &Bound<'_, PyBaseException>) -> Option<BreakerOpen> {
-    let context = value.getattr("context").ok()?;
+fn refusal(context: &Bound<'_, PyAny>) -> Option<BreakerOpen> {
     let state = context.get_item("breaker").ok()?.extract::<String>().ok()?;
     let retry_after = context.get_item("retry_after_s").ok()?.extract::<Option<f64>>().ok()?;
     let retry_after = retry_after.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());

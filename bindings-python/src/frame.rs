@@ -1,6 +1,7 @@
 //! Pictures of the host as frames: arrays, encoded bytes, anything with an array interface.
 
 use crate::error::{OrRaise, detached, raise};
+use crate::wait::interruptible;
 use crate::{config, time};
 use guarita::{
     CameraId, DecodeLimits, DecodeOptions, ErrorCode, FrameMeta, Layout, PixelFormat, Plane, Size, Timestamp,
@@ -20,7 +21,8 @@ use pyo3::types::{PyByteArray, PyBytes, PyDict, PyMemoryView, PyString, PyTuple}
 ///         1970 are taken) and the frame's number. A frame without `pts` shows 0, and is taken for one of now where it is pushed
 ///         or observed.
 ///     share: Promises that nobody writes to the array while the frame lives, so that it is not copied. Read-only arrays
-///         whose memory nobody can write to are never copied.
+///         whose memory is read-only too are never copied: to make one read-only promises the same of its memory, also where
+///         a view that can be written to was made before.
 ///     limits: What encoded bytes may claim before they are refused; see `DecodeLimits`.
 ///     apply_orientation: Turns the picture as its EXIF orientation says.
 ///     keep_encoded: Keeps the encoded bytes, so that they need not be made again.
@@ -88,7 +90,8 @@ impl Frame {
         keep_encoded: bool,
     ) -> PyResult<Self> {
         let options = options(limits, apply_orientation, keep_encoded)?;
-        let core = detached(py, || guarita::Frame::open(path, &options))?;
+        // A named pipe may be waited for.
+        let core = interruptible(py, move || guarita::Frame::open(path, &options))?;
         Ok(Self { core, timed: false })
     }
 
@@ -292,9 +295,11 @@ fn by_interface(image: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> 
         }
     }
     let array = image.py().import("numpy")?.call_method1("asarray", (image,))?;
-    // An array made here, and now, has no other owner; one that only looks at memory of the host is treated as any other.
-    let fresh = array.getattr("base")?.is_none() && !array.is(image);
-    from_array(array.cast::<PyUntypedArray>()?, format, share || fresh)
+    let array = array.cast::<PyUntypedArray>()?;
+    // An array made here, and now, is held by nobody else; one that the host keeps, or that only looks at its memory, is treated
+    // as any other.
+    let fresh = owns_memory(array) && is_held_once(array);
+    from_array(array, format, share || fresh)
 }
 
 /// The bytes of an encoded picture.
@@ -376,36 +381,56 @@ fn from_array(array: &Bound<'_, PyUntypedArray>, format: Option<&str>, share: bo
         let packed = array.py().import("numpy")?.call_method1("ascontiguousarray", (array,))?;
         return from_array(packed.cast::<PyUntypedArray>()?, format, true);
     };
-    if share || is_constant(array)? { pixels.keep() } else { pixels.copy() }
+    if share || is_constant(array) { pixels.keep() } else { pixels.copy() }
 }
 
 /// Whether nobody can write to the memory of this array without making it writable first: it is read-only, and so is what it
-/// looks at, down to an array or `bytes` that owns the memory.
-fn is_constant(array: &Bound<'_, PyUntypedArray>) -> PyResult<bool> {
+/// looks at, down to an array or `bytes` that owns the memory. Of writable views that were made before it became read-only,
+/// an array does not know.
+fn is_constant(array: &Bound<'_, PyUntypedArray>) -> bool {
     let mut owner = array.clone().into_any();
     loop {
         if owner.cast::<PyBytes>().is_ok() {
-            return Ok(true);
+            return true;
         }
-        let Ok(view) = owner.cast::<PyUntypedArray>() else { return Ok(owner.cast::<Frame>().is_ok()) };
-        if is_writable(view) {
-            return Ok(false);
+        let Ok(view) = owner.cast::<PyUntypedArray>() else { return owner.cast::<Frame>().is_ok() };
+        if has_flag(view, numpy::npyffi::NPY_ARRAY_WRITEABLE) {
+            return false;
         }
-        let base = view.getattr("base")?;
-        if base.is_none() {
-            return Ok(true);
+        match base(view) {
+            Some(base) => owner = base,
+            None => return owns_memory(view),
         }
-        owner = base;
     }
+}
+
+/// Whether nobody else has the array.
+#[allow(unsafe_code, reason = "pyo3 has no other call for it")]
+fn is_held_once(array: &Bound<'_, PyUntypedArray>) -> bool {
+    // SAFETY: the pointer is that of a live object; its count is read with the lock held.
+    unsafe { pyo3::ffi::Py_REFCNT(array.as_ptr()) == 1 }
+}
+
+/// Whether the memory is the array's own. One whose memory some library lent it, and that does not say whose it is, has neither
+/// this nor a base.
+fn owns_memory(array: &Bound<'_, PyUntypedArray>) -> bool {
+    has_flag(array, numpy::npyffi::NPY_ARRAY_OWNDATA)
 }
 
 #[allow(
     unsafe_code,
     reason = "the flags of an array are read where NumPy keeps them: asking it costs as much as the call"
 )]
-fn is_writable(array: &Bound<'_, PyUntypedArray>) -> bool {
+fn has_flag(array: &Bound<'_, PyUntypedArray>, flag: std::ffi::c_int) -> bool {
     // SAFETY: the pointer is that of a live array; its flags are a plain number, read with the lock held.
-    unsafe { (*array.as_array_ptr()).fields.flags & numpy::npyffi::NPY_ARRAY_WRITEABLE != 0 }
+    unsafe { (*array.as_array_ptr()).fields.flags & flag != 0 }
+}
+
+/// What the array looks at, as NumPy has it: the attribute of this name can be another one in a subclass.
+#[allow(unsafe_code, reason = "see above")]
+fn base<'py>(array: &Bound<'py, PyUntypedArray>) -> Option<Bound<'py, PyAny>> {
+    // SAFETY: the pointer is that of a live array, which holds its base, or has none; read with the lock held.
+    unsafe { Bound::from_borrowed_ptr_or_opt(array.py(), (*array.as_array_ptr()).fields.base) }
 }
 
 impl<'a, 'py> Pixels<'a, 'py> {

@@ -27,8 +27,13 @@ pub(crate) struct Polygon(pub(crate) guarita::Polygon);
 impl Polygon {
     #[new]
     fn new(points: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let points = points.try_iter()?.map(|point| two(&point?)).collect::<PyResult<Vec<_>>>()?;
-        guarita::Polygon::new(points).or_raise().map(Self)
+        // One by one, as the core takes no more than it may: some lists have no end.
+        let mut wrong = None;
+        let points = points
+            .try_iter()?
+            .map_while(|point| point.and_then(|point| two(&point)).map_err(|error| wrong = Some(error)).ok());
+        let polygon = guarita::Polygon::new(points);
+        wrong.map_or_else(|| polygon.or_raise().map(Self), Err)
     }
 
     /// The points, as pairs (x, y) of shares of the picture, 0..1.
@@ -54,9 +59,10 @@ impl Polygon {
 
     fn __hash__(&self) -> u64 {
         self.0.points().iter().fold(17, |hash: u64, point| {
+            // 0 and -0 are equal.
             hash.wrapping_mul(0x0100_0000_01b3)
-                ^ u64::from(point.x.to_bits())
-                ^ u64::from(point.y.to_bits()).rotate_left(32)
+                ^ u64::from((point.x + 0.0).to_bits())
+                ^ u64::from((point.y + 0.0).to_bits()).rotate_left(32)
         })
     }
 

@@ -1,8 +1,9 @@
 //! Callables of the host, called from threads of guarita: sinks, clocks, listeners, providers.
 
+use crate::callable::Callable;
 use crate::error::from_py;
 use crate::fork::generation;
-use crate::own_thread::on_own_thread;
+use crate::own_thread::{is_own_thread, on_own_thread};
 use guarita::{Error, ErrorCode, Result};
 use pyo3::prelude::*;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -25,6 +26,9 @@ pub(crate) fn is_ending() -> bool {
 pub(crate) fn attach<R>(work: impl FnOnce(Python<'_>) -> R) -> Option<R> {
     let inside = Inside::enter()?;
     let done = on_own_thread(work);
+    if inside.born != generation() && is_own_thread() {
+        end_child();
+    }
     drop(inside);
     done
 }
@@ -39,11 +43,12 @@ pub(crate) fn ask<R>(what: &str, work: impl FnOnce(Python<'_>) -> PyResult<R>) -
 }
 
 /// Tells a callable of the host; what it raises goes to `sys.unraisablehook`.
-pub(crate) fn tell(callable: &Py<PyAny>, make: impl FnOnce(Python<'_>) -> PyResult<Py<PyAny>>) {
+pub(crate) fn tell(callable: &Callable, make: impl FnOnce(Python<'_>) -> PyResult<Py<PyAny>>) {
     attach(|py| {
-        let told = make(py).and_then(|news| callable.call1(py, (news,)));
+        let Some(callable) = callable.get(py) else { return };
+        let told = make(py).and_then(|news| callable.call1((news,)));
         if let Err(error) = told {
-            error.write_unraisable(py, Some(callable.bind(py)));
+            error.write_unraisable(py, Some(&callable));
         }
     });
 }
@@ -68,6 +73,22 @@ impl Drop for Inside {
         if self.born == generation() {
             INSIDE.fetch_sub(1, SeqCst);
         }
+    }
+}
+
+/// Ends a process that was forked inside of a callable, and came back from it: there is nobody to go on for. The other threads of
+/// guarita did not come along, and this one would wait for them for ever.
+#[allow(unsafe_code, reason = "the way out of a child, without what only the parent may do when it ends")]
+fn end_child() {
+    Python::try_attach(|py| {
+        let why = "a process that was forked inside of a callable of guarita's came back from it: end it with os._exit, or \
+                   start it with multiprocessing or subprocess";
+        crate::error::raise(ErrorCode::InvalidState, why).write_unraisable(py, None);
+    });
+    // SAFETY: it may be called at any time, and does not return.
+    #[cfg(unix)]
+    unsafe {
+        libc::_exit(1)
     }
 }
 

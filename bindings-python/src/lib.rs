@@ -49,7 +49,6 @@ fn _check_interpreter() -> PyResult<()> {
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     fork::watch();
     _check_interpreter()?;
-    wait::note_main_thread(module.py())?;
     module.add_function(wrap_pyfunction!(_check_interpreter, module)?)?;
     module.add_function(wrap_pyfunction!(config::check_config, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;

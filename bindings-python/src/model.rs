@@ -1,7 +1,7 @@
 //! What a model file says about itself.
 
 use crate::config;
-use crate::error::detached;
+use crate::wait::interruptible;
 use guarita::ModelHints;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -31,11 +31,11 @@ impl ModelSpec {
     #[pyo3(signature = (path, hints=None))]
     fn read(py: Python<'_>, path: PathBuf, hints: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         let hints: Option<ModelHints> = hints.map(config::from_any).transpose()?;
-        let read = || match &hints {
+        let read = move || match &hints {
             Some(hints) => guarita::ModelSpec::read_with(&path, hints),
             None => guarita::ModelSpec::read(&path),
         };
-        detached(py, read).map(Self)
+        interruptible(py, read).map(Self)
     }
 
     /// The file.

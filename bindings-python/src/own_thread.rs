@@ -21,6 +21,11 @@ pub(crate) fn on_own_thread<R>(work: impl FnOnce(Python<'_>) -> R) -> Option<R> 
     done
 }
 
+/// Whether this is a thread of guarita's, that has called code of the host's.
+pub(crate) fn is_own_thread() -> bool {
+    KNOWN.try_with(|known| known.0.is_some()).unwrap_or(false)
+}
+
 /// While the interpreter goes down, CPython before 3.14 ends a thread that asks for its lock, in the middle of what it does
 /// (`pthread_exit`). That would run the destructors of all that lies below on the stack, the first of which ends the process.
 /// The thread stays where it is instead, as it does from CPython 3.14 on.

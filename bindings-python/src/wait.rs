@@ -2,11 +2,12 @@
 //! that Ctrl-C works.
 
 use crate::error::{OrRaise, caught, detached, raise};
+use crate::fork::generation;
 use guarita::ErrorCode;
 use pyo3::prelude::*;
-use std::sync::OnceLock;
+use std::cell::Cell;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread::{self, ThreadId};
+use std::thread;
 use std::time::Duration;
 
 /// Between two looks at signals.
@@ -52,7 +53,7 @@ pub(crate) fn interruptible<T: Send + 'static>(
     py: Python<'_>,
     work: impl FnOnce() -> guarita::Result<T> + Send + 'static,
 ) -> PyResult<T> {
-    if !is_main_thread() {
+    if !is_main_thread(py) {
         return detached(py, work);
     }
     let (sender, done) = mpsc::channel();
@@ -63,19 +64,25 @@ pub(crate) fn interruptible<T: Send + 'static>(
     receive(py, &done, None)?.ok_or_else(lost)?.or_raise()
 }
 
-static MAIN: OnceLock<ThreadId> = OnceLock::new();
-
-/// Remembers the thread that signals come to. Called once, when the module is loaded.
-pub(crate) fn note_main_thread(py: Python<'_>) -> PyResult<()> {
-    let threading = py.import("threading")?;
-    let main = threading.call_method0("main_thread")?;
-    if threading.call_method0("current_thread")?.is(&main) {
-        MAIN.get_or_init(|| thread::current().id());
-    }
-    Ok(())
+thread_local! {
+    /// Whether signals come to this thread, in the process of this generation.
+    static IS_MAIN: Cell<Option<(u64, bool)>> = const { Cell::new(None) };
 }
 
-/// Whether signals are handled on this thread.
-pub(crate) fn is_main_thread() -> bool {
-    MAIN.get() == Some(&thread::current().id())
+/// Whether signals are handled on this thread: which one that is, Python knows, whoever imported guarita. After a fork it is the
+/// one that forked.
+pub(crate) fn is_main_thread(py: Python<'_>) -> bool {
+    if let Some((at, is_main)) = IS_MAIN.get()
+        && at == generation()
+    {
+        return is_main;
+    }
+    let ask = || {
+        let threading = py.import("threading")?;
+        let main = threading.call_method0("main_thread")?.getattr("ident")?;
+        threading.call_method0("get_ident")?.eq(main)
+    };
+    let is_main = ask().unwrap_or(false);
+    IS_MAIN.set(Some((generation(), is_main)));
+    is_main
 }

@@ -419,7 +419,7 @@ def test_it_may_be_closed_inside_of_its_own_function() -> None:
 
 
 def test_wrong_arguments() -> None:
-    with pytest.raises(guarita.InvalidArgument, match="cannot be called"):
+    with pytest.raises(guarita.InvalidArgument, match="must be callable"):
         guarita.CallbackProvider(7)  # type: ignore[arg-type]
 
     async def detect(request: guarita.Request) -> list[guarita.Detections]:

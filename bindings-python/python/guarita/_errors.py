@@ -48,14 +48,21 @@ class GuaritaError(Exception):
             self.advice = advice
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _again, (type(self), str(self), self.advice, self.context)
+        return _again, (type(self), self.args), self.__dict__
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
 
 
-def _again(kind: type[GuaritaError], message: str, advice: str, context: dict[str, Any]) -> GuaritaError:
-    return kind(message, advice=advice, context=context)
+def _again(kind: type[GuaritaError], args: tuple[Any, ...]) -> GuaritaError:
+    """Without a call of `__init__`, which in a class of the host's may take other arguments."""
+    try:
+        error = kind.__new__(kind, *args)
+    except TypeError:
+        # One that is a MemoryError too is made as any other exception.
+        error = Exception.__new__(kind, *args)
+    error.args = args
+    return error
 
 
 class InvalidArgument(GuaritaError, ValueError):

@@ -186,7 +186,7 @@ impl Camera {
         if let Some(config) = config {
             merged.update(config.as_mapping())?;
         }
-        let config: CameraConfig = from_kwargs(Some(&merged), [("id", self.id().into())])?;
+        let config: CameraConfig = from_kwargs(Some(&merged), [])?;
         detached(py, || camera.update(config))
     }
 

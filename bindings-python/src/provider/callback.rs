@@ -1,4 +1,5 @@
 use super::{Provider, Request};
+use crate::callable::Callable;
 use crate::config::from_kwargs;
 use crate::detection::Detections;
 use crate::error::{detached, raise};
@@ -48,25 +49,19 @@ impl CallbackProvider {
         clock: Option<&Bound<'_, PyAny>>,
         config: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<PyClassInitializer<Self>> {
-        let wrong = |what: String| raise(ErrorCode::InvalidArgument, format!("detect is {what}"));
-        if !detect.is_callable() {
-            return Err(wrong(format!("a {}, which cannot be called", detect.get_type().name()?)));
-        }
-        if py.import("inspect")?.call_method1("iscoroutinefunction", (detect,))?.is_truthy()? {
-            return Err(wrong("async, and is called on a thread without a loop, where nobody awaits it".into()));
-        }
+        let function = Callable::new(detect, "detect")?;
         let config: CallbackProviderConfig = from_kwargs(config, [])?;
         let clock = time::clock(clock)?;
         let what = format!("the function of the provider {}", config.name);
-        let function = detect.clone().unbind();
+        let asked = function.clone();
         let ask = move |request: &guarita::Request| {
             host::ask(&what, |py| {
-                let answer = function.call1(py, (Request(request.clone()),))?;
-                detections(answer.bind(py), &what)
+                let asked = asked.get(py).ok_or_else(|| raise(ErrorCode::Cancelled, "the provider is gone"))?;
+                detections(&asked.call1((Request(request.clone()),))?, &what)
             })
         };
         let provider = detached(py, || guarita::CallbackProvider::with_clock(config, clock, ask))?;
-        Ok(PyClassInitializer::from(Provider::new(Arc::new(provider))).add_subclass(Self))
+        Ok(PyClassInitializer::from(Provider::calling(Arc::new(provider), vec![function])).add_subclass(Self))
     }
 }
 

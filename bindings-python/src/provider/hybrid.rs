@@ -1,4 +1,5 @@
 use super::Provider;
+use crate::callable::Callable;
 use crate::config::{from_kwargs, named, to_py};
 use crate::error::{detached, raise};
 use crate::fork::Native;
@@ -37,11 +38,13 @@ impl HybridProvider {
         py: Python<'_>,
         primary: &Bound<'_, Provider>,
         fallback: &Bound<'_, Provider>,
-        listener: Option<Py<PyAny>>,
+        listener: Option<&Bound<'_, PyAny>>,
         config: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<PyClassInitializer<Self>> {
         let config: HybridConfig = from_kwargs(config, [])?;
         let (primary, fallback) = (primary.get().get()?, fallback.get().get()?);
+        let listener = listener.map(|listener| Callable::new(listener, "listener")).transpose()?;
+        let callables = listener.clone().into_iter().collect();
         let hybrid = detached(py, move || match listener {
             None => guarita::HybridProvider::new(primary, fallback, config),
             Some(listener) => {
@@ -53,7 +56,7 @@ impl HybridProvider {
         })?;
         let hybrid = Arc::new(hybrid);
         let weak = Native::new(Arc::downgrade(&hybrid));
-        Ok(PyClassInitializer::from(Provider::new(hybrid)).add_subclass(Self { hybrid: weak }))
+        Ok(PyClassInitializer::from(Provider::calling(hybrid, callables)).add_subclass(Self { hybrid: weak }))
     }
 
     /// The state of the breaker of one side for one operation, and what it has counted.

@@ -17,6 +17,7 @@ pub(crate) use request::Request;
 pub(crate) use response::Response;
 
 use crate::background;
+use crate::callable::Callable;
 use crate::config::named;
 use crate::error::{OrRaise, detached, raise};
 use crate::fork::Native;
@@ -27,6 +28,7 @@ use crate::{time, wait};
 use guarita::{CameraId, DecodeOptions, ErrorCode, FrameMeta, Reply};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 /// What all providers have: pictures in, detections out, on threads of their own, with a health that costs nothing to ask.
@@ -38,6 +40,8 @@ pub(crate) struct Provider {
     /// locked.
     inner: Mutex<Option<Held>>,
     name: String,
+    /// The callables of the host's that it holds.
+    callables: Vec<Callable>,
 }
 
 /// Of one process, and shared by calls that run while it is closed.
@@ -45,8 +49,13 @@ type Held = Arc<Native<Arc<dyn guarita::Provider>>>;
 
 impl Provider {
     pub(crate) fn new(provider: Arc<dyn guarita::Provider>) -> Self {
+        Self::calling(provider, Vec::new())
+    }
+
+    /// One that calls these.
+    fn calling(provider: Arc<dyn guarita::Provider>, callables: Vec<Callable>) -> Self {
         let name = provider.name().to_owned();
-        Self { inner: Mutex::new(Some(Arc::new(Native::new(provider)))), name }
+        Self { inner: Mutex::new(Some(Arc::new(Native::new(provider)))), name, callables }
     }
 
     /// The provider of the core, to be handed to another part of the core; `InvalidState` once it is closed, and in a child of
@@ -194,6 +203,18 @@ impl Provider {
 
     fn __repr__(&self) -> String {
         format!("<Provider {}{}>", self.name, if self.closed() { ", closed" } else { "" })
+    }
+
+    /// Only where nobody else has the provider, such as a pipeline: then it ends with this object, and what it calls with it.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let alone = self.inner.try_lock().is_ok_and(|inner| {
+            inner.as_ref().is_some_and(|held| Arc::strong_count(held) == 1 && Arc::strong_count(held.peek()) == 1)
+        });
+        if alone { self.callables.iter().try_for_each(|call| call.visit(&visit)) } else { Ok(()) }
+    }
+
+    fn __clear__(&self) {
+        self.callables.iter().for_each(Callable::clear);
     }
 }
 

@@ -1,10 +1,12 @@
 use super::seed_or;
+use crate::callable::Callable;
 use crate::config::{from_kwargs, to_py};
 use crate::error::{attached, from_py, raise};
 use crate::{host, time};
 use guarita::{BreakerTransition, CircuitBreakerConfig, Clock, ErrorCode, FailurePolicy};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
+use pyo3::{PyTraverseError, PyVisit};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Stops calls to a side that is down, and lets a few probes find out when it is back.
@@ -37,6 +39,8 @@ pub(crate) struct CircuitBreaker {
     // run with the interpreter lock held, no fork finds it locked, and it needs no `Native`.
     breaker: guarita::CircuitBreaker,
     clock: Arc<dyn Clock>,
+    /// Here Python's collector finds it.
+    listener: Option<Callable>,
 }
 
 #[pymethods]
@@ -45,18 +49,19 @@ impl CircuitBreaker {
     #[pyo3(signature = (*, seed=None, listener=None, clock=None, **config))]
     fn new(
         seed: Option<u64>,
-        listener: Option<Py<PyAny>>,
+        listener: Option<&Bound<'_, PyAny>>,
         clock: Option<&Bound<'_, PyAny>>,
         config: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let config: CircuitBreakerConfig = from_kwargs(config, [])?;
         let mut breaker = attached(|| guarita::CircuitBreaker::new(config))?.with_seed(seed_or(seed));
-        if let Some(listener) = listener {
+        let listener = listener.map(|listener| Callable::new(listener, "listener")).transpose()?;
+        if let Some(listener) = listener.clone() {
             breaker = breaker.with_listener(move |change| {
                 host::tell(&listener, |py| Ok(transition(py, change)?.into_any().unbind()))
             });
         }
-        Ok(Self { breaker, clock: time::clock(clock)? })
+        Ok(Self { breaker, clock: time::clock(clock)?, listener })
     }
 
     /// Asks for leave to make one call.
@@ -144,6 +149,14 @@ impl CircuitBreaker {
         let counts = self.counts(None)?;
         let state = self.state(py, None)?;
         Ok(format!("<CircuitBreaker {state}, {} of {} calls failed>", counts.failures, counts.calls))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.listener.iter().try_for_each(|listener| listener.visit(&visit))
+    }
+
+    fn __clear__(&self) {
+        self.listener.iter().for_each(Callable::clear);
     }
 }
 

@@ -1,4 +1,5 @@
 use super::breaker::raised;
+use crate::callable::Callable;
 use crate::config::{from_any, from_kwargs, named, to_py};
 use crate::error::{detached, raise};
 use crate::fork::Native;
@@ -73,7 +74,7 @@ impl Budget {
         py: Python<'_>,
         journal: Option<PathBuf>,
         journal_options: Option<&Bound<'_, PyAny>>,
-        listener: Option<Py<PyAny>>,
+        listener: Option<&Bound<'_, PyAny>>,
         clock: Option<&Bound<'_, PyAny>>,
         config: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
@@ -82,6 +83,7 @@ impl Budget {
         if journal.is_none() && journal_options.is_some() {
             return Err(raise(ErrorCode::InvalidArgument, "journal_options without a journal"));
         }
+        let listener = listener.map(|listener| Callable::new(listener, "listener")).transpose()?;
         let clock = time::clock(clock)?;
         let now = clock.moment();
         let budget = detached(py, move || match journal {
