@@ -50,7 +50,7 @@ pub(crate) struct Detector {
     /// Only held for moments in which the interpreter lock is held too, so that no fork finds it locked.
     open: Mutex<Option<Arc<Open>>>,
     closed: AtomicBool,
-    /// How long a call took, lately, in nanoseconds; the most there is, before the first one.
+    /// How long a picture took, lately, in nanoseconds; the most there is, before the first one.
     last: AtomicU64,
 }
 
@@ -89,12 +89,13 @@ impl Detector {
 
     fn run(&self, py: Python<'_>, frames: Vec<guarita::Frame>) -> PyResult<Vec<guarita::Detections>> {
         let open = self.open(py)?;
-        if is_main_thread(py) && self.last.load(Ordering::Relaxed) > SHORT.as_nanos() as u64 {
+        let expected = self.last.load(Ordering::Relaxed).saturating_mul(frames.len() as u64);
+        if is_main_thread(py) && expected > SHORT.as_nanos() as u64 {
             return self.run_interruptibly(py, &open, frames);
         }
         let detector = Arc::clone(open.detector.get("detector")?);
         let found = detached(py, || detector.detect_batch(&frames))?;
-        self.note(found.iter().map(|found| found.timing.total()).sum());
+        self.note(found.iter().map(|found| found.timing.total()).sum(), found.len());
         Ok(found)
     }
 
@@ -109,16 +110,19 @@ impl Detector {
         let mut found = Vec::with_capacity(frames.len());
         let mut took = Duration::ZERO;
         for frames in frames.chunks(self.config.max_batch.max(1)) {
+            // The wait looks at signals only where it is a long one.
+            py.check_signals()?;
             let response = provider::detect(py, &background, provider::plain(frames.to_vec()))?;
             took += response.latency.call + response.latency.prepare + response.latency.parse;
             found.extend(response.detections);
         }
-        self.note(took);
+        self.note(took, found.len());
         Ok(found)
     }
 
-    fn note(&self, took: Duration) {
-        self.last.store(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    fn note(&self, took: Duration, pictures: usize) {
+        let each = took.as_nanos() / (pictures.max(1) as u128);
+        self.last.store(u64::try_from(each).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 }
 

@@ -245,7 +245,11 @@ pipeline.add_camera("a", motion_gate=False).push(numpy.zeros((48, 64), "uint8"))
 calls = {
     "shutdown": lambda: pipeline.shutdown(15),
     "open": lambda: guarita.Frame.open(sys.argv[2]),
+    "batch": lambda: detector.detect_batch([picture] * 200_000),
 }
+picture = guarita.Frame(numpy.zeros((48, 64), "uint8"))
+detector = guarita.Detector(sys.argv[3])
+detector.detect(picture), detector.detect(picture)
 def interrupt():
     time.sleep(0.5)
     os.kill(os.getpid(), signal.SIGINT)
@@ -260,9 +264,9 @@ os._exit(0)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
-@pytest.mark.parametrize("call", ["shutdown", "open"])
-def test_ctrl_c_ends_a_wait_whoever_imported_guarita(call: str, tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize("call", ["shutdown", "open", "batch"])
+def test_ctrl_c_ends_a_wait_whoever_imported_guarita(call: str, tmp_path: pathlib.Path, fixtures: pathlib.Path) -> None:
     pipe = tmp_path / "picture.jpg"
     os.mkfifo(pipe)
-    done = program(INTERRUPTED, call, pipe)
+    done = program(INTERRUPTED, call, pipe, fixtures / "v8_nc1.onnx")
     assert done.stdout == "interrupted\n", done

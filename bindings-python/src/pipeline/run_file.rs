@@ -44,6 +44,8 @@ pub(super) fn run(
     started.map_err(|error| raise(ErrorCode::ResourceExhausted, format!("cannot start a thread: {error}")))?;
     let mut raises = None;
     loop {
+        // The wait looks at signals only where it is a long one, and chunks may be short.
+        py.check_signals()?;
         match wait::receive(py, &news, None)? {
             Some(News::Chunk(chunk, answer)) => {
                 let told = progress.map_or(Ok(true), |progress| {
