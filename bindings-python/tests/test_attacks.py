@@ -41,7 +41,7 @@ def test_an_array_that_an_object_keeps_is_not_shared() -> None:
             return self.array
 
     keeps = Keeps()
-    frame = guarita.Frame(keeps)
+    frame = guarita.Frame(keeps)  # type: ignore[arg-type]
     keeps.array[:] = 9
     assert frame.numpy().max() == 0
 

@@ -171,7 +171,8 @@ def test_settings_that_cannot_be() -> None:
     for settings in bad:
         with pytest.raises(ValidationError):
             Settings(model=FIXTURE_MODEL, **settings)
-    for wrong in ({"jwt_secret": "too short"}, {"jwt_secret": SECRET, "concurrency": 0}):
+    telling: list[dict[str, Any]] = [{"jwt_secret": "too short"}, {"jwt_secret": SECRET, "concurrency": 0}]
+    for wrong in telling:
         with pytest.raises(ValidationError) as caught:
             Settings(model=FIXTURE_MODEL, **wrong)
         assert "too short" not in str(caught.value) and SECRET not in str(caught.value)
