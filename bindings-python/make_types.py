@@ -199,8 +199,11 @@ class Source:
             inside = "".join(f'        "{key}": "{kind_of}",\n' for key, kind_of, _ in fields)
             called = f'{name} = TypedDict(\n    "{name}",\n    {{\n{inside}    }},\n    total=False,\n)\n'
             return called + f'"""{first}. {" ".join(f"`{key}`: {about}" for key, _, about in fields)}"""'
+        # Twice: editors show what stands below a field, and help() what stands in the class.
+        told = "".join(f"        {key}: {about}\n" for key, _, about in fields)
         lines = [f'    {key}: {kind_of}\n    """{about}"""' for key, kind_of, about in fields]
-        return "\n".join([f"class {name}(TypedDict, total=False):", f'    """{first}."""', "", *lines])
+        head = [f"class {name}(TypedDict, total=False):", f'    """{first}.\n\n    Fields:\n{told}    """', ""]
+        return "\n".join([*head, *lines])
 
 
 def plain_words(docs: str) -> str:

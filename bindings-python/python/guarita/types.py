@@ -60,7 +60,15 @@ Weekday: TypeAlias = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
 class DecodeLimits(TypedDict, total=False):
-    """What a picture may claim before it is refused."""
+    """What a picture may claim before it is refused.
+
+    Fields:
+        max_pixels: Width times height; default 64 Mpx (67,108,864).
+        max_side: The longer side in pixels; default 16,384.
+        max_bytes: Memory for pixels and for the decoder's own tables, in bytes; default 256 MiB.
+        max_scans: Scans of a progressive JPEG; default 100. Each one costs a pass over the picture.
+        max_input_bytes: Encoded bytes; default 32 MiB.
+    """
 
     max_pixels: int
     """Width times height; default 64 Mpx (67,108,864)."""
@@ -75,7 +83,22 @@ class DecodeLimits(TypedDict, total=False):
 
 
 class BackgroundModelConfig(TypedDict, total=False):
-    """The parameters of a `BackgroundModel`; names and defaults are those of OpenCV's `BackgroundSubtractorMOG2`."""
+    """The parameters of a `BackgroundModel`; names and defaults are those of OpenCV's `BackgroundSubtractorMOG2`.
+
+    Fields:
+        history: Frames that the automatic learning rate looks back on; 1 or more, default 500.
+        var_threshold: A pixel belongs to a mode that is nearer than this many variances (squared Mahalanobis distance); default 16.
+        mixtures: Components of the mixture of a pixel; 1..16, default 5.
+        background_ratio: The heaviest modes up to this share of the weight are background; 0..1, default 0.9.
+        var_threshold_gen: As `var_threshold`, for the mode that learns from the pixel; farther pixels make a new mode. Default 9.
+        var_init: Variance of a new mode, in squared levels; default 15.
+        var_min: The least variance; default 4.
+        var_max: The largest variance; default 75.
+        complexity_reduction: How fast modes without evidence go: the complexity reduction of Zivkovic 2004; 0..1, default 0.05.
+        detect_shadows: Marks darker versions of the background with `shadow_value` in place of 255; default on.
+        shadow_value: What shadows are in the mask; default 127.
+        shadow_threshold: A shadow keeps at least this share of the brightness (τ of Prati et al. 2003); 0..1, default 0.5.
+    """
 
     history: int
     """Frames that the automatic learning rate looks back on; 1 or more, default 500."""
@@ -104,7 +127,18 @@ class BackgroundModelConfig(TypedDict, total=False):
 
 
 class MotionGateConfig(TypedDict, total=False):
-    """How a `MotionGate` decides."""
+    """How a `MotionGate` decides.
+
+    Fields:
+        working_width: Frames are reduced to this width before anything else, in pixels; default 320. 0 keeps the full size. Narrower frames stay as they are.
+        include: Where to look: inside any of these. Empty (the default) is everywhere.
+        exclude: Where not to look: inside none of these, whatever `include` says. Default none.
+        min_fraction: Opens where at least this share of the region of interest moves, 0..1; default 0.01.
+        min_region: Opens also where one connected region has at least this share of the picture, 0..1; default 0.00005, which is a person of 2 % of the picture's height. 1 switches the rule off. Noise, rain and the like raise it by themselves.
+        history_s: How far back the background looks: what stands still for about a tenth of this is background; 1..86400, default 120.
+        linger_s: The gate stays open this long after the last motion; 0..3600, default 2.
+        heartbeat_s: A frame passes at least this often, whatever the gate sees; more than 0, up to 86400, default 60.
+    """
 
     working_width: int
     """Frames are reduced to this width before anything else, in pixels; default 320. 0 keeps the full size. Narrower frames stay as they are."""
@@ -125,7 +159,20 @@ class MotionGateConfig(TypedDict, total=False):
 
 
 class SourceConfig(TypedDict, total=False):
-    """How a `VideoSource` decodes and what it delivers."""
+    """How a `VideoSource` decodes and what it delivers.
+
+    Fields:
+        width: Width of the frames in pixels, 2..65,535; default the video's own. With only one of `width` and `height` the other keeps the aspect ratio and is made even.
+        height: Height of the frames in pixels, 2..65,535; default the video's own.
+        format: The pixel format of the frames; default `I420`: nearly every decoder works in it, so nothing is converted, and a frame has half the bytes of RGB.
+        fps: At most so many frames in a second of video; over 0 up to 1000, default every frame. The frames left out are not scaled or copied; those delivered keep their own times.
+        max_pixels: Width times height of the video and of the frames; 1..4,294,836,225, default 33,554,432 (a little over 8K).
+        max_memory_mib: Memory that the decoder may take, in MiB; 64..1,048,576, default 2048. Kept on Linux only.
+        decode_threads: Threads that decode; 1..64, default 1, which serves many sources side by side best.
+        timeout_s: How long to wait for the next frame, in seconds; 0.1..3600, default 30. With a small `fps` all the video between two frames is decoded in this time.
+        camera: The name that frames carry as `FrameMeta.camera`; default empty.
+        ffmpeg: The `ffmpeg` program; default: found as `VideoSource` says.
+    """
 
     width: int | None
     """Width of the frames in pixels, 2..65,535; default the video's own. With only one of `width` and `height` the other keeps the aspect ratio and is made even."""
@@ -150,7 +197,18 @@ class SourceConfig(TypedDict, total=False):
 
 
 class InputHints(TypedDict, total=False):
-    """The part of `ModelHints` about the input."""
+    """The part of `ModelHints` about the input.
+
+    Fields:
+        width: Width in pixels, for a model whose width is free.
+        height: Height in pixels, for a model whose height is free.
+        layout: Where the channels stand.
+        color: Channel order.
+        resize: How a frame is fitted in.
+        pad: The level 0..255 around the frame.
+        mean: Subtracted from each level 0..255, a value for each channel of the tensor.
+        std: Divides the result.
+    """
 
     width: int | None
     """Width in pixels, for a model whose width is free."""
@@ -171,7 +229,12 @@ class InputHints(TypedDict, total=False):
 
 
 class SsdHints(TypedDict, total=False):
-    """The part of `ModelHints` about SSD outputs."""
+    """The part of `ModelHints` about SSD outputs.
+
+    Fields:
+        boxes: The order of a box's four numbers, which are fractions of the input.
+        background: Whether column 0 of the scores is the background.
+    """
 
     boxes: SsdBoxes | None
     """The order of a box's four numbers, which are fractions of the input."""
@@ -180,7 +243,14 @@ class SsdHints(TypedDict, total=False):
 
 
 class ModelHints(TypedDict, total=False):
-    """What a person knows about a model and its file does not say."""
+    """What a person knows about a model and its file does not say.
+
+    Fields:
+        family: What the outputs mean.
+        labels: The names of the classes in order, or one of `coco80` and `coco90`.
+        input: What the input wants.
+        ssd: How an SSD writes boxes and scores.
+    """
 
     family: Family | None
     """What the outputs mean."""
@@ -197,7 +267,21 @@ ProviderChoice: TypeAlias = "ExecutionProvider | Sequence[ExecutionProvider] | M
 
 
 class DetectorConfig(TypedDict, total=False):
-    """How a `Detector` runs and what it reports."""
+    """How a `Detector` runs and what it reports.
+
+    Fields:
+        confidence: Boxes with a confidence of this or less are dropped; 0..1, default 0.25 (as Ultralytics).
+        confidence_by_class: Thresholds of single classes by name, in place of `confidence`; 0..1.
+        classes: The only classes to report, by name; empty (the default) means all. Each anchor still stands for its surest class, so that a class that is left out does not turn up as its runner-up.
+        iou: Of two boxes of a class that overlap by more than this, the less sure one is dropped; 0..1, default 0.45.
+        class_agnostic: Also drops doubles of different classes; default off.
+        max_detections: Boxes of one frame; default 300.
+        max_batch: Frames of one run, for models that take any number; default 8.
+        provider: Who computes; default the processor and nothing else.
+        intra_op_threads: Threads of one run inside the engine; default 1, which serves many callers best: they run side by side. More make a single call faster on an idle machine and all calls slower on a busy one.
+        spinning: Lets the engine's threads wait in a busy loop; default off, since it takes the processor from everything else.
+        onnxruntime: The ONNX Runtime library or its folder; default: found as `runtime`) says.
+    """
 
     confidence: float
     """Boxes with a confidence of this or less are dropped; 0..1, default 0.25 (as Ultralytics)."""
@@ -224,7 +308,18 @@ class DetectorConfig(TypedDict, total=False):
 
 
 class RetryConfig(TypedDict, total=False):
-    """How often and when a failed call is made again."""
+    """How often and when a failed call is made again.
+
+    Fields:
+        attempts: Calls in all, the first one included; 1..100, default 3.
+        base_s: The first wait is drawn evenly from 0 to this, and doubles with each attempt; 0.001..3600, default 0.05.
+        throttle_base_s: The same, where the other side throttled; 0.001..3600, default 1.
+        cap_s: No drawn wait is longer; 0.001..3600, default 20.
+        retry_after_max_s: The longest wait that the other side may ask for; 0..3600, default 60. Where it asks for more, the call is given up.
+        bucket: Tokens for retries, shared by all calls of this policy; 1..1000000, default 500.
+        retry_cost: Tokens that a retry takes; 1..1000000, default 5.
+        timeout_cost: Tokens that a retry after a timeout takes; 1..1000000, default 10.
+    """
 
     attempts: int
     """Calls in all, the first one included; 1..100, default 3."""
@@ -245,7 +340,13 @@ class RetryConfig(TypedDict, total=False):
 
 
 class RateLimitConfig(TypedDict, total=False):
-    """How many calls a key may make."""
+    """How many calls a key may make.
+
+    Fields:
+        per_second: Calls a second in the long run, for each key; 0.000001..1000000, default 10.
+        burst: Calls at once after a rest, for each key; 1..1000000, default 10.
+        max_keys: Keys that are known at a time; 1..1000000, default 10000.
+    """
 
     per_second: float
     """Calls a second in the long run, for each key; 0.000001..1000000, default 10."""
@@ -256,7 +357,13 @@ class RateLimitConfig(TypedDict, total=False):
 
 
 class Caps(TypedDict, total=False):
-    """The most that may be spent in a minute, a day and a month."""
+    """The most that may be spent in a minute, a day and a month.
+
+    Fields:
+        per_minute: In 60 s that begin with the first spend.
+        per_day: In a day of the calendar.
+        per_month: In a month of the calendar.
+    """
 
     per_minute: int | None
     """In 60 s that begin with the first spend."""
@@ -267,7 +374,12 @@ class Caps(TypedDict, total=False):
 
 
 class KeyCaps(TypedDict, total=False):
-    """Caps for every camera, tenant or API, each by itself, and other ones for those named."""
+    """Caps for every camera, tenant or API, each by itself, and other ones for those named.
+
+    Fields:
+        default: For each one that is not named.
+        named: In place of `default`, by name.
+    """
 
     default: Caps
     """For each one that is not named."""
@@ -276,7 +388,12 @@ class KeyCaps(TypedDict, total=False):
 
 
 class PriceTier(TypedDict, total=False):
-    """What an image costs up to some number of images in a month."""
+    """What an image costs up to some number of images in a month.
+
+    Fields:
+        up_to: Images of the month up to which this price holds, counted from the month's first; none for the last tier.
+        price: For each image, in millionths of a dollar.
+    """
 
     up_to: int | None
     """Images of the month up to which this price holds, counted from the month's first; none for the last tier."""
@@ -285,7 +402,19 @@ class PriceTier(TypedDict, total=False):
 
 
 class BudgetConfig(TypedDict, total=False):
-    """What may be spent, and what things cost."""
+    """What may be spent, and what things cost.
+
+    Fields:
+        total: For everything together; default no cap.
+        camera: For each camera; default no cap.
+        tenant: For each tenant; default no cap.
+        api: For each API; default no cap. Names are those of `prices`.
+        warn_at: The share of a cap from which on a warning is sent, more than 0, up to 1; default 0.8.
+        prices: What an image costs; default Rekognition's published prices.
+        utc_offset_minutes: How many minutes days and months begin before they do in UTC, -1440..1440; default 0. There is no summer time.
+        max_keys: Cameras, and as well tenants, that are counted each by itself in a month, 1..100000; default 10000. The named ones always are. All further ones are counted together as one that is called `(others)`.
+        history_days: Days before today that the report tells apart, 1..400; default 62. The days of this month always are.
+    """
 
     total: Caps
     """For everything together; default no cap."""
@@ -323,7 +452,12 @@ Fsync: TypeAlias = "Literal['always', 'never'] | FsyncSometimes"
 
 
 class JournalOptions(TypedDict, total=False):
-    """How a `Budget` keeps its journal."""
+    """How a `Budget` keeps its journal.
+
+    Fields:
+        fsync: Default every second.
+        compact_bytes: The journal is written anew, as a snapshot, when it has grown by so many bytes; 4096..1073741824, default 16 MiB.
+    """
 
     fsync: Fsync
     """Default every second."""
@@ -353,7 +487,22 @@ BreakerWindow: TypeAlias = "WindowOfCalls | WindowOfTime"
 
 
 class CircuitBreakerConfig(TypedDict, total=False):
-    """When a `CircuitBreaker` opens, and how it closes again."""
+    """When a `CircuitBreaker` opens, and how it closes again.
+
+    Fields:
+        consecutive_failures: Opens after so many failures with no success between them; 0..100000, default 5. 0 switches the rule off.
+        failure_rate: Opens where at least this share of the window failed; 0..1, default 0.5. 0 switches the rule off.
+        slow_call_rate: Opens where at least this share of the window was slow, failed or not; 0..1, default 1. 0 switches the rule off.
+        slow_call_s: A call is slow when it takes longer than this; 0.001..86400, default 60.
+        window: The calls that the two rates look at; default the last 100.
+        minimum_calls: The rates say nothing before the window holds so many calls; 1 up to 100000, or to the calls of the window; default 20.
+        open_s: Stays open for this long; 0.001..3600, default 60.
+        open_growth: After each probe round that failed, stays open this many times longer; 1..10, default 1 (always the same).
+        open_max_s: Growth ends here; `open_s`..86400, default 3600.
+        open_jitter: Adds up to this share to each open time, drawn anew each time, so that many breakers do not probe in step; 0..1, default 0.
+        half_open_permits: Half open, so many calls are let through; all must succeed; 1..10000, default 1.
+        half_open_max_s: Half open with every permit out, and no news of any for this long: the probes count as failed; 0..86400, default 120. 0 waits for ever.
+    """
 
     consecutive_failures: int
     """Opens after so many failures with no success between them; 0..100000, default 5. 0 switches the rule off."""
@@ -382,14 +531,25 @@ class CircuitBreakerConfig(TypedDict, total=False):
 
 
 class FailurePolicy(TypedDict, total=False):
-    """Which failures count for a `CircuitBreaker`."""
+    """Which failures count for a `CircuitBreaker`.
+
+    Fields:
+        throttling_counts: Throttling counts; default true. Set it to false where another limit already slows calls down.
+    """
 
     throttling_counts: bool
     """Throttling counts; default true. Set it to false where another limit already slows calls down."""
 
 
 class LocalProviderConfig(TypedDict, total=False):
-    """How a `LocalProvider` works."""
+    """How a `LocalProvider` works.
+
+    Fields:
+        workers: Threads, which is requests looked at side by side; up to 256. Default 0, which is one for each processor but at most 4, and 2 where a device computes.
+        queue: Requests that may wait beside those that are looked at, 0..100000; default 64. One more is `Overloaded`.
+        recover_after_s: How long without running out of device memory until the next larger batch is tried again, 1..3600; default 60.
+        cpu_fallback: Where even one frame does not fit into the device's memory, opens the model on the processor; default true.
+    """
 
     workers: int
     """Threads, which is requests looked at side by side; up to 256. Default 0, which is one for each processor but at most 4, and 2 where a device computes."""
@@ -402,7 +562,17 @@ class LocalProviderConfig(TypedDict, total=False):
 
 
 class CallbackProviderConfig(TypedDict, total=False):
-    """What a `CallbackProvider` says of itself, and how many threads call."""
+    """What a `CallbackProvider` says of itself, and how many threads call.
+
+    Fields:
+        name: A short name, 1..64 bytes; default `callback`.
+        wants: What it can be asked for, each once; default labels.
+        max_batch: Frames of one call, 1..4096; default 1. A request of more frames is several calls.
+        max_in_flight: Requests taken, waiting or being looked at, before `Overloaded`; 1..100000, default 64.
+        workers: Threads, which is calls side by side; 1..256, default 1.
+        leaves_machine: Pictures leave the machine; default false.
+        price: The price of a frame, up to $1000; default none. Only what leaves the machine has one.
+    """
 
     name: str
     """A short name, 1..64 bytes; default `callback`."""
@@ -421,7 +591,28 @@ class CallbackProviderConfig(TypedDict, total=False):
 
 
 class RekognitionConfig(TypedDict, total=False):
-    """How a `RekognitionProvider` calls Amazon Rekognition."""
+    """How a `RekognitionProvider` calls Amazon Rekognition.
+
+    Fields:
+        region: The AWS region, such as `eu-west-1`; none (the default) to ask the SDK's chain: `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile, the instance's metadata.
+        endpoint: Another address to call, such as that of a VPC endpoint: `https://host:port`. `http` is taken only for this machine itself. Default none: Rekognition's own in the region.
+        profile: The profile of `~/.aws/config` and `~/.aws/credentials`; none (the default) for `AWS_PROFILE` or `default`.
+        retry: How often and when a failed call is made again. The SDK's own retries are off.
+        max_in_flight: Requests taken before `Overloaded`, and calls at one time; 1..10000, default 50.
+        timeout_s: How long one call may take, retries not included, in seconds; 0.01..600, default 10. That is a picture of the largest size over a line of 6 Mbit/s and two seconds for the answer; a call that is given up may be billed all the same, so this is no place to be impatient: give the request a deadline instead.
+        connect_timeout_s: How long a connection may take to be made, in seconds; 0.01..600, default 3.
+        credentials_timeout_s: How long credentials and region are looked for, in seconds; 0.01..600, default 10.
+        max_per_second: Calls a second, for each of the three APIs by itself; 0.01..100000, default none. A call waits for its turn, unless its deadline comes first.
+        max_labels: Labels that an answer may have; 1..1000, default 1000.
+        include_labels: Only these labels are asked for, by Rekognition's names (`Person`, `Car`); at most 100, default all.
+        text: What is returned of text; default lines.
+        label_map: What Rekognition's labels are called here.
+        encode_threads: Threads that make pictures ready; 1..64, default 2.
+        jpeg_quality: Of the JPEG that is sent, 1..100, default 90. Lower ones are tried where it has over 5,242,880 bytes.
+        small: What is done with a picture below 80×80 pixels; default upscale.
+        seed: Seed of the waits between retries; none (the default) for one that differs between runs.
+        price: The price of a picture, where there is no budget that knows it; default $0.001.
+    """
 
     region: str | None
     """The AWS region, such as `eu-west-1`; none (the default) to ask the SDK's chain: `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile, the instance's metadata."""
@@ -497,7 +688,16 @@ HybridMode: TypeAlias = "Literal['failover', 'overflow'] | InTurn | SecondLook"
 
 
 class HybridConfig(TypedDict, total=False):
-    """How a `HybridProvider` shares work between its two sides."""
+    """How a `HybridProvider` shares work between its two sides.
+
+    Fields:
+        mode: When the fallback is asked; default `HybridMode.Failover`.
+        fallback_timeout_s: The side that was asked first has failed where it takes longer than this; more than 0, up to 3600, default 5. Its answer still counts as long as the other side has not begun.
+        request_timeout_s: A request that nobody has answered ends after this, as if it were its deadline; more than 0, up to 3600, default 60.
+        primary_breaker: The primary's breaker; each operation (labels, text, faces) has one of its own with these settings.
+        fallback_breaker: The fallback's breaker, likewise.
+        failure_policy: Which errors speak against a side, for its breaker and for failing over: those of the network, of memory and of time always do; throttling by default.
+    """
 
     mode: HybridMode
     """When the fallback is asked; default `HybridMode.Failover`."""
@@ -514,7 +714,13 @@ class HybridConfig(TypedDict, total=False):
 
 
 class Zone(TypedDict, total=False):
-    """A named area of a camera's picture."""
+    """A named area of a camera's picture.
+
+    Fields:
+        name: The name, which triggers and events use.
+        area: Where it is, in shares of width and height.
+        anchor: Which point of an object must lie inside.
+    """
 
     name: Required[str]
     """The name, which triggers and events use."""
@@ -537,7 +743,12 @@ ScheduleWindow = TypedDict(
 
 
 class Schedule(TypedDict, total=False):
-    """The hours in which a trigger may fire: inside any of its windows."""
+    """The hours in which a trigger may fire: inside any of its windows.
+
+    Fields:
+        windows: The windows, 1..64.
+        time_zone: The name of a time zone of the IANA, such as `America/Sao_Paulo`, or `UTC`. Default none: that of the machine, as it is when the trigger is made; without a name, a recording may replay to another answer on another machine.
+    """
 
     windows: Required[Sequence[ScheduleWindow]]
     """The windows, 1..64."""
@@ -596,7 +807,17 @@ Condition = TypedDict(
 
 
 class TriggerConfig(TypedDict, total=False):
-    """When a camera's event is fired."""
+    """When a camera's event is fired.
+
+    Fields:
+        name: The name that its events carry, unique among those of a camera; 1..256 bytes.
+        when: What it waits for.
+        for_s: It fires when the condition has held without a break for so long, 0..86400; default 0: at once. Of a gap longer than `max_gap_s`, nothing counts.
+        cooldown_s: The least time between two of its events, 0..604800; default 10. Where the condition begins to hold sooner, it fires at the end of that time if it still holds, and else the event is suppressed and counted.
+        max_gap_s: A longer time between two frames counts as not watched, 0.001..86400; default 60. It must be longer than the time between two frames of the camera.
+        schedule: When it may fire; default none: at any time. Outside it watches on, and fires when the hours begin where its condition holds then.
+        picture: The picture that goes with its events; default none.
+    """
 
     name: Required[str]
     """The name that its events carry, unique among those of a camera; 1..256 bytes."""
@@ -615,7 +836,14 @@ class TriggerConfig(TypedDict, total=False):
 
 
 class Confirmation(TypedDict, total=False):
-    """How often something must be found before it is an object for triggers."""
+    """How often something must be found before it is an object for triggers.
+
+    Fields:
+        k: In at least so many of the last `n` frames that were looked at, 1..`n`; default 1.
+        n: How many frames count, 1..64; default 1.
+        min_overlap: How much the boxes of one object overlap from one look to the next, as intersection over union, 0.01..1; default 0.3.
+        max_gap_s: Something not seen for longer than this is another object when it is seen again, 0.001..86400; default 5. It must be longer than the time between two frames of the camera, or else nothing is ever seen twice.
+    """
 
     k: int
     """In at least so many of the last `n` frames that were looked at, 1..`n`; default 1."""
@@ -628,7 +856,12 @@ class Confirmation(TypedDict, total=False):
 
 
 class OutletConfig(TypedDict, total=False):
-    """How events wait for a sink, and how often they are tried."""
+    """How events wait for a sink, and how often they are tried.
+
+    Fields:
+        capacity: Events that may wait, 1..1000000; default 1024. Where one more comes, the oldest of them is dropped and counted. They hold their pictures in memory.
+        retry: How often and when a delivery is tried again where its error's advice is to retry later; default 8 times in about half a minute. Later events wait meanwhile, so that their order stays.
+    """
 
     capacity: int
     """Events that may wait, 1..1000000; default 1024. Where one more comes, the oldest of them is dropped and counted. They hold their pictures in memory."""
@@ -637,7 +870,13 @@ class OutletConfig(TypedDict, total=False):
 
 
 class JsonLinesConfig(TypedDict, total=False):
-    """How a `JsonLinesSink` keeps its files."""
+    """How a `JsonLinesSink` keeps its files.
+
+    Fields:
+        max_bytes: The file is put aside before it grows beyond this; 4096..1099511627776 bytes, default 64 MiB. An event that is larger by itself has a file of its own.
+        keep: Files put aside that are kept, 0..1000; default 8. Older ones are deleted.
+        fsync: When events are made to outlive a power cut; default with the first event that comes 1 s after the last time, and whenever none has come for a while. A crash of the process alone loses nothing in any case.
+    """
 
     max_bytes: int
     """The file is put aside before it grows beyond this; 4096..1099511627776 bytes, default 64 MiB. An event that is larger by itself has a file of its own."""
@@ -648,7 +887,14 @@ class JsonLinesConfig(TypedDict, total=False):
 
 
 class WebhookConfig(TypedDict, total=False):
-    """Where and how a `WebhookSink` sends events."""
+    """Where and how a `WebhookSink` sends events.
+
+    Fields:
+        headers: Sent with every event, such as `Authorization`; default none. The headers that the sink sets itself are refused, except `User-Agent`.
+        secret: Known to the receiver too: each event is signed with it; 16 bytes or more. Default none, and no signature.
+        timeout_s: A delivery that takes longer has failed, whatever it is waiting for; 0.1..600, default 10.
+        ca_file: PEM file of the authorities that the receiver's certificate may come from, in place of the system's; for authorities of one's own. Default none: the system's.
+    """
 
     headers: Mapping[str, str]
     """Sent with every event, such as `Authorization`; default none. The headers that the sink sets itself are refused, except `User-Agent`."""
@@ -661,7 +907,12 @@ class WebhookConfig(TypedDict, total=False):
 
 
 class LowLight(TypedDict, total=False):
-    """Asks for more certainty where the picture is dark: models see people in noise."""
+    """Asks for more certainty where the picture is dark: models see people in noise.
+
+    Fields:
+        luma: Pictures whose mean luma is below this are dark; 0..255, default 40. 0 switches the rule off.
+        min_confidence: The least confidence in a dark picture, where it is more than the usual one; 0..1, default 0.7.
+    """
 
     luma: int
     """Pictures whose mean luma is below this are dark; 0..255, default 40. 0 switches the rule off."""
@@ -670,7 +921,13 @@ class LowLight(TypedDict, total=False):
 
 
 class ResultCacheConfig(TypedDict, total=False):
-    """How long the result of a picture serves for another one of the same camera."""
+    """How long the result of a picture serves for another one of the same camera.
+
+    Fields:
+        capacity: Pictures that are known for each camera; 0..1024, default 8. 0 switches the cache off.
+        ttl_s: Results serve for so long after they were worked out; 0.001..86400, default 10.
+        near: Where given, a result also serves for a picture of which no part differs by more than so many gray levels, 0..64. The parts are the cells of a grid of 32×18 over the picture (18×32 of an upright one), as far as they lie in the region of interest. Something small that covers a tenth of a cell and stands out by 50 levels changes it by 5: at 2, it is seen. Default none: only the very same picture, bit by bit.
+    """
 
     capacity: int
     """Pictures that are known for each camera; 0..1024, default 8. 0 switches the cache off."""
@@ -681,7 +938,35 @@ class ResultCacheConfig(TypedDict, total=False):
 
 
 class CameraConfig(TypedDict, total=False):
-    """How a pipeline treats one camera."""
+    """How a pipeline treats one camera.
+
+    Fields:
+        fps: Frames to look at in a second, by their presentation time; 0.001..1000, or 0 for all of them. Default 1.
+        priority: Who goes first where not all can. Default normal.
+        queue: Frames that wait at each stage; 1..1024, default 2.
+        queue_policy: What gives way when more come. Default: `never_drop_critical` for a critical camera, `drop_oldest` for others.
+        max_age_s: A frame that waited longer is of no use any more, and no provider sees it; 0.001..86400, default 5.
+        client: Whom the rate limit counts frames for, beside others of the same name; empty (the default) for the camera itself.
+        tenant: Whom a budget counts frames for; empty for nobody.
+        motion: How the motion gate decides; default as `MotionGateConfig`. Its `include` and `exclude` are taken from the camera where it has none of its own.
+        motion_gate: Whether there is a motion gate; default true. Without, every sampled frame is looked at.
+        include: Where to look: objects whose anchor lies inside any of these count. Empty (the default) is everywhere.
+        exclude: Where not to look: inside none of these, whatever `include` says. Default none.
+        anchor: The point of an object that stands for it in `include` and `exclude`. Default the middle of the lower edge.
+        want: What to look for. Default labels.
+        classes: The labels that count, such as `person`; empty (the default) for all.
+        min_confidence: The least confidence of a detection, 0..1; default 0.5.
+        class_confidence: The least confidence for single labels, in place of `min_confidence`.
+        low_light: When a picture is dark, and what confidence it takes then. Default: below luma 40, 0.7.
+        cache: Answers that are used again for the same picture.
+        confirmation: In how many of the last frames an object must be seen before it counts.
+        zones: Named areas, for triggers and events.
+        triggers: What is worth an event.
+        host_triggers: Triggers of the host that see this camera, by the names that the pipeline's builder gave them.
+        explain: Runs of decisions that `explain` looks back on; 0..1048576, default 4096, of 64 bytes each at most. Frames one after the other that were sampled out, or in which nothing moved, make one run.
+        epoch_s: Seconds between 1970 and presentation time 0, for schedules and the times of events of recordings. None (the default): the machine's clock when the frame is pushed.
+        limits: What an encoded picture may claim before it is refused.
+    """
 
     fps: float
     """Frames to look at in a second, by their presentation time; 0.001..1000, or 0 for all of them. Default 1."""
@@ -736,7 +1021,17 @@ class CameraConfig(TypedDict, total=False):
 
 
 class PipelineConfig(TypedDict, total=False):
-    """How a pipeline works."""
+    """How a pipeline works.
+
+    Fields:
+        max_bytes: Memory that frames which were pushed may take until they end, in bytes; default 512 MiB. Encoded frames count as they came, and each frame as 1 KiB at least.
+        max_in_flight: Requests that the provider is given at a time; 0 (the default) for one more than there are threads where it works on this machine, and 16 where it does not. Never more than it takes.
+        max_batch: Frames of a request; 0 (the default) for as many as the provider looks at in one go.
+        batch_wait_s: The longest wait for the rest of a batch; 0..10, default 0.1. It waits only where that gains something.
+        provider_timeout_s: A request that is not answered so long after its deadline is given up; 0.01..3600, default 10.
+        slow_frame_s: Frames that take longer than this from push to end are told of in the log, with the stage that was slow; 0.001..3600, default 2.
+        rate_limit: How many frames a camera, or all cameras of a client, may have looked at; none (the default) for no limit.
+    """
 
     max_bytes: int
     """Memory that frames which were pushed may take until they end, in bytes; default 512 MiB. Encoded frames count as they came, and each frame as 1 KiB at least."""
@@ -755,7 +1050,15 @@ class PipelineConfig(TypedDict, total=False):
 
 
 class RunFileConfig(TypedDict, total=False):
-    """How `Pipeline.run_file` goes through a recording."""
+    """How `Pipeline.run_file` goes through a recording.
+
+    Fields:
+        camera: The camera that it was recorded by. Its `queue`, `queue_policy` and `max_age_s` are not used: the recording waits until there is room. `epoch_s` says when it was recorded.
+        source: How it is decoded. Frames that `fps` leaves out here are not even scaled, and are in no account; those that the `fps` of the camera leaves out are.
+        chunk_s: Video between two reports; 0.1..86400, default 60.
+        in_flight: Frames that are on their way at a time; 1..1024, default 16. They bound the memory, whatever the recording's length.
+        patience_s: How long one frame may take before it ends as `Dropped(Stale)`; 0.001..86400, default 86400. Less of it keeps a provider that never answers from holding up everything.
+    """
 
     camera: CameraConfig
     """The camera that it was recorded by. Its `queue`, `queue_policy` and `max_age_s` are not used: the recording waits until there is room. `epoch_s` says when it was recorded."""
