@@ -2,8 +2,9 @@
 
 use crate::config::to_py;
 use crate::error::raise;
-use crate::frame::{frame, options};
+use crate::frame::options;
 use crate::geometry::{BoundingBox, bounding_box};
+use crate::picture::frame;
 use crate::wait::interruptible;
 use guarita::imaging::{Canvas, Color};
 use guarita::{ErrorCode, Label, Size};

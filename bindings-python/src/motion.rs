@@ -3,8 +3,9 @@
 use crate::config::{from_kwargs, to_py};
 use crate::error::{attached, detached, raise};
 use crate::fork::generation;
-use crate::frame::{Frame, frame, options};
+use crate::frame::{Frame, options};
 use crate::geometry::BoundingBox;
+use crate::picture::frame;
 use crate::time;
 use guarita::{BackgroundModelConfig, Clock, ErrorCode, FrameMeta, MotionGateConfig, SystemClock};
 use numpy::{PyArray2, PyArrayMethods, PyReadwriteArray2, PyUntypedArrayMethods};

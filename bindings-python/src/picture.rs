@@ -1,0 +1,92 @@
+//! Pictures of any kind that the host has: frames, arrays, encoded bytes, what has an array interface.
+
+use crate::error::{detached, raise};
+use crate::frame::Frame;
+use crate::pixels::{Encoded, from_array, is_held_once, owns_memory};
+use guarita::{DecodeOptions, ErrorCode};
+use numpy::PyUntypedArray;
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+/// A picture that may have to be decoded first.
+pub(crate) enum Picture {
+    /// Pixels.
+    Frame(guarita::Frame),
+    /// A JPEG or PNG.
+    Encoded(Encoded),
+}
+
+impl Picture {
+    /// A picture of any kind.
+    pub(crate) fn of(image: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> PyResult<Self> {
+        if let Ok(ours) = image.cast::<Frame>() {
+            return Ok(Self::Frame(ours.get().core.clone()));
+        }
+        if let Ok(array) = image.cast::<PyUntypedArray>() {
+            return from_array(array, format, share).map(Self::Frame);
+        }
+        match Encoded::of(image)? {
+            Some(bytes) => Ok(Self::Encoded(bytes)),
+            None => by_interface(image, format, share).map(Self::Frame),
+        }
+    }
+
+    /// Whether it takes time to have its pixels.
+    pub(crate) fn is_encoded(&self) -> bool {
+        matches!(self, Self::Encoded(_))
+    }
+
+    /// The pixels.
+    ///
+    /// # Errors
+    /// As [`guarita::Frame::decode`].
+    pub(crate) fn decoded(self, options: &DecodeOptions) -> guarita::Result<guarita::Frame> {
+        match self {
+            Self::Frame(frame) => Ok(frame),
+            Self::Encoded(bytes) => guarita::Frame::decode(bytes.as_ref(), options),
+        }
+    }
+}
+
+/// A picture of any kind as a frame.
+pub(crate) fn frame(
+    image: &Bound<'_, PyAny>,
+    format: Option<&str>,
+    share: bool,
+    options: &DecodeOptions,
+) -> PyResult<guarita::Frame> {
+    match Picture::of(image, format, share)? {
+        Picture::Frame(frame) => Ok(frame),
+        encoded => detached(image.py(), || encoded.decoded(options)),
+    }
+}
+
+/// A PIL image, or what else NumPy can read.
+fn by_interface(image: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> PyResult<guarita::Frame> {
+    let has_interface = image.hasattr("__array_interface__")? || image.hasattr("__array__")?;
+    if image.is_instance_of::<PyString>() || !has_interface {
+        return Err(raise(
+            ErrorCode::InvalidArgument,
+            format!(
+                "{} is no picture: an array of uint8, the bytes of a JPEG or PNG or a PIL image is needed; for a file, \
+                 use Frame.open(path)",
+                image.get_type().name()?
+            ),
+        ));
+    }
+    // A PIL image of another mode has arrays that look like gray or RGB and are neither.
+    if image.hasattr("getbands")? && image.hasattr("mode")? {
+        let mode: String = image.getattr("mode")?.extract()?;
+        if !["L", "RGB", "RGBA"].contains(&&*mode) {
+            let words =
+                format!("the PIL image is of mode {mode}; give image.convert(\"RGB\") (or of mode L, RGB, RGBA)");
+            return Err(raise(ErrorCode::InvalidArgument, words));
+        }
+    }
+    let array = image.py().import("numpy")?.call_method1("asarray", (image,))?;
+    let array = array.cast::<PyUntypedArray>()?;
+    // An array made here, and now, is held by nobody else; one that the host keeps, or that only looks at its memory, is treated
+    // as any other.
+    let fresh = owns_memory(array) && is_held_once(array);
+    from_array(array, format, share || fresh)
+}
