@@ -15,6 +15,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PySlice};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// An object that was found.
 ///
@@ -86,6 +87,15 @@ impl Detection {
     /// All of it as plain values, for JSON.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         to_py(py, &self.0)
+    }
+
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, OneAgain)> {
+        let found = &self.0;
+        let parents = found.parents.iter().map(ToString::to_string).collect();
+        let text = found.text.as_deref().map(ToOwned::to_owned);
+        let label = (found.label.id, found.label.name.to_string());
+        let again = py.import("guarita._native")?.getattr("_detection_again")?;
+        Ok((again, (found.bbox.to_array(), label, found.confidence, text, parents)))
     }
 
     fn __repr__(&self) -> String {
@@ -252,6 +262,19 @@ impl Detections {
         }
     }
 
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, AllAgain)> {
+        let whole = |label: &guarita::ImageLabel| {
+            let parents = label.parents.iter().map(ToString::to_string).collect();
+            (label.label.id, label.label.name.to_string(), label.confidence, parents)
+        };
+        let items = self.core.iter().cloned().map(|found| Py::new(py, Detection(found))).collect::<PyResult<_>>()?;
+        let timing = &self.core.timing;
+        let timing = [timing.preprocess, timing.inference, timing.postprocess].map(|took| took.as_secs_f64());
+        let labels = self.core.image_labels.iter().map(whole).collect();
+        let again = py.import("guarita._native")?.getattr("_detections_again")?;
+        Ok((again, (items, labels, self.size(), timing)))
+    }
+
     fn __len__(&self) -> usize {
         self.core.len()
     }
@@ -339,4 +362,46 @@ impl Detections {
         let words: Vec<_> = counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
         format!("<Detections {}>", if words.is_empty() { "none".into() } else { words.join(", ") })
     }
+}
+
+type OneAgain = ([f32; 4], (u32, String), f32, Option<String>, Vec<String>);
+type AllAgain = (Vec<Py<Detection>>, Vec<(u32, String, f32, Vec<String>)>, (u32, u32), [f64; 3]);
+
+/// A detection from what its pickle holds.
+#[pyfunction]
+pub(crate) fn _detection_again(
+    bbox: [f32; 4],
+    label: (u32, String),
+    confidence: f32,
+    text: Option<&str>,
+    parents: Vec<String>,
+) -> Detection {
+    let [x1, y1, x2, y2] = bbox;
+    let label = Label { id: label.0, name: label.1.into() };
+    let mut found = guarita::Detection::new(guarita::BoundingBox::from_xyxy(x1, y1, x2, y2), label, confidence);
+    found.text = text.map(Arc::from);
+    found.parents = parents.into_iter().map(Arc::from).collect();
+    Detection(found)
+}
+
+/// Detections from what their pickle holds.
+#[pyfunction]
+pub(crate) fn _detections_again(
+    items: Vec<Py<Detection>>,
+    image_labels: Vec<(u32, String, f32, Vec<String>)>,
+    size: (u32, u32),
+    timing: [f64; 3],
+) -> Detections {
+    let [preprocess, inference, postprocess] = timing.map(|took| Duration::try_from_secs_f64(took).unwrap_or_default());
+    let mut times = guarita::Timing::default();
+    (times.preprocess, times.inference, times.postprocess) = (preprocess, inference, postprocess);
+    let items = items.iter().map(|found| found.get().0.clone()).collect();
+    let mut found = guarita::Detections::new(items, Size::new(size.0, size.1), times);
+    let whole = |(id, name, confidence, parents): (u32, String, f32, Vec<String>)| {
+        let mut label = guarita::ImageLabel::new(Label { id, name: name.into() }, confidence);
+        label.parents = parents.into_iter().map(Arc::from).collect();
+        label
+    };
+    found.image_labels = image_labels.into_iter().map(whole).collect();
+    found.into()
 }

@@ -61,6 +61,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<detection::ImageLabel>()?;
     module.add_class::<detection::Timing>()?;
     module.add_class::<detection::Detections>()?;
+    module.add_function(wrap_pyfunction!(detection::_detection_again, module)?)?;
+    module.add_function(wrap_pyfunction!(detection::_detections_again, module)?)?;
     module.add_class::<model::ModelSpec>()?;
     module.add_class::<detector::Detector>()?;
     module.add_class::<time::ManualClock>()?;

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import os
 import pathlib
+import pickle
 import signal
 import subprocess
 import sys
@@ -95,6 +97,16 @@ def test_detections_that_a_host_makes() -> None:
         guarita.Detection((1, 2, 3), "person", 0.5)
     with pytest.raises(TypeError):
         guarita.Detections(["person"], size=(1, 1))  # type: ignore[list-item]
+
+
+def test_detections_go_to_other_processes(detector: guarita.Detector, assets: pathlib.Path) -> None:
+    found = detector.detect((assets / "images" / "bus.jpg").read_bytes())
+    read = guarita.Detection((1, 2, 3, 4.5), "plate", 0.25, class_id=7, text="ABC1D23", parents=["vehicle", "thing"])
+    for whole in (found, guarita.Detections([read], size=(64, 48))):
+        for again in (pickle.loads(pickle.dumps(whole)), copy.deepcopy(whole)):
+            assert again.to_dict() == whole.to_dict() and (again.xyxy == whole.xyxy).all()
+            assert again.timing.total == pytest.approx(whole.timing.total, abs=1e-8)
+    assert pickle.loads(pickle.dumps(read)).to_dict() == read.to_dict()
 
 
 def test_a_config_is_checked(model: str) -> None:
