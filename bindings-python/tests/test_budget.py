@@ -143,7 +143,8 @@ def test_threads_never_spend_more_than_the_cap() -> None:
     for thread in threads:
         thread.join(60)
     assert len(bought) == 50 and budget.report()["today"]["spent"] == 50_000
-    assert [event["event"] for event in told] == ["warning", "exhausted"]
+    # Each once, from the thread that brought it about: which of two is told first, nobody says.
+    assert sorted(event["event"] for event in told) == ["exhausted", "warning"]
 
 
 def test_a_journal_outlives_the_process(tmp_path: pathlib.Path) -> None:
