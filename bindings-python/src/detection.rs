@@ -2,7 +2,6 @@
 
 use crate::config::to_py;
 use crate::error::raise;
-use crate::frame::options;
 use crate::geometry::{BoundingBox, bounding_box};
 use crate::picture::frame;
 use crate::wait::interruptible;
@@ -340,7 +339,7 @@ impl Detections {
     fn plot<'py>(&self, image: &Bound<'py, PyAny>, format: Option<&str>) -> PyResult<Bound<'py, PyAny>> {
         let py = image.py();
         // Only read, during this call.
-        let frame = frame(image, format, false, &options(None, false, false)?)?;
+        let frame = frame(image, format, false)?;
         let size = frame.size();
         let found = self.core.clone();
         let pixels = interruptible(py, move || {

@@ -4,7 +4,6 @@ use crate::config::{from_kwargs, to_py};
 use crate::detection::Detections;
 use crate::error::{detached, raise};
 use crate::fork::Native;
-use crate::frame::options;
 use crate::model::ModelSpec;
 use crate::picture::{Picture, frame};
 use crate::provider;
@@ -204,7 +203,7 @@ impl Detector {
     ///     InvalidState: The detector is closed.
     #[pyo3(signature = (image, *, format=None, share=false))]
     fn detect(&self, image: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> PyResult<Detections> {
-        let frame = frame(image, format, share, &options(None, false, false)?)?;
+        let frame = frame(image, format, share)?;
         let found = self.run(image.py(), vec![frame])?.pop();
         found.map(Detections::from).ok_or_else(|| raise(ErrorCode::Internal, "one picture gave no result"))
     }

@@ -1,7 +1,7 @@
 //! Pictures of the host as frames: arrays, encoded bytes, anything with an array interface.
 
 use crate::error::{detached, raise};
-use crate::picture::frame;
+use crate::picture::frame_with;
 use crate::pixels::Encoded;
 use crate::wait::interruptible;
 use crate::{config, time};
@@ -71,7 +71,7 @@ impl Frame {
         let options = options(limits, apply_orientation, keep_encoded)?;
         let pts = pts.map(time::pts).transpose()?;
         let meta = FrameMeta { camera: CameraId::new(camera), pts: pts.unwrap_or_default(), seq };
-        Ok(Self { core: frame(image, format, share, &options)?.with_meta(meta), timed: pts.is_some() })
+        Ok(Self { core: frame_with(image, format, share, &options)?.with_meta(meta), timed: pts.is_some() })
     }
 
     /// Reads and decodes a JPEG or PNG file.
@@ -192,11 +192,7 @@ impl Frame {
     }
 }
 
-pub(crate) fn options(
-    limits: Option<&Bound<'_, PyAny>>,
-    apply_orientation: bool,
-    keep_encoded: bool,
-) -> PyResult<DecodeOptions> {
+fn options(limits: Option<&Bound<'_, PyAny>>, apply_orientation: bool, keep_encoded: bool) -> PyResult<DecodeOptions> {
     let limits: DecodeLimits = limits.map_or(Ok(DecodeLimits::default()), config::from_any)?;
     Ok(DecodeOptions { limits, apply_orientation, keep_encoded })
 }

@@ -3,7 +3,7 @@
 use crate::config::{from_kwargs, to_py};
 use crate::error::{attached, detached, raise};
 use crate::fork::generation;
-use crate::frame::{Frame, options};
+use crate::frame::Frame;
 use crate::geometry::BoundingBox;
 use crate::picture::frame;
 use crate::time;
@@ -194,7 +194,7 @@ impl MotionGate {
         format: Option<&str>,
         share: bool,
     ) -> PyResult<Motion> {
-        let shown = frame(image, format, share, &options(None, false, false)?)?;
+        let shown = frame(image, format, share)?;
         let pts = match pts {
             Some(pts) => time::pts(pts)?,
             None => image.cast::<Frame>().ok().and_then(|ours| ours.get().time()).unwrap_or_else(|| SystemClock.now()),
@@ -322,7 +322,7 @@ impl BackgroundModel {
         out: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray2<u8>>> {
         let py = image.py();
-        let shown = frame(image, format, share, &options(None, false, false)?)?;
+        let shown = frame(image, format, share)?;
         let (height, width) = (shown.size().height as usize, shown.size().width as usize);
         let mask = match out {
             Some(out) => given_mask(out, height, width)?,

@@ -48,8 +48,13 @@ impl Picture {
     }
 }
 
+/// A picture of any kind as a frame; encoded ones are decoded in the usual way.
+pub(crate) fn frame(image: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> PyResult<guarita::Frame> {
+    frame_with(image, format, share, &DecodeOptions::default())
+}
+
 /// A picture of any kind as a frame.
-pub(crate) fn frame(
+pub(crate) fn frame_with(
     image: &Bound<'_, PyAny>,
     format: Option<&str>,
     share: bool,

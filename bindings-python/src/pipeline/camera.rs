@@ -4,7 +4,7 @@ use super::{Account, CameraStats, Decision, Pipeline};
 use crate::config::{from_kwargs, to_py};
 use crate::error::{attached, detached, to_py as raised};
 use crate::fork::Native;
-use crate::frame::{Frame, options};
+use crate::frame::Frame;
 use crate::picture::frame;
 use crate::pixels::Encoded;
 use crate::time;
@@ -157,7 +157,7 @@ impl Camera {
             let is_array = image.cast::<PyUntypedArray>().is_ok();
             match if is_array { None } else { Encoded::of(image)? } {
                 Some(bytes) => EncodedFrame::from_owner(bytes, meta(None)).into(),
-                None => frame(image, format, share, &options(None, false, false)?)?.with_meta(meta(None)).into(),
+                None => frame(image, format, share)?.with_meta(meta(None)).into(),
             }
         };
         // With the interpreter lock held: the core's own lock is held for microseconds, and nobody who holds it waits for the
