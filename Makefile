@@ -21,7 +21,7 @@ export GUARITA_FFMPEG ?= $(CURDIR)/.ffmpeg
 export ORT_DISABLE_TELEMETRY ?= 1
 export GUARITA_MOTO ?= $(CURDIR)/$(VENV)/bin/moto_server
 
-.PHONY: help setup servers lint-python stand-in models pictures clips demo doctor test lint fixtures-check bench compare-detect compare-motion compare-gate compare-resilience compare-pipeline compare-python wheel docs-pictures clean
+.PHONY: help setup servers lint-python stand-in models pictures clips demo doctor test lint fixtures-check bench compare-detect compare-jpeg compare-motion compare-gate compare-resilience compare-pipeline compare-python wheel docs-pictures clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -201,6 +201,10 @@ bench: $(VENV)/compare ## Times our code beside OpenCV and numpy, turn by turn, 
 compare-detect: models $(VENV)/compare ## Checks detections against an independent Python pipeline (needs the assets)
 	cargo build --release --quiet -p guarita-benches
 	$(PYTHON) benches/compare/detect.py --ours target/release/compare-detect $(COMPARE)
+
+compare-jpeg: $(VENV)/compare ## Compares JPEGs of many structures with libjpeg-turbo, pixel by pixel
+	cargo build --release --quiet -p guarita-benches --bin compare-jpeg
+	$(PYTHON) benches/compare/jpeg.py --ours target/release/compare-jpeg $(COMPARE)
 
 compare-motion: $(VENV)/compare ## Checks and times the background model against OpenCV's, mask by mask
 	cargo build --release --quiet -p guarita-benches

@@ -1,9 +1,10 @@
 //! Decoding JPEG and PNG under limits. Sizes are read from the header and checked before memory is taken.
 
-use super::jpeg::{JpegHead, Want, decode_jpeg};
+use super::jpeg::{self, Structure, Want};
 use super::{Frame, Layout, PixelFormat};
 use crate::error::{Advice, Error, Result};
 use crate::geometry::Size;
+use crate::threads::caught;
 use image::DynamicImage;
 use image::metadata::Orientation;
 use serde::{Deserialize, Serialize};
@@ -98,13 +99,18 @@ pub(super) fn open(path: &Path, options: &DecodeOptions) -> Result<Frame> {
         Ok(encoded)
     };
     let encoded = read().map_err(|error| Error::io("read the picture", path, error))?;
-    decode(&encoded, options).map_err(in_file)
+    guarded(|| decode(&encoded, options)).map_err(in_file)
+}
+
+/// A panic of a decoder that we did not write ends here.
+pub(super) fn guarded(decode: impl FnOnce() -> Result<Frame>) -> Result<Frame> {
+    caught(decode).unwrap_or_else(|| Err(Error::internal("a panic in the decoder of a picture")))
 }
 
 pub(super) fn decode(encoded: &[u8], options: &DecodeOptions) -> Result<Frame> {
     let limits = &options.limits;
     let decoded = match Kind::of(encoded, limits)? {
-        Kind::Jpeg => decode_jpeg(encoded, &JpegHead::read(encoded, limits)?, limits, Want::Colors)?,
+        Kind::Jpeg => jpeg::decode(&Structure::read(encoded, limits)?, limits, Want::Colors)?,
         Kind::Png => decode_png(encoded, limits)?,
     };
     // A decoder that follows the orientation sees another picture than the one that stays unturned here, and the same

@@ -112,10 +112,12 @@ impl Frame {
     ///
     /// # Errors
     /// `DataCorrupt` for an empty, truncated or damaged picture, in place of one that is half gray (only a progressive JPEG
-    /// that somebody closed with an end marker after cutting it still decodes), `Unsupported` for bytes that
-    /// are neither JPEG nor PNG, `ResourceExhausted` (advice `ChangeInput`) past a limit.
+    /// that lost bytes in the middle of a scan still decodes). `Unsupported` for bytes that are neither JPEG nor PNG, and for
+    /// a JPEG of a structure that was not compared with libjpeg: arithmetic, lossless or 12-bit coding, a scan for each
+    /// component without progression, luma with fewer samples than chroma. `ResourceExhausted` (advice `ChangeInput`) past a
+    /// limit.
     pub fn decode(encoded: &[u8], options: &DecodeOptions) -> Result<Self> {
-        decode::decode(encoded, options)
+        decode::guarded(|| decode::decode(encoded, options))
     }
 
     /// Decodes a JPEG or PNG picture to `Gray8` at the smallest of 1/8, 1/4, 1/2 and its full size that is at least
@@ -143,7 +145,7 @@ impl Frame {
     /// # Ok::<(), guarita::Error>(())
     /// ```
     pub fn decode_reduced(encoded: &[u8], options: &DecodeOptions, min_width: u32) -> Result<Self> {
-        reduced::decode(encoded, options, min_width)
+        decode::guarded(|| reduced::decode(encoded, options, min_width))
     }
 
     /// Reads and decodes a JPEG or PNG file; see [`Frame::decode`].

@@ -2,7 +2,7 @@
 //! that most coefficients take one look.
 
 use super::bits::Bits;
-use super::header::Codes;
+use crate::frame::jpeg::Codes;
 
 /// Bits that [`Values`] looks at.
 const LOOK: u32 = 11;

@@ -11,7 +11,7 @@ mod scan;
 mod whole;
 
 use super::decode::{Decoded, Kind, decode_png, frame};
-use super::jpeg::{JpegColors, JpegHead, Want, decode_jpeg};
+use super::jpeg::{self, Structure, Want};
 use super::{DecodeOptions, Frame, PixelFormat};
 use crate::error::Result;
 use crate::geometry::Size;
@@ -23,15 +23,11 @@ pub(super) fn decode(encoded: &[u8], options: &DecodeOptions, min_width: u32) ->
     let eighths = |size: Size, orientation| eighths(width(size, orientation, options), min_width);
     let decoded = match Kind::of(encoded, limits)? {
         Kind::Jpeg => {
-            let head = JpegHead::read(encoded, limits)?;
-            let n = eighths(head.size, head.orientation);
-            match straight(encoded, &head, n) {
-                Some((size, pixels)) => small(size, pixels, head.orientation),
-                // Without colours, zune-jpeg wants more bytes than there are where chroma is halved downwards only.
-                None => match decode_jpeg(encoded, &head, limits, Want::Luma) {
-                    Ok(decoded) => shrunk(decoded, n),
-                    Err(_) => shrunk(decode_jpeg(encoded, &head, limits, Want::Colors)?, n),
-                },
+            let structure = Structure::read(encoded, limits)?;
+            let n = eighths(structure.size, structure.orientation);
+            match straight(&structure, n) {
+                Some((size, pixels)) => small(size, pixels, structure.orientation),
+                None => shrunk(jpeg::decode(&structure, limits, Want::Luma)?, n),
             }
         }
         Kind::Png => {
@@ -68,17 +64,12 @@ fn shrunk(whole: Decoded, n: usize) -> Decoded {
 }
 
 /// `None` where the picture is damaged or of a rarer kind.
-fn straight(encoded: &[u8], head: &JpegHead, n: usize) -> Option<(Size, Vec<u8>)> {
-    if !head.in_one_scan || head.colors == JpegColors::Other {
-        return None;
-    }
-    let encoded = encoded.get(..head.end)?;
-    // Two readers of one header: what they see must be the same.
-    let header = Header::read(encoded).filter(|header| header.size == head.size)?;
+fn straight(structure: &Structure<'_>, n: usize) -> Option<(Size, Vec<u8>)> {
+    let header = Header::of(structure)?;
     match n {
-        1 => scan::read::<1>(&header, encoded),
-        2 => scan::read::<2>(&header, encoded),
-        4 => scan::read::<4>(&header, encoded),
+        1 => scan::read::<1>(&header),
+        2 => scan::read::<2>(&header),
+        4 => scan::read::<4>(&header),
         _ => None,
     }
 }
@@ -86,9 +77,9 @@ fn straight(encoded: &[u8], head: &JpegHead, n: usize) -> Option<(Size, Vec<u8>)
 #[cfg(test)]
 mod tests {
     use super::bits::Segments;
-    use super::header::Codes;
     use super::huffman::{Lengths, Values};
     use super::*;
+    use crate::frame::jpeg::Codes;
 
     #[test]
     fn the_smallest_scale_that_is_wide_enough() {
@@ -130,7 +121,8 @@ mod tests {
     fn passing_a_block_goes_as_far_as_reading_it() {
         let fixture = |name| std::fs::read(format!("{}/tests/data/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
         let (baseline, optimised) = (fixture("baseline.jpg"), fixture("gray.jpg"));
-        let of_file = |bytes| Header::read(bytes).unwrap().codes;
+        let limits = DecodeOptions::default().limits;
+        let of_file = |bytes| Header::of(&Structure::read(bytes, &limits).unwrap()).unwrap().codes;
         // Blocks that nearly always go to their last place, and codes of 16 bits.
         let full = Codes {
             counts: [0, 3, 1, 1, 1, 1, 1, 1, 2, 0, 0, 0, 0, 0, 0, 0],

@@ -2,11 +2,12 @@ use super::bits::{Bits, Segments};
 use super::fold::Fold;
 use super::header::Header;
 use super::huffman::{Firsts, Lengths, Values};
+use crate::frame::jpeg::Codes;
 use crate::geometry::Size;
 
-/// Luma of the scan at N/8 of the size, rows without padding, from the bytes up to the end marker; `None` where they are
-/// damaged or something is out of the ordinary.
-pub(super) fn read<const N: usize>(header: &Header<'_>, encoded: &[u8]) -> Option<(Size, Vec<u8>)> {
+/// Luma of the scan at N/8 of the size, rows without padding; `None` where it is damaged or something is out of the
+/// ordinary.
+pub(super) fn read<const N: usize>(header: &Header<'_>) -> Option<(Size, Vec<u8>)> {
     let [(firsts, others), (of_u, after_u), (of_v, after_v)] = &header.codes;
     let luma = (Firsts::new(firsts)?, Others::new::<N>(others)?);
     let one = header.chroma == 0;
@@ -20,7 +21,7 @@ pub(super) fn read<const N: usize>(header: &Header<'_>, encoded: &[u8]) -> Optio
     let (across, down) = header.luma;
     let units = (full.0.div_ceil(8 * across), full.1.div_ceil(8 * down));
     let every = if header.restart == 0 { units.0 * units.1 } else { header.restart };
-    let segments = Segments::cut(encoded.get(header.start..)?, (units.0 * units.1).div_ceil(every))?;
+    let segments = Segments::cut(header.data, (units.0 * units.1).div_ceil(every))?;
     let mut segments = segments.iter();
     let mut bits = segments.next()?;
     let (mut last, mut left) = (0, every);
@@ -75,7 +76,7 @@ enum Others {
 }
 
 impl Others {
-    fn new<const N: usize>(codes: &super::header::Codes<'_>) -> Option<Self> {
+    fn new<const N: usize>(codes: &Codes<'_>) -> Option<Self> {
         if N == 1 { Lengths::new(codes).map(Self::Passed) } else { Values::new(codes).map(Self::Added) }
     }
 }
