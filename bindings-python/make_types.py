@@ -17,7 +17,7 @@ OUT = HERE / "python" / "guarita" / "types.py"
 
 # Configs that calls take as keyword arguments or dicts, each after those that it holds.
 WANTED = """
-DecodeLimits BackgroundModelConfig MotionGateConfig SourceConfig InputHints SsdHints ModelHints ProviderChoice DetectorConfig
+DecodeLimits BackgroundModelConfig MotionGateConfig SourceConfig InputHints SsdHints RowHints ModelHints ProviderChoice DetectorConfig
 RetryConfig RateLimitConfig Caps KeyCaps PriceTier BudgetConfig Fsync JournalOptions TimeWindow CircuitBreakerConfig FailurePolicy
 LocalProviderConfig CallbackProviderConfig RekognitionConfig Escalation Balance HybridConfig
 Zone ScheduleWindow Schedule Present Count Crossing Absent Condition TriggerConfig Confirmation OutletConfig JsonLinesConfig

@@ -48,7 +48,7 @@ HINTS = {
         "family": "ssd",
         "labels": ["face"],
         "input": {"color": "rgb", "resize": "stretch", "mean": [127, 127, 127], "std": [128, 128, 128]},
-        "ssd": {"box_order": "xyxy", "background": True},
+        "ssd": {"box_order": "xyxy", "units": "fractions", "background": True},
     },
     "face_detection_yunet_2026may": {
         "family": "yunet",

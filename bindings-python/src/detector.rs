@@ -258,7 +258,7 @@ impl Detector {
     #[getter]
     fn report<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         let open = self.open(py)?;
-        to_py(py, open.detector.get("detector")?.report())
+        to_py(py, &open.detector.get("detector")?.report())
     }
 
     /// Whether it was closed.

@@ -42,6 +42,7 @@ DEFAULTS |= {
     "PriceTier": guarita.check_config("PriceTable", GIVEN["PriceTable"])["mine:Look"][0],
     "ScheduleWindow": DEFAULTS["Schedule"]["windows"][0],
     "SsdHints": DEFAULTS["ModelHints"]["ssd"],
+    "RowHints": DEFAULTS["ModelHints"]["rows"],
 }
 #: Enums that hold more than their name, and the dicts inside of them.
 NO_STRUCTS = {

@@ -68,7 +68,7 @@ pub struct CertificatesInfo {
 /// ```
 pub fn doctor(model: Option<&Path>, config: DetectorConfig) -> DoctorReport {
     let onnxruntime = runtime(config.onnxruntime.as_deref());
-    let model = model.map(|path| Detector::open_file(path, config).map(|detector| detector.report().clone()));
+    let model = model.map(|path| Detector::open_file(path, config).map(|detector| detector.report()));
     DoctorReport {
         ok: onnxruntime.is_ok() && !matches!(model, Some(Err(_))),
         version: env!("CARGO_PKG_VERSION"),

@@ -65,8 +65,8 @@ pub use event::{WebhookConfig, WebhookSink};
 pub use frame::{CameraId, DecodeLimits, DecodeOptions, Frame, FrameMeta, Layout, PixelFormat, Plane};
 pub use geometry::{BoundingBox, Point, Polygon, Size};
 pub use model::{
-    BatchSize, ElementType, Family, InputHints, InputSpec, LabelSource, Labels, ModelHints, ModelSpec, SsdBoxes,
-    SsdHints,
+    BatchSize, BoxUnits, ElementType, Family, InputHints, InputSpec, LabelSource, Labels, ModelHints, ModelSpec,
+    RowHints, RowOrder, SsdBoxes, SsdHints,
 };
 pub use motion::{
     BackgroundModel, BackgroundModelConfig, Kernel, Motion, MotionGate, MotionGateConfig, MotionState, OpenReason,

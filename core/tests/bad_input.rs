@@ -6,8 +6,8 @@ mod common;
 use common::{Random, config, fixture};
 use guarita::imaging::Preprocessor;
 use guarita::{
-    Detection, Detector, DetectorConfig, Error, ErrorCode, ExecutionProvider, Family, Frame, Layout, ModelHints,
-    ModelSpec, PixelFormat, Plane, ProviderChoice, Result, Size, SsdBoxes, SsdHints,
+    BoxUnits, Detection, Detector, DetectorConfig, Error, ErrorCode, ExecutionProvider, Family, Frame, InputHints,
+    Layout, ModelHints, ModelSpec, PixelFormat, Plane, ProviderChoice, Result, Size, SsdBoxes, SsdHints,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -188,17 +188,20 @@ fn a_spec_file_beside_the_model_says_what_the_model_does_not() {
     assert_error(
         ModelSpec::read(fixture("ssd_xyxy_ambiguous.onnx")),
         ErrorCode::ModelInvalid,
-        &["xyxy or yxyx", ".spec.toml"],
+        &["xyxy or yxyx", "pixels or fractions", "background", "mean and std", ".spec.toml"],
     );
-    let ssd = folder.model("ssd_xyxy_ambiguous.onnx", "labels = ['face']\n[ssd]\nboxes = 'xyxy'\nbackground = true\n");
+    let told = "labels = ['face']\n[input]\nmean = [127, 127, 127]\nstd = [128, 128, 128]\n\
+                [ssd]\nboxes = 'xyxy'\nunits = 'fractions'\nbackground = true\n";
+    let ssd = folder.model("ssd_xyxy_ambiguous.onnx", told);
     let spec = ModelSpec::read(&ssd).unwrap();
     assert_eq!((spec.family, spec.classes, spec.labels.iter().next()), (Family::Ssd, Some(1), Some((0, "face"))));
     let size = spec.input.transform.size;
     let detector = Detector::open(spec, config()).unwrap();
     assert!(detector.detect(&common::flat(size, PixelFormat::Rgb8, &[204, 50, 153])).is_ok());
     // The same in code; the file beside is then not looked at.
-    let ssd_hints = SsdHints { boxes: Some(SsdBoxes::Xyxy), background: Some(false) };
-    let hints = ModelHints { ssd: ssd_hints, ..ModelHints::default() };
+    let ssd_hints = SsdHints { boxes: Some(SsdBoxes::Xyxy), units: Some(BoxUnits::Fractions), background: Some(false) };
+    let input = InputHints { mean: Some([0.0; 3]), std: Some([255.0; 3]), ..InputHints::default() };
+    let hints = ModelHints { ssd: ssd_hints, input, ..ModelHints::default() };
     let spec = ModelSpec::read_with(&ssd, &hints).unwrap();
     assert_eq!((spec.classes, spec.labels.len()), (Some(2), 0));
 
@@ -211,7 +214,7 @@ fn a_spec_file_beside_the_model_says_what_the_model_does_not() {
         let from_code = ModelSpec::read_with(fixture(ambiguous), &hints).unwrap();
         for spec in [from_file, from_code] {
             assert_eq!((spec.family, spec.classes), (family, Some(classes)));
-            let frame = common::flat(spec.input.transform.size, PixelFormat::Rgb8, &[204, 50, 153]);
+            let frame = common::flat(spec.input.transform.size, PixelFormat::Rgb8, &[0, 0, 0]);
             Detector::open(spec, config()).unwrap().detect(&frame).unwrap();
         }
     }
@@ -228,6 +231,9 @@ fn a_faulty_spec_file_names_its_field() {
         ("family = 'yolo99'", "yolo99"),
         ("family = 7", "family"),
         ("[ssd]\nboxes = 'zigzag'", "boxes"),
+        ("[ssd]\nunits = 'inches'", "units"),
+        ("[rows]\norder = 'any'", "order"),
+        ("[rows]\ncolumns = 7", "columns"),
         ("[input]\nmean = [1, 2]", "mean"),
         ("[input]\nwidth = -4", "width"),
         ("[input]\nstd = [1, 0, 1]", "input.std"),

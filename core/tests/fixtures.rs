@@ -4,7 +4,10 @@
 
 mod common;
 
-use guarita::{BatchSize, BoundingBox, Detector, ErrorCode, Frame, ModelHints, ModelSpec, PixelFormat, Size};
+use guarita::{
+    BatchMode, BatchSize, BoundingBox, Detector, ErrorCode, Frame, LocalProvider, LocalProviderConfig, ModelHints,
+    ModelSpec, PixelFormat, Provider, Request, Size,
+};
 use serde_json::Value;
 
 fn expected() -> Vec<Value> {
@@ -13,7 +16,9 @@ fn expected() -> Vec<Value> {
 }
 
 fn read(case: &Value) -> guarita::Result<ModelSpec> {
-    ModelSpec::read_with(common::fixture(case["file"].as_str().unwrap()), &ModelHints::default())
+    let hints =
+        case.get("hints").cloned().map_or(ModelHints::default(), |hints| serde_json::from_value(hints).unwrap());
+    ModelSpec::read_with(common::fixture(case["file"].as_str().unwrap()), &hints)
 }
 
 fn code(name: &Value) -> ErrorCode {
@@ -66,6 +71,39 @@ fn every_file_is_what_it_is() {
         }
     }
     println!("{} fixtures", cases.len());
+}
+
+/// A shape that exporters fill in several ways is no evidence: what a hint says there, the file does not.
+#[test]
+fn without_its_hint_a_file_is_refused_and_the_words_name_what_is_missing() {
+    let mut refused = 0;
+    for case in expected().iter().filter(|case| case.get("hints").is_some()) {
+        let file = case["file"].as_str().unwrap();
+        let error = ModelSpec::read_with(common::fixture(file), &ModelHints::default()).expect_err(file);
+        assert_eq!(error.code(), ErrorCode::ModelInvalid, "{file}: {error}");
+        let hints = case["hints"].as_object().unwrap();
+        for (section, fields) in hints {
+            let words = if section == "labels" { "labels" } else { section };
+            assert!(error.to_string().contains(words), "{file}: no {words} in: {error}");
+            for field in fields.as_object().into_iter().flat_map(|fields| fields.keys()) {
+                assert!(error.to_string().contains(field), "{file}: no {field} in: {error}");
+                // Each of them alone is missed. Pixels are the unit of rows that says nothing else.
+                let mut fewer = hints.clone();
+                fewer[section].as_object_mut().unwrap().remove(field);
+                let fewer = serde_json::from_value(Value::Object(fewer)).unwrap();
+                let read = ModelSpec::read_with(common::fixture(file), &fewer);
+                assert_eq!(read.is_err(), (&**section, &**field) != ("rows", "units"), "{file} without {field}");
+            }
+        }
+        // That it is of the family is not enough.
+        if case["hints"].get("labels").is_none() {
+            let family = serde_json::from_value(case["family"].clone()).unwrap();
+            let told = ModelHints { family: Some(family), ..ModelHints::default() };
+            assert!(ModelSpec::read_with(common::fixture(file), &told).is_err(), "{file} as {family}");
+        }
+        refused += 1;
+    }
+    assert!(refused >= 9, "{refused}");
 }
 
 /// The models compute the planted score from channel 0 at the middle of their input, so the score tells the channel
@@ -125,13 +163,38 @@ fn boxes_come_back_to_a_frame_of_another_shape() {
 }
 
 #[test]
-fn nan_in_the_outputs_is_an_error() {
-    for case in expected().iter().filter(|case| !case["run_error"].is_null()) {
+fn what_no_detector_can_say_is_an_error_or_left_out_and_counted() {
+    let (mut errors, mut left_out) = (0, 0);
+    for case in expected() {
         let file = case["file"].as_str().unwrap();
-        let detector = common::open(file).unwrap();
-        let frame = common::flat(Size::new(96, 96), PixelFormat::Rgb8, &[200, 200, 200]);
-        assert_error(file, &detector.detect(&frame).expect_err(file), &case["run_error"]);
+        let frame = || common::flat(Size::new(96, 96), PixelFormat::Rgb8, &[200, 200, 200]);
+        if !case["run_error"].is_null() {
+            let detector = common::open(file).unwrap();
+            assert_error(file, &detector.detect(&frame()).expect_err(file), &case["run_error"]);
+            // In a provider too, and in a batch of one that is fine and one that is not.
+            let provider = LocalProvider::new(detector, LocalProviderConfig::default()).unwrap();
+            let dark = common::flat(Size::new(96, 96), PixelFormat::Rgb8, &[0, 0, 0]);
+            let error = provider.detect(Request::new([dark, frame()])).expect_err(file);
+            assert_error(file, &error, &case["run_error"]);
+            errors += 1;
+        }
+        if let Some(count) = case["left_out"].as_u64() {
+            let detector = common::open(file).unwrap();
+            assert_eq!(detector.report().boxes_left_out, 0);
+            for calls in 1..=2 {
+                let found = detector.detect(&frame()).unwrap_or_else(|error| panic!("{file}: {error}"));
+                assert_eq!(found.len() as u64, case["found"].as_u64().unwrap_or(0), "{file}");
+                assert_eq!(detector.report().boxes_left_out, count * calls, "{file}");
+            }
+            assert!(detector.report().to_string().contains("left out"), "{}", detector.report());
+            left_out += 1;
+        }
+        if let Some(confidence) = case["confidence"].as_f64() {
+            let found = common::open(file).unwrap().detect(&frame()).unwrap();
+            assert_eq!(found.items[0].confidence, confidence as f32, "{file}");
+        }
     }
+    assert!(errors >= 6 && left_out >= 5, "{errors}, {left_out}");
 }
 
 fn colours(levels: &[u8]) -> Vec<Frame> {
@@ -164,4 +227,50 @@ fn a_batch_is_the_same_as_its_frames_one_by_one() {
         assert_eq!(sure, [true, true, true, false, true, true, true, true, true, true], "{file}");
         assert!(detector.detect_batch(&[]).unwrap().is_empty());
     }
+}
+
+/// The axis is a claim like any other: what cannot be run together is run one by one, and nothing is lost.
+#[test]
+fn a_batch_axis_that_is_free_in_name_only() {
+    let mut tried = 0;
+    for case in expected().iter().filter(|case| case["batch_refused"] == true) {
+        let file = case["file"].as_str().unwrap();
+        let detector = common::open(file).unwrap();
+        let frames = colours(&[250, 100, 200, 20, 150, 90, 240, 80, 70, 160]);
+        assert_eq!(detector.report().batch, BatchMode::Together, "{file}");
+        detector.detect(&frames[0]).unwrap();
+        assert_eq!(detector.report().batch, BatchMode::Together, "{file}: one picture says nothing");
+        for _ in 0..2 {
+            let found = detector.detect_batch(&frames).unwrap_or_else(|error| panic!("{file}: {error}"));
+            for (frame, found) in frames.iter().zip(&found) {
+                assert_eq!(found.items, detector.detect(frame).unwrap().items, "{file}");
+            }
+            let sure: Vec<bool> = found.iter().map(|found| !found.is_empty()).collect();
+            assert_eq!(sure, [true, true, true, false, true, true, true, true, true, true], "{file}");
+        }
+        let report = detector.report();
+        assert_eq!(report.batch, BatchMode::Refused);
+        assert!(report.batch_refused.as_ref().is_some_and(|why| !why.is_empty()));
+        assert!(report.to_string().contains("free in name only"), "{report}");
+        // Through a provider, from several threads at once.
+        let detector = common::open(file).unwrap();
+        let provider = LocalProvider::new(detector, LocalProviderConfig::default()).unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for _ in 0..10 {
+                        let response = provider.detect(Request::new(frames.clone())).unwrap();
+                        // A request wants half of the confidence at least.
+                        assert_eq!(response.detections.iter().filter(|found| !found.is_empty()).count(), 5);
+                    }
+                });
+            }
+        });
+        tried += 1;
+    }
+    assert_eq!(tried, 2);
+    // What fails for one picture too is no fault of the batch.
+    let detector = common::open("score_over_one.onnx").unwrap();
+    assert!(detector.detect_batch(&colours(&[250, 100])).is_err());
+    assert_eq!(detector.report().batch_refused, None);
 }

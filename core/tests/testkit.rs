@@ -262,15 +262,19 @@ fn the_suite_catches_providers_that_break_the_rules() {
 fn the_suite_catches_answers_that_break_the_rules() {
     /// What a closure answers for a request of which the right detections are given.
     type Spoil = fn(&Request, &mut Vec<guarita::Detections>);
-    let cases: [(&str, Spoil); 8] = [
+    // What a reply puts right by itself, such as a box over the edge, is no fault.
+    let cases: [(&str, Spoil); 7] = [
         ("boxes are pixels", |_, all| {
             for found in all {
                 let size = found.frame;
                 found.items.iter_mut().for_each(|item| item.bbox = item.bbox.normalized(size));
             }
         }),
-        ("boxes are pixels", |_, all| all.iter_mut().for_each(|found| found.items[0].bbox.x2 = 65.0)),
-        ("boxes are pixels", |_, all| all.iter_mut().for_each(|found| found.items[0].bbox.y1 = f32::NAN)),
+        ("boxes are pixels", |_, all| {
+            all.iter_mut().flat_map(|found| &mut found.items).for_each(|item| {
+                item.bbox = BoundingBox::from_xyxy(item.bbox.x1 * 64.0, item.bbox.y1 * 48.0, 9000.0, 9000.0);
+            });
+        }),
         ("boxes of a region", |request, all| {
             for (found, region) in all.iter_mut().zip(&request.regions) {
                 found.items.iter_mut().for_each(|item| item.bbox.x1 -= region.x1);

@@ -40,6 +40,7 @@ Image: TypeAlias = "Frame | NDArray[np.uint8] | bytes | bytearray | memoryview |
 Sink: TypeAlias = "Callable[[Event], object] | JsonLinesSink | WebhookSink"
 HostTrigger: TypeAlias = "Callable[[Scene], Firing | None]"
 Anchor: TypeAlias = Literal["bottom-center", "center", "top-center", "center-left", "center-right"]
+BoxUnits: TypeAlias = Literal["pixels", "fractions"]
 BreakerState: TypeAlias = Literal["closed", "open", "half_open", "forced_open", "disabled"]
 ChannelOrder: TypeAlias = Literal["rgb", "bgr"]
 ExecutionProvider: TypeAlias = Literal["cpu", "cuda", "tensorrt", "openvino", "coreml", "directml"]
@@ -51,6 +52,7 @@ PixelFormat: TypeAlias = Literal["gray8", "rgb8", "bgr8", "rgba8", "bgra8", "nv1
 Priority: TypeAlias = Literal["low", "normal", "critical"]
 QueuePolicy: TypeAlias = Literal["drop_oldest", "drop_newest", "never_drop_critical"]
 Resize: TypeAlias = Literal["letterbox", "letterbox-top-left", "stretch"]
+RowOrder: TypeAlias = Literal["class-score", "score-class"]
 SmallPicture: TypeAlias = Literal["upscale", "refuse"]
 SsdBoxes: TypeAlias = Literal["xyxy", "yxyx"]
 TensorLayout: TypeAlias = Literal["nchw", "nhwc"]
@@ -232,14 +234,31 @@ class SsdHints(TypedDict, total=False):
     """The part of `ModelHints` about SSD outputs.
 
     Fields:
-        boxes: The order of a box's four numbers, which are fractions of the input.
+        boxes: The order of a box's four numbers.
+        units: Their unit.
         background: Whether column 0 of the scores is the background.
     """
 
     boxes: SsdBoxes | None
-    """The order of a box's four numbers, which are fractions of the input."""
+    """The order of a box's four numbers."""
+    units: BoxUnits | None
+    """Their unit."""
     background: bool | None
     """Whether column 0 of the scores is the background."""
+
+
+class RowHints(TypedDict, total=False):
+    """The part of `ModelHints` about the rows of `yolo-end2end` and `yolo-end2end-flat`.
+
+    Fields:
+        order: What stands behind the corners of the box.
+        units: The unit of the corners; pixels of the input unless said otherwise.
+    """
+
+    order: RowOrder | None
+    """What stands behind the corners of the box."""
+    units: BoxUnits | None
+    """The unit of the corners; pixels of the input unless said otherwise."""
 
 
 class ModelHints(TypedDict, total=False):
@@ -250,6 +269,7 @@ class ModelHints(TypedDict, total=False):
         labels: The names of the classes in order, or one of `coco80` and `coco90`.
         input: What the input wants.
         ssd: How an SSD writes boxes and scores.
+        rows: How a model that suppresses doubles itself writes its rows.
     """
 
     family: Family | None
@@ -260,6 +280,8 @@ class ModelHints(TypedDict, total=False):
     """What the input wants."""
     ssd: SsdHints
     """How an SSD writes boxes and scores."""
+    rows: RowHints
+    """How a model that suppresses doubles itself writes its rows."""
 
 
 ProviderChoice: TypeAlias = "ExecutionProvider | Sequence[ExecutionProvider] | Mapping[str, Any]"

@@ -178,10 +178,15 @@ def model(case: Case) -> Json:
 
 
 def detector(case: Case) -> Json:
-    with guarita.Detector(pictures.DATA / case["model"], **case.get("config", {})) as opened:
+    spec = guarita.ModelSpec.read(pictures.DATA / case["model"], case.get("hints"))
+    with guarita.Detector(spec, **case.get("config", {})) as opened:
         frames = [pictures.frame(picture) for picture in case["pictures"]]
         if case.get("batch", False):
             found = opened.detect_batch(frames)
         else:
             found = [opened.detect(shown) for shown in frames]
-    return [{"frame": one.size, "detections": [detection_json(each) for each in one]} for one in found]
+        report = opened.report
+    answer = [{"frame": one.size, "detections": [detection_json(each) for each in one]} for one in found]
+    if "report" not in case:
+        return answer
+    return {"found": answer, "report": {field: report[field] for field in case["report"]}}

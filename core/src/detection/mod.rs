@@ -1,6 +1,7 @@
 //! What a model found: labels, detections, and the suppression of doubles.
 
 mod nms;
+pub(crate) mod sound;
 
 pub(crate) use nms::{Candidate, non_maximum_suppression, sort_surest_first};
 

@@ -1,13 +1,14 @@
 //! From output tensors to candidates, one family at a time. Boxes come out in pixels of the model's input.
 //!
-//! A number that is not one is never compared in silence: NaN in a score is `ModelInvalid`.
+//! What a model says is checked here for every family: a score that is none is `ModelInvalid`, naming the output and the
+//! value; a box that is none is left out and counted; a set of boxes of which none fits the input is `ModelInvalid`.
 
 use super::config::Thresholds;
-use crate::detection::Candidate;
+use crate::detection::{Candidate, sound};
 use crate::error::{Error, Result};
 use crate::geometry::{BoundingBox, Size};
 use crate::imaging::vectorized;
-use crate::model::{Family, ModelSpec, SsdBoxes};
+use crate::model::{BoxUnits, Family, ModelSpec, RowOrder, SsdBoxes, SsdForm};
 use crate::onnx::{OutputTensor, TensorData};
 
 /// Decodes outputs; keeps buffers from one call to the next.
@@ -52,6 +53,17 @@ impl Part<'_> {
             self.name
         ))
     }
+
+    /// Fails for a score that is none.
+    fn score(&self, score: f32) -> Result<f32> {
+        sound::score(score).ok_or_else(|| {
+            Error::model_invalid(format!(
+                "output {:?} holds the score {score}; scores lie in 0..1: it means something else than its spec says, or the \
+                 model ends before its sigmoid or softmax",
+                self.name
+            ))
+        })
+    }
 }
 
 /// What every family's decoder needs.
@@ -59,18 +71,52 @@ struct Job<'a> {
     input: Size,
     thresholds: &'a Thresholds,
     found: &'a mut Vec<Candidate>,
+    /// Boxes without an area, or not made of numbers.
+    left_out: usize,
 }
 
 impl Job<'_> {
-    fn push(&mut self, bbox: BoundingBox, score: f32, class_id: u32, anchor: u32) {
-        if self.thresholds.passes(class_id, score) {
-            self.found.push(Candidate { bbox, score, class_id, anchor });
+    /// Takes a box with the score that an output has for it.
+    fn push(&mut self, scores: &Part<'_>, bbox: BoundingBox, score: f32, class_id: u32, anchor: u32) -> Result<()> {
+        let score = scores.score(score)?;
+        if !self.thresholds.passes(class_id, score) {
+            return Ok(());
         }
+        if sound::is_box(&bbox) {
+            self.found.push(Candidate { bbox, score, class_id, anchor });
+        } else {
+            self.left_out += 1;
+        }
+        Ok(())
+    }
+
+    /// A box in pixels of the input.
+    fn pixels(&self, units: BoxUnits, [x1, y1, x2, y2]: [f32; 4]) -> BoundingBox {
+        let (w, h) = match units {
+            BoxUnits::Pixels => (1.0, 1.0),
+            BoxUnits::Fractions => (self.input.width as f32, self.input.height as f32),
+        };
+        BoundingBox::from_xyxy(x1 * w, y1 * h, x2 * w, y2 * h)
+    }
+
+    /// Fails where there are boxes and none of them fits the input.
+    fn check_boxes(&self, boxes: &str) -> Result<()> {
+        let Some(surest) = self.found.iter().max_by(|a, b| a.score.total_cmp(&b.score)) else { return Ok(()) };
+        if self.found.iter().any(|candidate| sound::fits(&candidate.bbox, self.input)) {
+            return Ok(());
+        }
+        let [x1, y1, x2, y2] = surest.bbox.to_array();
+        Err(Error::model_invalid(format!(
+            "output {boxes:?} gives boxes that do not fit the input of {} pixels, the surest one from {x1}, {y1} to {x2}, {y2}: \
+             their unit or their order is not what the model's spec says",
+            self.input
+        )))
     }
 }
 
 impl Decoder {
-    /// Appends the candidates of picture `item` of a run of `slots` pictures.
+    /// Appends the candidates of picture `item` of a run of `slots` pictures. Gives the number of boxes that were left out,
+    /// since they have no area.
     pub(super) fn decode(
         &mut self,
         spec: &ModelSpec,
@@ -79,47 +125,77 @@ impl Decoder {
         slots: usize,
         thresholds: &Thresholds,
         found: &mut Vec<Candidate>,
-    ) -> Result<()> {
+    ) -> Result<usize> {
         self.widened.resize_with(outputs.len().max(self.widened.len()), Vec::new);
-        let mut job = Job { input: spec.input.transform.size, thresholds, found };
+        let mut job = Job { input: spec.input.transform.size, thresholds, found, left_out: 0 };
         let head = &spec.head;
         if outputs.len() != head.outputs.len() {
             return Err(Error::internal("the engine gave another number of outputs than was asked for"));
         }
         if spec.family == Family::YoloEnd2EndFlat {
             let rows = flat(&outputs[0], &mut self.widened[0])?.with_columns(7)?;
-            return end2end_flat(&mut job, rows, item, spec.classes);
+            end2end_flat(&mut job, rows, item, spec.classes, head.rows)?;
+            job.check_boxes(rows.name)?;
+            return Ok(job.left_out);
         }
         let mut parts = Vec::with_capacity(outputs.len());
         for (output, buffer) in outputs.iter().zip(&mut self.widened) {
             parts.push(part(output, item, slots, buffer)?);
         }
         let classes = |others: usize| head.classes.map_or(others, |n| n + others);
-        match (head.family, &parts[..]) {
+        let boxes = match (head.family, &parts[..]) {
             (Family::YoloV8, &[p]) if head.transposed => {
-                yolo_rows(&mut job, p.with_columns(classes(4))?, false, RowBox::Pixels)
+                yolo_rows(&mut job, p.with_columns(classes(4))?, false, RowBox::Pixels)?;
+                p
             }
-            (Family::YoloV8, &[p]) => yolo_planar(&mut job, p, classes(4)),
-            (Family::YoloV5, &[p]) => yolo_rows(&mut job, p.with_columns(classes(5))?, true, RowBox::Pixels),
-            (Family::YoloX, &[p]) => yolo_rows(&mut job, p.with_columns(classes(5))?, true, RowBox::Grid),
+            (Family::YoloV8, &[p]) => {
+                yolo_planar(&mut job, p, classes(4))?;
+                p
+            }
+            (Family::YoloV5, &[p]) => {
+                yolo_rows(&mut job, p.with_columns(classes(5))?, true, RowBox::Pixels)?;
+                p
+            }
+            (Family::YoloX, &[p]) => {
+                yolo_rows(&mut job, p.with_columns(classes(5))?, true, RowBox::Grid)?;
+                p
+            }
             (Family::RtDetrUltralytics, &[p]) => {
-                yolo_rows(&mut job, p.with_columns(classes(4))?, false, RowBox::Fraction)
+                yolo_rows(&mut job, p.with_columns(classes(4))?, false, RowBox::Fraction)?;
+                p
             }
-            (Family::YoloEnd2End, &[p]) => end2end(&mut job, p.with_columns(6)?, head.classes),
-            (Family::Ssd, &[scores, boxes]) => ssd(&mut job, scores, boxes.with_columns(4)?, head.ssd),
-            (Family::NanoDet, &[p]) => nanodet_plus(&mut job, p.with_columns(classes(32))?),
+            (Family::YoloEnd2End, &[p]) => {
+                end2end(&mut job, p.with_columns(6)?, head.classes, head.rows)?;
+                p
+            }
+            (Family::Ssd, &[scores, boxes]) => {
+                ssd(&mut job, scores, boxes.with_columns(4)?, head.ssd)?;
+                boxes
+            }
+            (Family::NanoDet, &[p]) => {
+                nanodet_plus(&mut job, p.with_columns(classes(32))?)?;
+                p
+            }
             (Family::NanoDet, &[s8, s16, s32, d8, d16, d32]) => {
-                nanodet(&mut job, [(s8, d8), (s16, d16), (s32, d32)], classes(0))
+                nanodet(&mut job, [(s8, d8), (s16, d16), (s32, d32)], classes(0))?;
+                d8
             }
             (Family::RtDetr, &[labels, boxes, scores]) => {
-                rtdetr(&mut job, labels, boxes.with_columns(4)?, scores, head.classes)
+                rtdetr(&mut job, labels, boxes.with_columns(4)?, scores, head.classes)?;
+                boxes
             }
-            (Family::RfDetr, &[boxes, logits]) => rfdetr(&mut job, boxes.with_columns(4)?, logits),
+            (Family::RfDetr, &[boxes, logits]) => {
+                rfdetr(&mut job, boxes.with_columns(4)?, logits, classes(0))?;
+                boxes
+            }
             (Family::YuNet, &[c8, c16, c32, o8, o16, o32, b8, b16, b32]) => {
-                yunet(&mut job, [(c8, o8, b8), (c16, o16, b16), (c32, o32, b32)])
+                yunet(&mut job, [(c8, o8, b8), (c16, o16, b16), (c32, o32, b32)])?;
+                b8
             }
-            _ => Err(Error::internal("a family met the wrong number of outputs")),
-        }
+            _ => return Err(Error::internal("a family met the wrong number of outputs")),
+        };
+        job.check_boxes(boxes.name)?;
+        Ok(job.left_out)
     }
 }
 
@@ -194,7 +270,7 @@ fn yolo_planar(job: &mut Job<'_>, part: Part<'_>, rows: usize) -> Result<()> {
         for k in 0..len {
             if best[k] > least {
                 let [cx, cy, w, h] = [0, 1, 2, 3].map(|row| part.row(row)[start + k]);
-                job.push(BoundingBox::from_cxcywh(cx, cy, w, h), best[k], class[k], (start + k) as u32);
+                job.push(&part, BoundingBox::from_cxcywh(cx, cy, w, h), best[k], class[k], (start + k) as u32)?;
             }
         }
     }
@@ -266,11 +342,11 @@ fn yolo_rows(job: &mut Job<'_>, part: Part<'_>, objectness: bool, form: RowBox) 
             return Err(part.nan());
         }
         // No class score exceeds 1, so the product cannot exceed the objectness.
-        if objectness && object <= least {
+        if objectness && part.score(object)? <= least {
             continue;
         }
         let (class_id, class_score) = best_of_row(&row[first_score..]).ok_or_else(|| part.nan())?;
-        let score = if objectness { object * class_score } else { class_score };
+        let score = if objectness { object * part.score(class_score)? } else { class_score };
         if score > least {
             let [a, b, c, d] = [row[0], row[1], row[2], row[3]];
             let bbox = match (form, cell) {
@@ -281,7 +357,7 @@ fn yolo_rows(job: &mut Job<'_>, part: Part<'_>, objectness: bool, form: RowBox) 
                 (RowBox::Fraction, _) => BoundingBox::from_cxcywh(a * w, b * h, c * w, d * h),
                 _ => BoundingBox::from_cxcywh(a, b, c, d),
             };
-            job.push(bbox, score, class_id, anchor);
+            job.push(&part, bbox, score, class_id, anchor)?;
         }
     }
     Ok(())
@@ -329,34 +405,58 @@ impl Iterator for Cells<'_> {
     }
 }
 
-/// `[M, 6]`: corners, score, class.
-fn end2end(job: &mut Job<'_>, part: Part<'_>, classes: Option<usize>) -> Result<()> {
+/// `[M, 6]`: corners, then score and class in their order.
+fn end2end(job: &mut Job<'_>, part: Part<'_>, classes: Option<usize>, form: (RowOrder, BoxUnits)) -> Result<()> {
     for (anchor, row) in part.each_row() {
-        let &[x1, y1, x2, y2, score, class] = row else {
+        let &[x1, y1, x2, y2, fifth, sixth] = row else {
             continue;
         };
-        if score.is_nan() {
+        row_of_end2end(job, &part, [x1, y1, x2, y2], (fifth, sixth), classes, form, anchor)?;
+    }
+    Ok(())
+}
+
+/// `[N, 7]`: picture, corners, then class and score in their order.
+fn end2end_flat(
+    job: &mut Job<'_>,
+    part: Part<'_>,
+    item: usize,
+    classes: Option<usize>,
+    form: (RowOrder, BoxUnits),
+) -> Result<()> {
+    for (anchor, row) in part.each_row() {
+        let &[picture, x1, y1, x2, y2, sixth, seventh] = row else {
+            continue;
+        };
+        if picture.is_nan() {
             return Err(part.nan());
         }
-        if score > job.thresholds.least() {
-            job.push(BoundingBox::from_xyxy(x1, y1, x2, y2), score, class_number(&part, class, classes)?, anchor);
+        if picture == item as f32 {
+            row_of_end2end(job, &part, [x1, y1, x2, y2], (sixth, seventh), classes, form, anchor)?;
         }
     }
     Ok(())
 }
 
-/// `[N, 7]`: picture, corners, class, score.
-fn end2end_flat(job: &mut Job<'_>, part: Part<'_>, item: usize, classes: Option<usize>) -> Result<()> {
-    for (anchor, row) in part.each_row() {
-        let &[picture, x1, y1, x2, y2, class, score] = row else {
-            continue;
-        };
-        if score.is_nan() || picture.is_nan() {
-            return Err(part.nan());
-        }
-        if picture == item as f32 && score > job.thresholds.least() {
-            job.push(BoundingBox::from_xyxy(x1, y1, x2, y2), score, class_number(&part, class, classes)?, anchor);
-        }
+fn row_of_end2end(
+    job: &mut Job<'_>,
+    part: &Part<'_>,
+    corners: [f32; 4],
+    (one, other): (f32, f32),
+    classes: Option<usize>,
+    (order, units): (RowOrder, BoxUnits),
+    anchor: u32,
+) -> Result<()> {
+    let (score, class) = match order {
+        RowOrder::ScoreClass => (one, other),
+        RowOrder::ClassScore => (other, one),
+    };
+    if score.is_nan() {
+        return Err(part.nan());
+    }
+    if score > job.thresholds.least() {
+        let class_id = class_number(part, class, classes)?;
+        job.push(part, job.pixels(units, corners), score, class_id, anchor)?;
     }
     Ok(())
 }
@@ -373,23 +473,22 @@ fn class_number(part: &Part<'_>, class: f32, classes: Option<usize>) -> Result<u
     )))
 }
 
-/// Scores `[N, C]` and boxes `[N, 4]` as fractions of the input.
-fn ssd(job: &mut Job<'_>, scores: Part<'_>, boxes: Part<'_>, (order, background): (SsdBoxes, bool)) -> Result<()> {
+/// Scores `[N, C]` and boxes `[N, 4]`.
+fn ssd(job: &mut Job<'_>, scores: Part<'_>, boxes: Part<'_>, form: SsdForm) -> Result<()> {
     if scores.rows != boxes.rows {
         return Err(Error::model_invalid(format!("outputs {:?} and {:?} differ in length", scores.name, boxes.name)));
     }
-    let (w, h) = (job.input.width as f32, job.input.height as f32);
     for (anchor, row) in scores.each_row() {
-        let (class_id, score) = best_of_row(&row[usize::from(background)..]).ok_or_else(|| scores.nan())?;
+        let (class_id, score) = best_of_row(&row[usize::from(form.background)..]).ok_or_else(|| scores.nan())?;
         if score > job.thresholds.least() {
             let &[a, b, c, d] = boxes.row(anchor as usize) else {
                 continue;
             };
-            let bbox = match order {
-                SsdBoxes::Xyxy => BoundingBox::from_xyxy(a * w, b * h, c * w, d * h),
-                SsdBoxes::Yxyx => BoundingBox::from_xyxy(b * w, a * h, d * w, c * h),
+            let corners = match form.boxes {
+                SsdBoxes::Xyxy => [a, b, c, d],
+                SsdBoxes::Yxyx => [b, a, d, c],
             };
-            job.push(bbox, score, class_id, anchor);
+            job.push(&scores, job.pixels(form.units, corners), score, class_id, anchor)?;
         }
     }
     Ok(())
@@ -434,7 +533,8 @@ fn nanodet(job: &mut Job<'_>, levels: [(Part<'_>, Part<'_>); 3], classes: usize)
             if score > job.thresholds.least() {
                 let stride = cell.stride as f32;
                 let (x, y) = ((cell.x as f32 + 0.5) * stride, (cell.y as f32 + 0.5) * stride);
-                job.push(box_around(x, y, stride, distances.row(anchor as usize)), score, class_id, first + anchor);
+                let bbox = box_around(x, y, stride, distances.row(anchor as usize));
+                job.push(&scores, bbox, score, class_id, first + anchor)?;
             }
         }
         first += scores.rows as u32;
@@ -459,12 +559,8 @@ fn nanodet_plus(job: &mut Job<'_>, part: Part<'_>) -> Result<()> {
         let (class_id, score) = best_of_row(&row[..classes]).ok_or_else(|| part.nan())?;
         if score > job.thresholds.least() {
             let stride = cell.stride as f32;
-            job.push(
-                box_around(cell.x as f32 * stride, cell.y as f32 * stride, stride, &row[classes..]),
-                score,
-                class_id,
-                anchor,
-            );
+            let bbox = box_around(cell.x as f32 * stride, cell.y as f32 * stride, stride, &row[classes..]);
+            job.push(&part, bbox, score, class_id, anchor)?;
         }
     }
     Ok(())
@@ -492,26 +588,33 @@ fn rtdetr(
             let &[x1, y1, x2, y2] = boxes.row(anchor as usize) else {
                 continue;
             };
-            job.push(BoundingBox::from_xyxy(x1, y1, x2, y2), score, class_number(&labels, class, classes)?, anchor);
+            let class_id = class_number(&labels, class, classes)?;
+            job.push(&scores, BoundingBox::from_xyxy(x1, y1, x2, y2), score, class_id, anchor)?;
         }
     }
     Ok(())
 }
 
-/// RF-DETR: centre and size as fractions, and logits.
-fn rfdetr(job: &mut Job<'_>, boxes: Part<'_>, logits: Part<'_>) -> Result<()> {
+/// RF-DETR: centre and size as fractions, and logits, of which those behind the classes are no classes.
+fn rfdetr(job: &mut Job<'_>, boxes: Part<'_>, logits: Part<'_>, classes: usize) -> Result<()> {
     if boxes.rows != logits.rows {
         return Err(Error::model_invalid(format!("outputs {:?} and {:?} differ in length", boxes.name, logits.name)));
     }
+    if logits.columns < classes {
+        return Err(Error::model_invalid(format!(
+            "output {:?} has rows of {}; its spec says {classes} classes",
+            logits.name, logits.columns
+        )));
+    }
     let (w, h) = (job.input.width as f32, job.input.height as f32);
     for (anchor, row) in logits.each_row() {
-        let (class_id, logit) = best_of_row(row).ok_or_else(|| logits.nan())?;
+        let (class_id, logit) = best_of_row(&row[..classes]).ok_or_else(|| logits.nan())?;
         let score = 1.0 / (1.0 + (-logit).exp());
         if score > job.thresholds.least() {
             let &[cx, cy, bw, bh] = boxes.row(anchor as usize) else {
                 continue;
             };
-            job.push(BoundingBox::from_cxcywh(cx * w, cy * h, bw * w, bh * h), score, class_id, anchor);
+            job.push(&logits, BoundingBox::from_cxcywh(cx * w, cy * h, bw * w, bh * h), score, class_id, anchor)?;
         }
     }
     Ok(())
@@ -543,12 +646,8 @@ fn yunet(job: &mut Job<'_>, levels: [(Part<'_>, Part<'_>, Part<'_>); 3]) -> Resu
                 };
                 let stride = cell.stride as f32;
                 let (x, y) = ((cell.x as f32 + dx) * stride, (cell.y as f32 + dy) * stride);
-                job.push(
-                    BoundingBox::from_cxcywh(x, y, dw.exp() * stride, dh.exp() * stride),
-                    score,
-                    0,
-                    first + anchor,
-                );
+                let bbox = BoundingBox::from_cxcywh(x, y, dw.exp() * stride, dh.exp() * stride);
+                job.push(&class, bbox, score, 0, first + anchor)?;
             }
         }
         first += class.data.len() as u32;

@@ -8,8 +8,8 @@ pub use config::DetectorConfig;
 pub use report::{BatchMode, DetectorReport};
 
 use crate::clock::{Clock, SystemClock};
-use crate::detection::{Candidate, Detection, Detections, Timing, non_maximum_suppression, sort_surest_first};
-use crate::error::{Error, Result};
+use crate::detection::{Candidate, Detection, Detections, Timing, non_maximum_suppression, sort_surest_first, sound};
+use crate::error::{Error, ErrorCode, Result};
 use crate::frame::Frame;
 use crate::geometry::Size;
 use crate::imaging::{Placement, Preprocessor, TensorElement, TensorLayout};
@@ -21,7 +21,8 @@ use config::Thresholds;
 use decode::Decoder;
 use half::f16;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Finds objects in frames with one model. Share it between threads (`Arc<Detector>`): any number may call at once.
 ///
@@ -41,7 +42,12 @@ pub struct Detector {
     config: DetectorConfig,
     thresholds: Thresholds,
     engine: Box<dyn Engine>,
+    /// As it was opened.
     report: DetectorReport,
+    /// Why the model refused a batch, although its batch axis is free; from then on frames go one after the other.
+    batch_refused: OnceLock<String>,
+    /// Boxes without an area that were left out.
+    boxes_left_out: AtomicU64,
     clock: Arc<dyn Clock>,
     /// Buffers of calls that are over, for calls to come; as many as there were callers at once.
     pool: Mutex<Vec<Scratch>>,
@@ -49,7 +55,7 @@ pub struct Detector {
 
 impl std::fmt::Debug for Detector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Detector").field("report", &self.report).finish_non_exhaustive()
+        f.debug_struct("Detector").field("report", &self.report()).finish_non_exhaustive()
     }
 }
 
@@ -101,6 +107,8 @@ impl Detector {
             thresholds,
             engine: Box::new(engine),
             report,
+            batch_refused: OnceLock::new(),
+            boxes_left_out: AtomicU64::new(0),
             clock: Arc::new(SystemClock),
             pool: Mutex::new(Vec::new()),
         })
@@ -117,8 +125,11 @@ impl Detector {
     /// Finds the objects in one frame: boxes in pixels of the frame, surest first.
     ///
     /// # Errors
-    /// `ModelInvalid` where the outputs are not what the spec says or hold NaN, `ResourceExhausted` where the device is out
-    /// of memory, `Unavailable` where a device fails that has run this model before.
+    /// `ModelInvalid` where the outputs are not what the spec says: scores that lie outside of 0..1 or are NaN, boxes of which
+    /// none fits the input, another shape (the message names the output and the value). `ResourceExhausted` where the device
+    /// is out of memory, `Unavailable` where a device fails that has run this model before.
+    ///
+    /// Single boxes without an area are left out, and counted in [`DetectorReport::boxes_left_out`].
     pub fn detect(&self, frame: &Frame) -> Result<Detections> {
         let mut found = self.detect_batch(std::slice::from_ref(frame))?;
         found.pop().ok_or_else(|| Error::internal("a batch of one frame gave no result"))
@@ -127,7 +138,8 @@ impl Detector {
     /// Finds the objects in several frames, which may differ in size and format; results in the order of the frames.
     ///
     /// The frames go through the model together where it allows that, and otherwise one after the other:
-    /// [`DetectorReport::batch`] says which. No frames give no results.
+    /// [`DetectorReport::batch`] says which. A model whose batch axis is free in name only refuses the first batch; its frames
+    /// go one after the other then, and from then on. No frames give no results.
     ///
     /// # Errors
     /// As [`Detector::detect`]; an error in one frame is an error of the batch.
@@ -135,14 +147,21 @@ impl Detector {
         let pooled = self.pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut scratch = pooled.unwrap_or_else(|| Scratch::new(&self.spec));
         let mut found = Vec::with_capacity(frames.len());
-        let result = frames.chunks(self.max_batch()).try_for_each(|frames| self.run(frames, &mut scratch, &mut found));
+        let result =
+            frames.chunks(self.max_batch()).try_for_each(|frames| self.batch(frames, &mut scratch, &mut found));
         self.pool.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
         result.map(|()| found)
     }
 
-    /// What runs this model, where, and with which settings.
-    pub fn report(&self) -> &DetectorReport {
-        &self.report
+    /// What runs this model, where, and with which settings, and what was seen of it up to now.
+    pub fn report(&self) -> DetectorReport {
+        let mut report = self.report.clone();
+        if let Some(why) = self.batch_refused.get() {
+            report.batch = BatchMode::Refused;
+            report.batch_refused = Some(why.clone());
+        }
+        report.boxes_left_out = self.boxes_left_out.load(Ordering::Relaxed);
+        report
     }
 
     /// What the model is.
@@ -152,13 +171,33 @@ impl Detector {
 
     /// Frames that go through the model in one run, at most.
     pub(crate) fn max_batch(&self) -> usize {
-        self.report.batch.at_once(self.config.max_batch)
+        if self.batch_refused.get().is_some() { 1 } else { self.report.batch.at_once(self.config.max_batch) }
     }
 
     /// The same model with the same settings on the processor.
     pub(crate) fn reopen_on_cpu(&self) -> Result<Self> {
         let provider = ProviderChoice::Only(ExecutionProvider::Cpu);
         Self::open(self.spec.clone(), DetectorConfig { provider, ..self.config.clone() })
+    }
+
+    /// Frames of one run; one by one where the model refuses them together and takes each of them.
+    fn batch(&self, frames: &[Frame], scratch: &mut Scratch, found: &mut Vec<Detections>) -> Result<()> {
+        let before = found.len();
+        let refused = match self.run(frames, scratch, found) {
+            Err(error) if frames.len() > 1 && self.may_be_the_batch(&error) => error,
+            done => return done,
+        };
+        found.truncate(before);
+        frames.chunks(1).try_for_each(|frame| self.run(frame, scratch, found))?;
+        // Another call may have said so already.
+        let _ = self.batch_refused.set(refused.to_string());
+        Ok(())
+    }
+
+    /// Whether an error can come from there being several frames.
+    fn may_be_the_batch(&self, error: &Error) -> bool {
+        self.spec.input.batch == BatchSize::Dynamic
+            && matches!(error.code(), ErrorCode::ModelInvalid | ErrorCode::Unavailable)
     }
 
     fn run(&self, frames: &[Frame], scratch: &mut Scratch, found: &mut Vec<Detections>) -> Result<()> {
@@ -231,7 +270,8 @@ impl Detector {
         candidates: &mut Vec<Candidate>,
     ) -> Result<()> {
         candidates.clear();
-        decoder.decode(&self.spec, outputs, item, slots, &self.thresholds, candidates)?;
+        let left_out = decoder.decode(&self.spec, outputs, item, slots, &self.thresholds, candidates)?;
+        self.leave_out(left_out);
         if self.spec.family.needs_nms() {
             non_maximum_suppression(
                 candidates,
@@ -246,10 +286,20 @@ impl Detector {
         Ok(())
     }
 
-    /// A box in the frame's pixels; none where it is not made of numbers.
+    /// A box in the frame's pixels; none where nothing of it lies in the frame.
     fn detection(&self, candidate: &Candidate, placement: &Placement) -> Option<Detection> {
         let bbox = placement.to_frame(&candidate.bbox);
-        bbox.is_finite().then(|| Detection::new(bbox, self.spec.labels.label(candidate.class_id), candidate.score))
+        if !sound::is_box(&bbox) {
+            self.leave_out(1);
+            return None;
+        }
+        Some(Detection::new(bbox, self.spec.labels.label(candidate.class_id), candidate.score))
+    }
+
+    fn leave_out(&self, boxes: usize) {
+        if boxes > 0 {
+            self.boxes_left_out.fetch_add(boxes as u64, Ordering::Relaxed);
+        }
     }
 }
 

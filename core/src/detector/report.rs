@@ -23,6 +23,10 @@ pub struct DetectorReport {
     pub license: Option<String>,
     /// How several frames go through the model.
     pub batch: BatchMode,
+    /// Why the model refused a batch; none unless [`batch`](Self::batch) says so.
+    pub batch_refused: Option<String>,
+    /// Boxes that were left out up to now, since they have no area in the frame.
+    pub boxes_left_out: u64,
     /// The ONNX Runtime library in use.
     pub runtime: RuntimeInfo,
     /// The execution provider that runs the model. Single operators that it does not know run on the processor.
@@ -46,6 +50,8 @@ pub enum BatchMode {
     Fixed(usize),
     /// One after the other: the model's batch axis is fixed at 1.
     OneByOne,
+    /// One after the other: the model's batch axis is free in name only, and the model refused a batch.
+    Refused,
 }
 
 impl BatchMode {
@@ -53,7 +59,7 @@ impl BatchMode {
         match self {
             Self::Together => max_batch,
             Self::Fixed(n) => n,
-            Self::OneByOne => 1,
+            Self::OneByOne | Self::Refused => 1,
         }
     }
 }
@@ -64,6 +70,9 @@ impl fmt::Display for BatchMode {
             Self::Together => f.write_str("true batches (the model's batch axis is free)"),
             Self::Fixed(n) => write!(f, "true batches of exactly {n}; shorter ones are filled up"),
             Self::OneByOne => f.write_str("one frame after the other (the model's batch axis is fixed at 1)"),
+            Self::Refused => f.write_str(
+                "one frame after the other (the model's batch axis is free in name only: it refused a batch)",
+            ),
         }
     }
 }
@@ -91,6 +100,8 @@ impl DetectorReport {
                 BatchSize::Fixed(n) => BatchMode::Fixed(n),
                 BatchSize::Dynamic => BatchMode::Together,
             },
+            batch_refused: None,
+            boxes_left_out: 0,
             runtime,
             provider: engine.provider,
             skipped: engine.skipped.clone(),
@@ -105,7 +116,7 @@ impl DetectorReport {
 impl Serialize for DetectorReport {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let skipped: BTreeMap<_, _> = self.skipped.iter().map(|(provider, why)| (provider.name(), why)).collect();
-        let mut data = serializer.serialize_struct("DetectorReport", 15)?;
+        let mut data = serializer.serialize_struct("DetectorReport", 17)?;
         data.serialize_field("model", &self.model.display().to_string())?;
         data.serialize_field("model_sha256", &self.model_sha256)?;
         data.serialize_field("family", self.family.name())?;
@@ -114,6 +125,8 @@ impl Serialize for DetectorReport {
         data.serialize_field("label_source", &self.classes.1.to_string())?;
         data.serialize_field("license", &self.license)?;
         data.serialize_field("batch", &self.batch.to_string())?;
+        data.serialize_field("batch_refused", &self.batch_refused)?;
+        data.serialize_field("boxes_left_out", &self.boxes_left_out)?;
         data.serialize_field("onnxruntime", &self.runtime.library.display().to_string())?;
         data.serialize_field("onnxruntime_version", &self.runtime.version)?;
         data.serialize_field("provider", &self.provider)?;
@@ -137,6 +150,12 @@ impl fmt::Display for DetectorReport {
         writeln!(f, "  classes        {count}, names from {names}")?;
         writeln!(f, "  licence        {}", self.license.as_deref().unwrap_or("the file does not say"))?;
         writeln!(f, "  batches        {}", self.batch)?;
+        if let Some(why) = &self.batch_refused {
+            writeln!(f, "    it said      {}", why.lines().next().unwrap_or_default())?;
+        }
+        if self.boxes_left_out > 0 {
+            writeln!(f, "  boxes left out {}, without an area", self.boxes_left_out)?;
+        }
         writeln!(f, "ONNX Runtime     {}", self.runtime.version)?;
         writeln!(f, "  library        {}", self.runtime.library.display())?;
         writeln!(f, "  built with     {}", providers.join(", "))?;

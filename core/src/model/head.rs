@@ -3,6 +3,7 @@
 //! Every reading that fits the shapes is listed; metadata strike readings out; exactly one must remain. Where none or
 //! several remain the model is refused: a wrong reading gives boxes that look plausible and are not there.
 
+use super::hints::ModelHints;
 use super::labels::MOST_CLASSES;
 use crate::error::{Error, Result};
 use crate::geometry::Size;
@@ -88,6 +89,35 @@ pub enum SsdBoxes {
     Yxyx,
 }
 
+/// What stands behind the box in a row of a model that suppresses doubles itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RowOrder {
+    /// Class number, then score: YOLOv7 and YOLOv9 with suppression inside.
+    ClassScore,
+    /// Score, then class number: Ultralytics, YOLO-NAS.
+    ScoreClass,
+}
+
+/// The unit of the numbers of a box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BoxUnits {
+    /// Pixels of the input.
+    Pixels,
+    /// Fractions of the input's width and height.
+    Fractions,
+}
+
+/// How an SSD writes boxes and scores.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct SsdForm {
+    pub(crate) boxes: SsdBoxes,
+    pub(crate) units: BoxUnits,
+    /// Column 0 of the scores is the background.
+    pub(crate) background: bool,
+}
+
 /// The outputs of a model and how to read them. Output names stand in the order in which the decoder takes them.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Head {
@@ -97,7 +127,9 @@ pub(crate) struct Head {
     pub(crate) outputs: Vec<String>,
     /// For `YoloV8`: `[b, N, 4+nc]` in place of `[b, 4+nc, N]`.
     pub(crate) transposed: bool,
-    pub(crate) ssd: (SsdBoxes, bool),
+    pub(crate) ssd: SsdForm,
+    /// For rows of end-to-end models.
+    pub(crate) rows: (RowOrder, BoxUnits),
     /// For NanoDet: class scores and distances in one tensor (NanoDet-Plus).
     pub(crate) concatenated: bool,
 }
@@ -133,9 +165,13 @@ pub(super) struct Evidence<'a> {
     pub(super) says_rtdetr: bool,
     /// Metadata `end2end`, or the export argument `nms`.
     pub(super) end2end: Option<bool>,
-    pub(super) family: Option<Family>,
-    pub(super) ssd_boxes: Option<SsdBoxes>,
-    pub(super) ssd_background: Option<bool>,
+    /// The order of rows `[·, 7]`, where the nodes of the graph say it.
+    pub(super) row_order: Option<RowOrder>,
+    /// Boxes are decoded behind the last layer of the network.
+    pub(super) decodes_boxes: bool,
+    /// What the input wants is said by a hint, or it takes whole levels.
+    pub(super) input_is_told: bool,
+    pub(super) hints: &'a ModelHints,
 }
 
 /// Finds the one reading of the outputs that fits all evidence.
@@ -143,15 +179,17 @@ pub(super) fn recognize(evidence: &Evidence<'_>) -> Result<Head> {
     let mut readings = readings(evidence);
     // A shape is only a claim; memory is taken for each class later on.
     readings.retain(|head| head.classes.is_none_or(|classes| classes <= MOST_CLASSES as usize));
-    if let Some(family) = evidence.family {
+    if let Some(family) = evidence.hints.family {
         readings.retain(|head| head.family == family);
     }
     let fits_names = |head: &Head| match (head.classes, evidence.names) {
-        (Some(classes), Some(names)) => {
-            // A sparse list (COCO's 80 categories in 90 columns) may name fewer classes than there are columns where
-            // the numbers, not the shape, were fitted: SSD, RF-DETR. The others are counted exactly.
-            classes == names || (matches!(head.family, Family::Ssd | Family::RfDetr) && names <= classes)
-        }
+        (Some(classes), Some(names)) => match head.family {
+            // The columns behind the named ones are no classes.
+            Family::RfDetr => names <= classes,
+            // Where it is said that there is a background, or none, a list with gaps at its end fits too.
+            Family::Ssd => classes == names || evidence.hints.ssd.background.is_some() && names < classes,
+            _ => classes == names,
+        },
         _ => true,
     };
     let before_names = readings.clone();
@@ -170,16 +208,10 @@ pub(super) fn recognize(evidence: &Evidence<'_>) -> Result<Head> {
             ),
         )),
         [] => Err(refused(evidence, "is of no known family")),
-        [head] => {
-            if head.family == Family::Ssd && evidence.ssd_boxes.is_none() && !tensorflow_ssd(evidence) {
-                return Err(refused(
-                    evidence,
-                    "looks like an SSD, but the file does not say whether boxes are xyxy or yxyx, nor whether column 0 of the \
-                     scores is the background; say [ssd] boxes and background",
-                ));
-            }
-            Ok(head.clone())
-        }
+        [head] => match unproven(evidence, head) {
+            Some(why) => Err(refused_unless(evidence, &why, "it", "")),
+            None => Ok(Head { classes: classes_of(head, evidence.names), ..head.clone() }),
+        },
         several => Err(refused(
             evidence,
             &format!(
@@ -202,11 +234,74 @@ pub(super) fn recognize(evidence: &Evidence<'_>) -> Result<Head> {
     }
 }
 
+/// The columns of RF-DETR behind the named ones are the background, and a filler.
+fn classes_of(head: &Head, names: Option<usize>) -> Option<usize> {
+    match (head.family, names) {
+        (Family::RfDetr, Some(names)) => Some(names),
+        _ => head.classes,
+    }
+}
+
+/// Classes of COCO: a number of columns that fits them is evidence, where a file has no names.
+const COCO_CLASSES: usize = 80;
+
+/// Why a reading is not taken although its shape fits: exporters write other things in the same shape, and nothing says that
+/// this is not one of those.
+fn unproven(evidence: &Evidence<'_>, head: &Head) -> Option<String> {
+    let hints = evidence.hints;
+    let by_ultralytics = evidence.ultralytics || evidence.end2end == Some(true);
+    match head.family {
+        Family::Ssd if !tensorflow_ssd(evidence) => {
+            let ssd = &hints.ssd;
+            let missing: Vec<&str> = [
+                (ssd.boxes.is_none(), "[ssd] boxes: xyxy or yxyx"),
+                (ssd.units.is_none(), "[ssd] units: pixels or fractions"),
+                (ssd.background.is_none(), "[ssd] background: whether column 0 of the scores is one"),
+                (!evidence.input_is_told, "[input] mean and std"),
+            ]
+            .into_iter()
+            .filter_map(|(is_missing, what)| is_missing.then_some(what))
+            .collect();
+            let why = "looks like an SSD, and exporters write those in several ways; say ";
+            (!missing.is_empty()).then(|| format!("{why}{}", missing.join(", ")))
+        }
+        Family::YoloEnd2End if hints.rows.order.is_none() && !by_ultralytics => Some(
+            "has rows of six, which exporters write in several orders; say [rows] order: score-class (Ultralytics) or \
+             class-score, and units, if the four numbers before them are corners"
+                .into(),
+        ),
+        Family::YoloEnd2EndFlat if hints.rows.order.or(evidence.row_order).is_none() => Some(
+            "has rows of seven, which exporters write in several orders; say [rows] order: class-score (YOLOv7, YOLOv9) or \
+             score-class (YOLO-NAS), and units, if they begin with the number of the picture and four corners"
+                .into(),
+        ),
+        Family::YoloX if evidence.decodes_boxes => Some(
+            "has the shape of a YOLOX, but its boxes are decoded inside the model, as by YOLOv6, which no family here reads: \
+             export it without decoding, or convert its outputs to those of a family, and say which"
+                .into(),
+        ),
+        Family::YoloV8 | Family::YoloV5 | Family::YoloX
+            if hints.family.is_none() && evidence.names.is_none() && head.classes != Some(COCO_CLASSES) =>
+        {
+            Some(format!(
+                "could be {} with {} classes, but also a model of poses or of turned boxes, which has other columns and is not \
+                 supported; give the names of the classes (labels = […]), if that is their number",
+                head.family,
+                head.classes.unwrap_or(0)
+            ))
+        }
+        _ => None,
+    }
+}
+
 fn refused(evidence: &Evidence<'_>, why: &str) -> Error {
+    refused_unless(evidence, why, "what it is", " (family = \"…\", labels = […])")
+}
+
+fn refused_unless(evidence: &Evidence<'_>, why: &str, what: &str, such_as: &str) -> Error {
     let outputs: Vec<String> = evidence.outputs.iter().map(ToString::to_string).collect();
     Error::model_invalid(format!(
-        "output {} with input {} {why}. Say what it is in a file beside the model, MODEL.spec.toml (family = \"…\", labels = […]), \
-         or in ModelHints",
+        "output {} with input {} {why}. Say {what} in a file beside the model, MODEL.spec.toml{such_as}, or in ModelHints",
         outputs.join(", "),
         evidence.input,
     ))
@@ -221,7 +316,10 @@ fn readings(evidence: &Evidence<'_>) -> Vec<Head> {
     match evidence.outputs {
         [output] => match output.axes[..] {
             [_, second, third] => one_output(evidence, output, second, third),
-            [_, Some(7)] => vec![head(Family::YoloEnd2EndFlat, evidence.names, [&output.name])],
+            [_, Some(7)] => {
+                let order = evidence.hints.rows.order.or(evidence.row_order).unwrap_or(RowOrder::ClassScore);
+                vec![rows(evidence, Family::YoloEnd2EndFlat, order, &output.name)]
+            }
             _ => Vec::new(),
         },
         outputs if evidence.takes_target_sizes => rtdetr(evidence, outputs),
@@ -236,9 +334,16 @@ fn head<'a>(family: Family, classes: Option<usize>, outputs: impl IntoIterator<I
         classes,
         outputs: outputs.into_iter().cloned().collect(),
         transposed: false,
-        ssd: (SsdBoxes::Yxyx, false),
+        ssd: SsdForm { boxes: SsdBoxes::Yxyx, units: BoxUnits::Fractions, background: false },
+        rows: (RowOrder::ScoreClass, BoxUnits::Pixels),
         concatenated: false,
     }
+}
+
+/// A family whose rows are boxes with a class number.
+fn rows(evidence: &Evidence<'_>, family: Family, order: RowOrder, output: &String) -> Head {
+    let units = evidence.hints.rows.units.unwrap_or(BoxUnits::Pixels);
+    Head { rows: (order, units), ..head(family, evidence.names, [output]) }
 }
 
 fn one_output(evidence: &Evidence<'_>, output: &OutputInfo, second: Axis, third: Axis) -> Vec<Head> {
@@ -255,7 +360,7 @@ fn one_output(evidence: &Evidence<'_>, output: &OutputInfo, second: Axis, third:
     // The exporters of YOLOX and NanoDet call their output `output`; Ultralytics' says `output0`. Without metadata, a
     // transposed Ultralytics tensor is not considered under the others' name.
     let foreign_name = output.name == "output" && !evidence.ultralytics;
-    let told = evidence.family.is_some();
+    let told = evidence.hints.family.is_some();
     let mut found = Vec::new();
     let mut add = |family: Family, classes: Option<usize>, transposed: bool| {
         found.push(Head { transposed, ..head(family, classes, [&output.name]) });
@@ -270,7 +375,7 @@ fn one_output(evidence: &Evidence<'_>, output: &OutputInfo, second: Axis, third:
             add(Family::YoloV8, Some(names), false);
         }
         if evidence.ultralytics && evidence.end2end == Some(true) {
-            add(Family::YoloEnd2End, Some(names), false);
+            found.push(rows(evidence, Family::YoloEnd2End, RowOrder::ScoreClass, &output.name));
         }
         return found;
     }
@@ -297,7 +402,8 @@ fn one_output(evidence: &Evidence<'_>, output: &OutputInfo, second: Axis, third:
         found.push(head(Family::RtDetrUltralytics, nc, [&output.name]));
     }
     if third == Some(6) && is(second, &few) && !evidence.says_rtdetr {
-        found.push(head(Family::YoloEnd2End, evidence.names, [&output.name]));
+        let order = evidence.hints.rows.order.unwrap_or(RowOrder::ScoreClass);
+        found.push(rows(evidence, Family::YoloEnd2End, order, &output.name));
     }
     match evidence.end2end {
         Some(true) => found.retain(|head| head.family == Family::YoloEnd2End),
@@ -318,15 +424,16 @@ fn rtdetr(evidence: &Evidence<'_>, outputs: &[OutputInfo]) -> Vec<Head> {
     }
 }
 
-/// TensorFlow's exports are NHWC, or keep the axis of shared boxes; both write yxyx and no background.
+/// TensorFlow's exports are NHWC and keep the axis of shared boxes; they write fractions as yxyx, and no background. Others
+/// have one of both.
 fn tensorflow_ssd(evidence: &Evidence<'_>) -> bool {
-    evidence.nhwc || evidence.outputs.iter().any(|output| output.axes.len() == 4)
+    evidence.nhwc && evidence.outputs.iter().any(|output| output.axes.len() == 4)
 }
 
 fn two_outputs(evidence: &Evidence<'_>, a: &OutputInfo, b: &OutputInfo) -> Vec<Head> {
     let is_boxes = |output: &OutputInfo| matches!(output.axes[..], [_, _, Some(4)] | [_, _, Some(1), Some(4)]);
     let pairs = [(a, b), (b, a)];
-    let told = |family: Family| evidence.family == Some(family);
+    let told = |family: Family| evidence.hints.family == Some(family);
     let mut found = Vec::new();
     for (boxes, scores) in pairs {
         let [_, anchors, Some(columns)] = scores.axes[..] else {
@@ -339,13 +446,14 @@ fn two_outputs(evidence: &Evidence<'_>, a: &OutputInfo, b: &OutputInfo) -> Vec<H
         if boxes.name == "dets" && scores.name == "labels" || told(Family::RfDetr) {
             found.push(head(Family::RfDetr, Some(columns), [&boxes.name, &scores.name]));
         } else if !is_boxes(scores) || boxes.name.contains("box") {
-            let order = evidence.ssd_boxes.unwrap_or(SsdBoxes::Yxyx);
-            let background = evidence.ssd_background.unwrap_or(false);
-            let classes = columns - usize::from(background).min(columns);
-            found.push(Head {
-                ssd: (order, background),
-                ..head(Family::Ssd, Some(classes), [&scores.name, &boxes.name])
-            });
+            let hints = &evidence.hints.ssd;
+            let ssd = SsdForm {
+                boxes: hints.boxes.unwrap_or(SsdBoxes::Yxyx),
+                units: hints.units.unwrap_or(BoxUnits::Fractions),
+                background: hints.background.unwrap_or(false),
+            };
+            let classes = columns - usize::from(ssd.background).min(columns);
+            found.push(Head { ssd, ..head(Family::Ssd, Some(classes), [&scores.name, &boxes.name]) });
         }
     }
     found

@@ -1,4 +1,4 @@
-use super::head::{Family, SsdBoxes};
+use super::head::{BoxUnits, Family, RowOrder, SsdBoxes};
 use crate::error::{Error, Result};
 use crate::imaging::{ChannelOrder, Resize, TensorLayout};
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 /// std = [128, 128, 128]
 /// [ssd]
 /// boxes = "xyxy"
+/// units = "fractions"
 /// background = true
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -30,6 +31,8 @@ pub struct ModelHints {
     pub input: InputHints,
     /// How an SSD writes boxes and scores.
     pub ssd: SsdHints,
+    /// How a model that suppresses doubles itself writes its rows.
+    pub rows: RowHints,
 }
 
 /// The part of [`ModelHints`] about the input.
@@ -58,10 +61,22 @@ pub struct InputHints {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SsdHints {
-    /// The order of a box's four numbers, which are fractions of the input.
+    /// The order of a box's four numbers.
     pub boxes: Option<SsdBoxes>,
+    /// Their unit.
+    pub units: Option<BoxUnits>,
     /// Whether column 0 of the scores is the background.
     pub background: Option<bool>,
+}
+
+/// The part of [`ModelHints`] about the rows of `yolo-end2end` and `yolo-end2end-flat`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RowHints {
+    /// What stands behind the corners of the box.
+    pub order: Option<RowOrder>,
+    /// The unit of the corners; pixels of the input unless said otherwise.
+    pub units: Option<BoxUnits>,
 }
 
 impl ModelHints {

@@ -6,8 +6,6 @@ use prost::Message;
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Model {
-    #[prost(string, tag = "2")]
-    pub(super) producer_name: String,
     #[prost(message, optional, tag = "7")]
     pub(super) graph: Option<Graph>,
     #[prost(message, repeated, tag = "14")]
@@ -46,6 +44,12 @@ pub(super) struct Function {
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct Node {
+    #[prost(string, repeated, tag = "1")]
+    pub(super) input: Vec<String>,
+    #[prost(string, repeated, tag = "2")]
+    pub(super) output: Vec<String>,
+    #[prost(string, tag = "4")]
+    pub(super) op_type: String,
     #[prost(message, repeated, tag = "5")]
     pub(super) attribute: Vec<Attribute>,
 }

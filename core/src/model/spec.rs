@@ -1,3 +1,4 @@
+use super::graph::Nodes;
 use super::head::{self, Evidence, Family, Head, OutputInfo};
 use super::hints::ModelHints;
 use super::labels::Labels;
@@ -112,14 +113,9 @@ impl ModelSpec {
         let has_external_data = check_external_data(path, &model)?;
         let metadata: BTreeMap<&str, &str> =
             model.metadata_props.iter().map(|entry| (entry.key.as_str(), entry.value.as_str())).collect();
-        if let Some(&task) = metadata.get("task")
-            && task != "detect"
-        {
-            return Err(Error::unsupported(format!(
-                "the model's task is {task:?}; guarita runs detectors (task 'detect')"
-            )));
-        }
-        let labels = labels(&metadata, hints)?;
+        let metadata = Metadata::of(metadata);
+        metadata.check_task()?;
+        let labels = metadata.labels(hints)?;
 
         let (image, target_sizes) = inputs(graph)?;
         let outputs: Vec<OutputInfo> = graph.output.iter().map(output).collect::<Result<_>>()?;
@@ -127,24 +123,29 @@ impl ModelSpec {
             return Err(Error::model_invalid("the graph has no outputs"));
         }
         let declared = DeclaredInput::read(image, &metadata, hints)?;
-        let ultralytics = metadata.get("author") == Some(&"Ultralytics")
-            || metadata.get("description").is_some_and(|text| text.starts_with("Ultralytics"));
         let says_rtdetr = metadata.get("description").is_some_and(|text| {
             let text = text.to_ascii_lowercase();
             text.contains("rtdetr") || text.contains("rt-detr")
         });
+        let nodes = Nodes::of(graph);
+        let only = match &outputs[..] {
+            [only] => only.name.as_str(),
+            _ => "",
+        };
         let head = head::recognize(&Evidence {
             outputs: &outputs,
             input: declared.size,
             nhwc: declared.layout == TensorLayout::Nhwc,
             takes_target_sizes: target_sizes.is_some(),
             names: (!labels.is_empty()).then(|| labels.end()),
-            ultralytics,
+            ultralytics: metadata.by_ultralytics,
             says_rtdetr,
-            end2end: end2end(&metadata)?,
-            family: hints.family,
-            ssd_boxes: hints.ssd.boxes,
-            ssd_background: hints.ssd.background,
+            end2end: metadata.end2end()?,
+            row_order: nodes.row_order(only),
+            decodes_boxes: nodes.decodes_boxes(only),
+            input_is_told: declared.element == ElementType::U8
+                || hints.input.mean.is_some() && hints.input.std.is_some(),
+            hints,
         })?;
         let transform = declared.transform(&head, hints)?;
         Ok(Self {
@@ -154,7 +155,7 @@ impl ModelSpec {
             input: InputSpec { name: image.name.clone(), transform, element: declared.element, batch: declared.batch },
             labels,
             classes: head.classes,
-            license: metadata.get("license").map(|&text| text.to_owned()),
+            license: metadata.get("license").map(str::to_owned),
             head,
             target_sizes,
             has_external_data,
@@ -222,38 +223,93 @@ fn check_external_data(model_path: &Path, model: &proto::Model) -> Result<bool> 
     verdict.map(|()| any)
 }
 
-fn labels(metadata: &BTreeMap<&str, &str>, hints: &ModelHints) -> Result<Labels> {
-    if !hints.labels.is_empty() {
-        return Labels::from_hint(&hints.labels);
+/// What exporters write beside a graph.
+struct Metadata<'a> {
+    entries: BTreeMap<&'a str, &'a str>,
+    /// Then an entry that cannot be read is damaged. One of another exporter's may mean anything under the same name, and
+    /// adds nothing.
+    by_ultralytics: bool,
+}
+
+impl<'a> Metadata<'a> {
+    fn of(entries: BTreeMap<&'a str, &'a str>) -> Self {
+        let by_ultralytics = entries.get("author") == Some(&"Ultralytics")
+            || entries.get("description").is_some_and(|text| text.starts_with("Ultralytics"));
+        Self { entries, by_ultralytics }
     }
-    match metadata.get("names") {
-        Some(text) => Labels::from_metadata(text).map_err(|why| {
-            Error::model_invalid(format!("the metadata entry 'names' is no Python dict of class names: {why}"))
-        }),
-        None => Ok(Labels::unknown()),
+
+    fn get(&self, key: &str) -> Option<&'a str> {
+        self.entries.get(key).copied()
+    }
+
+    /// What was read of an entry.
+    fn read<T>(&self, what: &str, read: Result<T, String>) -> Result<Option<T>> {
+        match read {
+            Ok(value) => Ok(Some(value)),
+            Err(why) if self.by_ultralytics => {
+                Err(Error::model_invalid(format!("the metadata entry '{what}' cannot be read: {why}")))
+            }
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn check_task(&self) -> Result<()> {
+        let Some(task) = self.get("task") else { return Ok(()) };
+        let lower = task.trim().to_ascii_lowercase();
+        let is_other = match self.by_ultralytics {
+            true => !matches!(&*lower, "" | "detect"),
+            false => OTHER_TASKS.iter().any(|other| lower.contains(other)),
+        };
+        if !is_other {
+            return Ok(());
+        }
+        Err(Error::unsupported(format!("the model's task is {task:?}; guarita runs detectors (task 'detect')")))
+    }
+
+    fn labels(&self, hints: &ModelHints) -> Result<Labels> {
+        if !hints.labels.is_empty() {
+            return Labels::from_hint(&hints.labels);
+        }
+        let Some(text) = self.get("names") else { return Ok(Labels::unknown()) };
+        Ok(self.read("names", Labels::from_metadata(text))?.unwrap_or_else(Labels::unknown))
+    }
+
+    /// Whether suppression happens inside the model, as far as the metadata say.
+    fn end2end(&self) -> Result<Option<bool>> {
+        let parse = |key: &str| match self.get(key) {
+            Some(text) => self.read(key, literal::parse(text)),
+            None => Ok(None),
+        };
+        let nms = match parse("args")? {
+            Some(Literal::Dict(entries)) => entries
+                .into_iter()
+                .any(|(key, value)| key == Literal::Str("nms".into()) && value == Literal::Bool(true)),
+            _ => false,
+        };
+        Ok(match parse("end2end")? {
+            _ if nms => Some(true),
+            Some(Literal::Bool(value)) => Some(value),
+            _ => None,
+        })
+    }
+
+    /// `imgsz` as height and width: `[640, 384]`, or `640` for both.
+    fn image_size(&self) -> Result<Option<(i64, i64)>> {
+        let Some(text) = self.get("imgsz") else { return Ok(None) };
+        let size = match literal::parse(text) {
+            Ok(Literal::Int(n)) => Ok((n, n)),
+            Ok(Literal::List(items)) => match items[..] {
+                [Literal::Int(height), Literal::Int(width)] => Ok((height, width)),
+                _ => Err(format!("{text:.80} is no size")),
+            },
+            _ => Err(format!("{text:.80} is no size")),
+        };
+        self.read("imgsz", size)
     }
 }
 
-/// Whether suppression happens inside the model, as far as the metadata say.
-fn end2end(metadata: &BTreeMap<&str, &str>) -> Result<Option<bool>> {
-    let parse = |key: &str| match metadata.get(key) {
-        Some(text) => literal::parse(text)
-            .map(Some)
-            .map_err(|why| Error::model_invalid(format!("the metadata entry {key:?} is no Python literal: {why}"))),
-        None => Ok(None),
-    };
-    let nms = match parse("args")? {
-        Some(Literal::Dict(entries)) => {
-            entries.into_iter().any(|(key, value)| key == Literal::Str("nms".into()) && value == Literal::Bool(true))
-        }
-        _ => false,
-    };
-    Ok(match parse("end2end")? {
-        _ if nms => Some(true),
-        Some(Literal::Bool(value)) => Some(value),
-        _ => None,
-    })
-}
+/// Parts of the words for what is no detection of upright boxes.
+const OTHER_TASKS: [&str; 8] = ["seg", "pose", "keypoint", "obb", "orient", "classif", "depth", "mask"];
 
 /// The image input, and the name of `orig_target_sizes` where there is one. Old exporters list weights as inputs too.
 fn inputs(graph: &proto::Graph) -> Result<(&proto::ValueInfo, Option<String>)> {
@@ -301,7 +357,7 @@ struct DeclaredInput {
 }
 
 impl DeclaredInput {
-    fn read(value: &proto::ValueInfo, metadata: &BTreeMap<&str, &str>, hints: &ModelHints) -> Result<Self> {
+    fn read(value: &proto::ValueInfo, metadata: &Metadata<'_>, hints: &ModelHints) -> Result<Self> {
         let name = &value.name;
         let wrong = |why: String| Error::model_invalid(format!("input {name:?} {why}"));
         let tensor = tensor_type(value)?;
@@ -338,7 +394,7 @@ impl DeclaredInput {
             }
             (None, Some(3), _) => TensorLayout::Nchw,
             (None, _, Some(3)) => TensorLayout::Nhwc,
-            (None, None, _) if metadata.get("channels") == Some(&"3") => TensorLayout::Nchw,
+            (None, None, _) if metadata.get("channels") == Some("3") => TensorLayout::Nchw,
             _ => {
                 return Err(wrong(format!("has shape [{shown}]: no axis of 3 colour channels")));
             }
@@ -350,7 +406,7 @@ impl DeclaredInput {
         if channels.is_some_and(|n| n != 3) {
             return Err(wrong(format!("has shape [{shown}]: guarita feeds 3 colour channels")));
         }
-        let from_metadata = image_size(metadata)?;
+        let from_metadata = metadata.image_size()?;
         let side = |axis: &str, declared: Option<i64>, hint: Option<u32>, metadata: Option<i64>| {
             // Some exporters write 0 for a free axis.
             let n = match declared.filter(|&n| n > 0) {
@@ -423,20 +479,5 @@ impl DeclaredInput {
             mean,
             std,
         })
-    }
-}
-
-/// `imgsz` of the metadata as height and width: `[640, 384]`, or `640` for both.
-fn image_size(metadata: &BTreeMap<&str, &str>) -> Result<Option<(i64, i64)>> {
-    let Some(text) = metadata.get("imgsz") else {
-        return Ok(None);
-    };
-    match literal::parse(text) {
-        Ok(Literal::Int(n)) => Ok(Some((n, n))),
-        Ok(Literal::List(items)) => match items[..] {
-            [Literal::Int(height), Literal::Int(width)] => Ok(Some((height, width))),
-            _ => Err(Error::model_invalid(format!("the metadata entry 'imgsz' is {text}"))),
-        },
-        _ => Err(Error::model_invalid(format!("the metadata entry 'imgsz' is {text}"))),
     }
 }

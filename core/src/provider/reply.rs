@@ -1,4 +1,5 @@
 use super::Response;
+use crate::detection::sound;
 use crate::error::{Error, Result};
 use std::fmt;
 use std::sync::mpsc;
@@ -29,9 +30,10 @@ impl Reply {
         (reply, PendingAnswer(receiver))
     }
 
-    /// Gives the answer.
+    /// Gives the answer. Boxes are cut to their frame, and those without an area left out; a confidence outside of 0..1, and
+    /// boxes of which none fits the frame, turn it into an `Internal` that says what came.
     pub fn send(mut self, answer: Result<Response>) {
-        self.give(answer);
+        self.give(answer.and_then(settled));
     }
 
     fn give(&mut self, answer: Result<Response>) {
@@ -40,6 +42,15 @@ impl Reply {
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| take(answer)));
         }
     }
+}
+
+/// The one door that all answers pass, those of other people's providers too.
+fn settled(mut response: Response) -> Result<Response> {
+    for found in &mut response.detections {
+        sound::settle(found)
+            .map_err(|what| Error::internal(format!("the provider {} answered {what}", response.answer.provider)))?;
+    }
+    Ok(response)
 }
 
 impl Drop for Reply {
@@ -89,6 +100,46 @@ mod tests {
         })
         .send(Err(Error::internal("x")));
         assert_eq!(count.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn what_comes_through_is_an_answer() {
+        use crate::detection::{Detection, Detections, Label, Timing};
+        use crate::geometry::{BoundingBox, Size};
+        use crate::provider::Latency;
+        let through = |confidence, boxes: &[[f32; 4]]| {
+            let label = || Label { id: 0, name: "person".into() };
+            let items = boxes
+                .iter()
+                .map(|&[a, b, c, d]| Detection::new(BoundingBox::from_xyxy(a, b, c, d), label(), confidence));
+            let found = Detections::new(items.collect(), Size::new(640, 480), Timing::default());
+            let (reply, answer) = Reply::channel();
+            reply.send(Ok(Response::new(vec![found], &"other".into(), Latency::default())));
+            answer.wait().map(|response| response.detections[0].items.clone())
+        };
+        let sound = [8.0, 16.0, 40.0, 32.0];
+        assert_eq!(through(0.9, &[sound]).unwrap().len(), 1);
+        // Over the edge: cut. Empty, turned over, of no numbers, and outside: left out.
+        let more =
+            [[600.0, 400.0, 700.0, 500.0], [5.0, 5.0, 5.0, 9.0], [9.0, 9.0, 1.0, 1.0], [f32::NAN, 0.0, 1.0, 1.0]];
+        let cut = through(0.9, &[&[sound][..], &more, &[[700.0, 10.0, 760.0, 90.0]]].concat()).unwrap();
+        assert_eq!(
+            cut.iter().map(|item| item.bbox.to_array()).collect::<Vec<_>>(),
+            [sound, [600.0, 400.0, 640.0, 480.0]]
+        );
+        for confidence in [37.0, f32::INFINITY, f32::NAN, -0.1] {
+            let error = through(confidence, &[sound]).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::Internal);
+            assert!(error.to_string().contains("other") && error.to_string().contains("0..1"), "{error}");
+        }
+        // Fractions, and pixels of a larger picture.
+        for boxes in [
+            [[0.1, 0.2, 0.6, 0.9], [0.0, 0.0, 1.0, 1.0]],
+            [[3000.0, 2000.0, 3300.0, 2400.0], [2000.0, 1500.0, 2100.0, 1600.0]],
+        ] {
+            let error = through(0.9, &boxes).unwrap_err();
+            assert!(error.to_string().contains("640×480"), "{error}");
+        }
     }
 
     #[test]

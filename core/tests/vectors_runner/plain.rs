@@ -132,7 +132,12 @@ pub(crate) fn model(input: &Value) -> Answer {
 pub(crate) fn detector(input: &Value) -> Answer {
     let mut config: DetectorConfig = read(&input["config"])?;
     config.onnxruntime = config.onnxruntime.or_else(common::onnxruntime);
-    let detector = Detector::open_file(super::data(&get::<String>(input, "model")), config)?;
+    let path = super::data(&get::<String>(input, "model"));
+    let spec = match input.get("hints") {
+        Some(hints) => ModelSpec::read_with(path, &read::<ModelHints>(hints)?)?,
+        None => ModelSpec::read(path)?,
+    };
+    let detector = Detector::open(spec, config)?;
     let pictures: Vec<Value> = get(input, "pictures");
     let frames = pictures.iter().map(|picture| {
         if picture::is_encoded(picture) {
@@ -152,5 +157,10 @@ pub(crate) fn detector(input: &Value) -> Answer {
             "detections": found.iter().map(detection_json).collect::<Vec<_>>(),
         })
     };
-    Ok(found.iter().map(one).collect())
+    let found: Value = found.iter().map(one).collect();
+    let Some(fields) = find::<Vec<String>>(input, "report") else { return Ok(found) };
+    let report = json!(detector.report());
+    let report: serde_json::Map<_, _> =
+        fields.into_iter().map(|field| (field.clone(), report[&field].clone())).collect();
+    Ok(json!({ "found": found, "report": report }))
 }

@@ -25,9 +25,10 @@ use worker::{Shared, State};
 /// - **What the function gets** is a [`Request`] of at most `max_batch` frames. Regions are cut out before: it always sees
 ///   whole frames, and answers in their pixels.
 /// - **What it answers** is one [`Detections`] for each frame, of the frame's size, in any order of confidence. Boxes are cut
-///   to the frame, and what is below `min_confidence` is left out; another number of results or another size, a box or a
-///   confidence that is no number, and a label without a name are its fault: `Internal`, saying what came. An error is passed
-///   on as it is, and a panic is `Internal`.
+///   to the frame; those without an area, and what is below `min_confidence`, are left out. Another number of results or
+///   another size, a box that is not made of numbers, boxes of which none fits the frame (fractions), a confidence outside of
+///   0..1 and a label without a name are its fault: `Internal`, saying what came. An error is passed on as it is, and a panic
+///   is `Internal`.
 /// - **Deadlines** are looked at before each call, and when the request is done. A call that has begun is not broken off.
 /// - **Who is next** and who is `Overloaded`: as for a [`LocalProvider`](crate::LocalProvider).
 /// - **Money.** An answer costs `price` for each frame. Requests with the same idempotency key are then called for once, as
