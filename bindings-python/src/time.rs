@@ -180,6 +180,10 @@ impl Clock for HostClock {
         let unix = self.read("unix").map(|seconds| UnixTime::from_secs(seconds.floor() as i64));
         unix.unwrap_or_else(|| SystemClock.unix())
     }
+
+    fn unix_ns(&self) -> i64 {
+        self.read("unix").map_or_else(|| SystemClock.unix_ns(), |seconds| timestamp(seconds).as_nanos())
+    }
 }
 
 static HOST_CLOCK: AtomicBool = AtomicBool::new(false);

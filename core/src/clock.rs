@@ -48,6 +48,8 @@ impl Add<Duration> for Timestamp {
     }
 }
 
+const NANOS: i64 = 1_000_000_000;
+
 /// A point in civil time: seconds since 1970-01-01T00:00:00 UTC, without leap seconds. Unlike a [`Timestamp`] it may
 /// jump, when somebody sets the machine's clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -83,6 +85,12 @@ pub trait Clock: Send + Sync + fmt::Debug {
     /// The civil time now.
     fn unix(&self) -> UnixTime;
 
+    /// The same in nanoseconds since 1970, as far as the clock knows them; whole seconds unless said otherwise. Ids of events
+    /// of a stream without civil time are made of it: two runs that begin in the same second are told apart by the rest.
+    fn unix_ns(&self) -> i64 {
+        self.unix().as_secs().saturating_mul(NANOS)
+    }
+
     /// Whether time passes by itself. Where it does not, nobody waits for it on a thread, and whoever moves it says so to
     /// those who are to act.
     fn runs(&self) -> bool {
@@ -110,14 +118,18 @@ impl Clock for SystemClock {
         Timestamp(i64::try_from(nanos).unwrap_or(i64::MAX))
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one home of the machine's clock")]
     fn unix(&self) -> UnixTime {
+        UnixTime(self.unix_ns().div_euclid(NANOS))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one home of the machine's clock")]
+    fn unix_ns(&self) -> i64 {
         use std::time::{SystemTime, UNIX_EPOCH};
-        let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
-        UnixTime(match SystemTime::now().duration_since(UNIX_EPOCH) {
-            Ok(after) => seconds(after),
-            Err(before) => -seconds(before.duration()),
-        })
+        let nanos = |time: Duration| i64::try_from(time.as_nanos()).unwrap_or(i64::MAX);
+        match SystemTime::now().duration_since(UNIX_EPOCH) {
+            Ok(after) => nanos(after),
+            Err(before) => -nanos(before.duration()),
+        }
     }
 }
 
@@ -154,6 +166,11 @@ impl ManualClock {
         state.now = state.now + by;
     }
 
+    fn unix_nanos(&self) -> i128 {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        i128::from(state.now.as_nanos()) + state.offset
+    }
+
     /// Sets the civil time only, as somebody does who corrects the machine's clock.
     pub fn set_unix(&self, unix: UnixTime) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -171,9 +188,11 @@ impl Clock for ManualClock {
     }
 
     fn unix(&self) -> UnixTime {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let nanos = i128::from(state.now.as_nanos()) + state.offset;
-        UnixTime(i64::try_from(nanos.div_euclid(1_000_000_000)).unwrap_or(i64::MAX))
+        UnixTime(i64::try_from(self.unix_nanos().div_euclid(NANOS.into())).unwrap_or(i64::MAX))
+    }
+
+    fn unix_ns(&self) -> i64 {
+        i64::try_from(self.unix_nanos()).unwrap_or(i64::MAX)
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) struct Scene {
     camera: CameraId,
     pts: Timestamp,
     time: UnixTime,
+    civil_ns: i64,
     size: Size,
     objects: Vec<guarita::Object>,
     looked_at: bool,
@@ -24,6 +25,7 @@ impl From<&guarita::Scene<'_>> for Scene {
             camera: scene.camera.clone(),
             pts: scene.pts,
             time: scene.time,
+            civil_ns: scene.civil_ns,
             size: scene.frame,
             objects: scene.objects.to_vec(),
             looked_at: scene.looked_at,
@@ -51,6 +53,12 @@ impl Scene {
         time::datetime(py, self.time)
     }
 
+    /// What names the frame in the ids of events: its civil time in nanoseconds since 1970, as the times of its stream tell it.
+    #[getter]
+    fn civil_ns(&self) -> i64 {
+        self.civil_ns
+    }
+
     /// Width and height in pixels of the frame that the boxes are in.
     #[getter]
     fn size(&self) -> (u32, u32) {
@@ -76,6 +84,7 @@ impl Scene {
         dict.set_item("camera", self.camera())?;
         dict.set_item("pts", self.pts())?;
         dict.set_item("time", self.time.as_secs())?;
+        dict.set_item("civil_ns", self.civil_ns)?;
         dict.set_item("size", self.size())?;
         dict.set_item("objects", to_py(py, &self.objects)?)?;
         dict.set_item("looked_at", self.looked_at)?;

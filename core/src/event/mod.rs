@@ -36,24 +36,32 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
-/// The name of one event, the same however often it is delivered, and the same again where the same frames are looked at
-/// once more: 32 hexadecimal digits, made from camera, trigger, and the frame's time.
+/// The name of one event: 32 hexadecimal digits, of which the first two are the version of how it is made. It is the same
+/// however often the event is delivered, after a restored checkpoint, and where the same recording is looked at once more
+/// with the same `epoch_s`; two runs never share one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EventId(Arc<str>);
 
+/// Raised whenever an id is made of something else, so that no new one is equal to an old one.
+const ID_VERSION: u8 = 2;
+
 impl EventId {
-    /// The id of the event that this trigger fires at this frame; a trigger fires at most once for a frame.
-    pub fn new(camera: &CameraId, trigger: &str, pts: Timestamp) -> Self {
+    /// The id of the event that this trigger fires at the frame of this civil time, in nanoseconds since 1970; a trigger fires
+    /// at most once for a frame. See [`Scene::civil_ns`].
+    pub fn new(camera: &CameraId, trigger: &str, civil_ns: i64) -> Self {
         use sha2::{Digest, Sha256};
         let mut hash = Sha256::new();
+        hash.update([ID_VERSION]);
         // Lengths first, so that no two lists of names read alike.
         for part in [camera.as_str().as_bytes(), trigger.as_bytes()] {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }
-        hash.update(pts.as_nanos().to_le_bytes());
-        let digits: String = hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        hash.update(civil_ns.to_le_bytes());
+        let hash = hash.finalize();
+        let digits: String =
+            [ID_VERSION].iter().chain(hash.iter().take(15)).map(|byte| format!("{byte:02x}")).collect();
         Self(digits.into())
     }
 
@@ -73,7 +81,8 @@ impl fmt::Display for EventId {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Event {
-    /// Stays the same over retries: whoever receives an event twice can tell by this.
+    /// Stays the same over retries, restored checkpoints and a second look at the same recording: whoever receives an event
+    /// twice can tell by this. Made of the camera, the trigger and the civil time of the frame.
     pub id: EventId,
     /// Where it happened.
     pub camera: CameraId,

@@ -49,6 +49,10 @@ pub struct Scene<'a> {
     pub pts: Timestamp,
     /// Civil time of the frame.
     pub time: UnixTime,
+    /// What names the frame in the ids of events: its civil time in nanoseconds since 1970, as the times of the stream tell
+    /// it. Of a recording `epoch_s` and the frame's time; of a stream without civil time, the machine's at the first
+    /// frame and what passed since then by the times of the frames. Unlike `time`, it does not follow the machine's clock.
+    pub civil_ns: i64,
     /// The size of the frame whose pixels the boxes are in.
     pub frame: Size,
     /// The confirmed objects, surest first.
@@ -59,9 +63,16 @@ pub struct Scene<'a> {
 }
 
 impl<'a> Scene<'a> {
-    /// A scene of a frame that was looked at.
+    /// A scene of a frame that was looked at. Its civil time is that of `pts`, as if that began in 1970.
     pub const fn new(camera: &'a CameraId, pts: Timestamp, frame: Size, objects: &'a [Object]) -> Self {
-        Self { camera, pts, time: UnixTime::from_secs(0), frame, objects, looked_at: true }
+        let civil_ns = pts.as_nanos();
+        Self { camera, pts, time: UnixTime::from_secs(0), civil_ns, frame, objects, looked_at: true }
+    }
+
+    /// Sets the civil time that ids of events are made of, in nanoseconds since 1970.
+    pub const fn with_civil_ns(mut self, civil_ns: i64) -> Self {
+        self.civil_ns = civil_ns;
+        self
     }
 
     /// Sets the civil time.

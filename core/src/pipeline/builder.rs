@@ -211,6 +211,10 @@ impl Clock for ProviderClock {
         self.0.clock().unix()
     }
 
+    fn unix_ns(&self) -> i64 {
+        self.0.clock().unix_ns()
+    }
+
     fn runs(&self) -> bool {
         self.0.clock().runs()
     }

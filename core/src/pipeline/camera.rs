@@ -6,7 +6,7 @@ use super::fair::Key;
 use super::input::{Admission, Input};
 use super::shell::{CameraWork, Shared, lock};
 use super::stats::CameraStats;
-use crate::clock::{Moment, Timestamp};
+use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::frame::CameraId;
 use std::fmt;
@@ -38,10 +38,10 @@ impl Camera {
     /// `Failed(InvalidArgument)`, except where the time goes back by a second or more: that is taken for a new origin.
     pub fn push(&self, frame: impl Into<Input>) -> Admission {
         let input = frame.into();
-        let Moment { monotonic: now, unix } = self.shared.clock.moment();
+        let (now, unix_ns) = (self.shared.clock.now(), self.shared.clock.unix_ns());
         let limit = self.shared.limit.as_ref();
         let mut state = self.shared.lock();
-        let (taken, leftover) = state.scheduler.push(self.key, input, now, unix, |config| {
+        let (taken, leftover) = state.scheduler.push(self.key, input, now, unix_ns, |config| {
             limit.is_none_or(|limit| limit.try_acquire(config.client(), now).is_ok())
         });
         self.shared.leave_push(state, now);

@@ -3,6 +3,7 @@
 use super::Pipeline;
 use super::account::{Account, State};
 use super::batcher::Batcher;
+use super::frame_time::StreamOrigin;
 use super::histogram::Histogram;
 use super::sampler::Sampler;
 use super::work::GateSeen;
@@ -65,8 +66,7 @@ pub(super) struct Flow {
 pub(super) struct CameraCheckpoint {
     pub(super) id: CameraId,
     pub(super) books: State,
-    pub(super) sampler: Sampler,
-    pub(super) paused: bool,
+    pub(super) lane: SavedLane,
     pub(super) seen: GateSeen,
     /// A snapshot of the motion gate.
     #[serde(with = "bytes")]
@@ -75,6 +75,14 @@ pub(super) struct CameraCheckpoint {
     pub(super) triggers: Vec<Kept>,
     /// The size of the last frame that was looked at.
     pub(super) frame: Size,
+}
+
+/// What the scheduler knows of a camera.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct SavedLane {
+    pub(super) sampler: Sampler,
+    pub(super) origin: StreamOrigin,
+    pub(super) paused: bool,
 }
 
 /// The state of a machine, and what the machine was made of, both as JSON: types that leave fields out, as these do, need
@@ -101,7 +109,7 @@ impl Kept {
 }
 
 /// Plain data; what could not be written would be read by nobody, and its machine starts cold.
-fn json(of: &impl Serialize) -> String {
+pub(super) fn json(of: &impl Serialize) -> String {
     serde_json::to_string(of).unwrap_or_default()
 }
 
@@ -146,7 +154,7 @@ impl SavedOutlet {
 
 const MARK: &[u8; 8] = b"guaritaP";
 /// Raised whenever what is written, or what it means, changes; the snapshot of a gate has a version of its own.
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const HEAD: usize = MARK.len() + size_of::<u16>();
 const SUM: usize = size_of::<u32>();
 

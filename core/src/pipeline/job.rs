@@ -2,8 +2,9 @@ use super::account::Passage;
 use super::cache::{Fingerprint, Thumbnail};
 use super::config::CameraConfig;
 use super::fair::Key;
+use super::frame_time::FrameTime;
 use super::input::Input;
-use crate::clock::{Timestamp, UnixTime};
+use crate::clock::Timestamp;
 use crate::detection::Detections;
 use crate::frame::Frame;
 use crate::provider::Answer;
@@ -16,6 +17,7 @@ use std::time::Duration;
 pub(super) struct Job {
     pub(super) key: Key,
     pub(super) passage: Passage,
+    pub(super) civil_ns: i64,
     pub(super) config: Arc<CameraConfig>,
     pub(super) input: Input,
     /// The whole picture, from `Prepare` on.
@@ -31,6 +33,10 @@ pub(super) struct Job {
 }
 
 impl Job {
+    pub(super) fn time(&self) -> FrameTime {
+        FrameTime { pts: self.passage.decision.to, time: self.passage.decision.time, civil_ns: self.civil_ns }
+    }
+
     pub(super) fn is_stale(&self, now: Timestamp) -> bool {
         now - self.passage.pushed > self.config.max_age()
     }
@@ -130,10 +136,7 @@ pub(super) enum Found {
 pub(super) enum Item {
     Found(Box<Job>, Found),
     /// Nothing moved.
-    Unchanged {
-        pts: Timestamp,
-        time: UnixTime,
-    },
+    Unchanged(FrameTime),
 }
 
 /// What is left of a frame that ended: it is dropped where no lock is held, since its pixels may belong to the host, whose

@@ -16,6 +16,7 @@ mod checkpoint;
 mod config;
 mod explain;
 mod fair;
+mod frame_time;
 mod histogram;
 mod input;
 mod job;
@@ -149,7 +150,7 @@ impl Pipeline {
         state.scheduler.add(key, config, books);
         if let Some(saved) = saved {
             state.pending.remove(&saved.id);
-            state.scheduler.resume_camera(key, saved.sampler, saved.paused);
+            state.scheduler.resume_camera(key, saved.lane);
         }
         drop(state);
         let camera = Camera { shared: Arc::clone(&self.shared), work, key };

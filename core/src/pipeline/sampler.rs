@@ -29,13 +29,17 @@ pub(super) enum Sample {
 const NEW_ORIGIN: Duration = Duration::from_secs(1);
 
 impl Sampler {
+    /// Whether the times of the stream begin with this frame: it is the first one, or of a new origin.
+    pub(super) fn begins(&self, pts: Timestamp) -> bool {
+        self.last.is_none_or(|last| pts <= last && last - pts >= NEW_ORIGIN)
+    }
+
     /// Looks at the next frame; `fps` 0 takes all.
     pub(super) fn on(&mut self, pts: Timestamp, fps: f64) -> Sample {
-        match self.last {
-            Some(last) if pts <= last && last - pts < NEW_ORIGIN => return Sample::Backwards,
-            Some(last) if pts > last => {}
-            // The first one, or a new origin.
-            _ => self.due = pts,
+        if self.begins(pts) {
+            self.due = pts;
+        } else if self.last.is_some_and(|last| pts <= last) {
+            return Sample::Backwards;
         }
         self.last = Some(pts);
         if fps <= 0.0 {

@@ -84,21 +84,11 @@ impl CameraWork {
         // Gate, triggers and books of the same moment: locked in this order, which is that of a frame's way.
         let gate = lock(&self.gate);
         let scene = lock(&self.scene);
-        let (books, sampler, paused) = shared.lock().scheduler.camera(key)?;
+        let (books, lane) = shared.lock().scheduler.camera(key)?;
         let (confirm, triggers, frame) = scene.checkpoint();
         drop(scene);
         let (seen, gate) = (gate.seen, gate.snapshot());
-        Some(CameraCheckpoint {
-            id: self.books.camera.clone(),
-            books,
-            sampler,
-            paused,
-            seen,
-            gate,
-            confirm,
-            triggers,
-            frame,
-        })
+        Some(CameraCheckpoint { id: self.books.camera.clone(), books, lane, seen, gate, confirm, triggers, frame })
     }
 
     /// Goes on where a camera of this name was. What does not fit any more starts cold, and the log says so.
@@ -408,7 +398,7 @@ impl Shared {
         }
         match item {
             Item::Found(job, _) => Some((job, outcome)),
-            Item::Unchanged { .. } => None,
+            Item::Unchanged(_) => None,
         }
     }
 

@@ -1,15 +1,18 @@
 //! What a thread does with one frame of a camera: decisions are those of the gate, the cache, and the triggers.
 
 use super::cache::{Fingerprint, ResultCache, Thumbnail};
-use super::checkpoint::Kept;
+use super::checkpoint::{Kept, json};
 use super::config::CameraConfig;
+use super::frame_time::FrameTime;
 use super::input::Input;
 use super::job::{Found, Item, Job};
 use super::scheduler::Verdict;
 use crate::clock::{Timestamp, UnixTime};
 use crate::detection::Detections;
 use crate::error::Result;
-use crate::event::{Confirm, Event, EventId, Firing, Object, PictureWanted, Scene, Trigger, TriggerMachine, picture};
+use crate::event::{
+    Condition, Confirm, Event, EventId, Firing, Object, PictureWanted, Scene, Trigger, TriggerMachine, picture,
+};
 use crate::frame::{CameraId, DecodeOptions, Frame, FrameMeta};
 use crate::geometry::Size;
 use crate::imaging::mean_luma;
@@ -209,8 +212,7 @@ pub struct FrameResult {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct OwnedScene {
     pub(super) camera: CameraId,
-    pub(super) pts: Timestamp,
-    pub(super) time: UnixTime,
+    pub(super) time: FrameTime,
     pub(super) frame: Size,
     pub(super) objects: Arc<[Object]>,
     pub(super) looked_at: bool,
@@ -218,7 +220,8 @@ pub(super) struct OwnedScene {
 
 impl OwnedScene {
     pub(super) fn scene(&self) -> Scene<'_> {
-        let scene = Scene::new(&self.camera, self.pts, self.frame, &self.objects).with_time(self.time);
+        let scene = Scene::new(&self.camera, self.time.pts, self.frame, &self.objects);
+        let scene = scene.with_time(self.time.time).with_civil_ns(self.time.civil_ns);
         if self.looked_at { scene } else { scene.unchanged() }
     }
 }
@@ -231,6 +234,13 @@ pub(super) struct SceneWork {
     triggers: Vec<TriggerMachine>,
     /// Of the last frame that was looked at.
     frame: Size,
+}
+
+/// What the state of a trigger is about. Who is on which side of an edge is told by the numbers of objects, which are those of
+/// one confirmation.
+fn about<'a>(trigger: &'a TriggerMachine, config: &'a CameraConfig) -> impl Serialize + 'a {
+    let crosses = trigger.config().when.has(Condition::is_crossing);
+    (trigger.watched(), crosses.then_some(&config.confirmation))
 }
 
 /// What came of an item.
@@ -252,17 +262,21 @@ impl SceneWork {
         Ok(Self { config, confirm, triggers, frame: Size::new(0, 0) })
     }
 
-    /// Goes on with another config; triggers and confirmation that did not change keep what they know.
+    /// Goes on with another config: triggers and confirmation keep what they know, where it is about the same.
     pub(super) fn update(&mut self, config: Arc<CameraConfig>) -> Result<()> {
         if Arc::ptr_eq(&config, &self.config) {
             return Ok(());
         }
         let mut next = Self::new(config)?;
-        if next.config.zones == self.config.zones {
-            for new in &mut next.triggers {
-                if let Some(old) = self.triggers.iter_mut().find(|old| old.config() == new.config()) {
-                    std::mem::swap(new, old);
-                }
+        for new in &mut next.triggers {
+            let name = &new.config().name;
+            let about = |of: &TriggerMachine, in_config: &CameraConfig| json(&about(of, in_config));
+            let same = |old: &&TriggerMachine| {
+                old.config().name == *name && about(old, &self.config) == about(new, &next.config)
+            };
+            if let Some(old) = self.triggers.iter().find(same) {
+                let state = old.state().clone();
+                *new = TriggerMachine::new(new.config().clone(), &next.config.zones)?.with_state(state)?;
             }
         }
         if next.config.confirmation == self.config.confirmation {
@@ -277,8 +291,7 @@ impl SceneWork {
     pub(super) fn checkpoint(&self) -> (Kept, Vec<Kept>, Size) {
         let confirm = Kept::new("confirmation", &self.config.confirmation, self.confirm.state());
         let kept = |trigger: &TriggerMachine| {
-            let config = trigger.config();
-            Kept::new(&config.name, &(config, &self.config.zones), trigger.state())
+            Kept::new(&trigger.config().name, &about(trigger, &self.config), trigger.state())
         };
         (confirm, self.triggers.iter().map(kept).collect(), self.frame)
     }
@@ -298,7 +311,7 @@ impl SceneWork {
         for trigger in &mut self.triggers {
             // One of a new name has nothing to go on with.
             let Some(kept) = triggers.iter().find(|kept| kept.name == *trigger.config().name) else { continue };
-            let resumed = kept.state(&(trigger.config(), &config.zones)).and_then(|state| {
+            let resumed = kept.state(&about(trigger, config)).and_then(|state| {
                 let made = TriggerMachine::new(trigger.config().clone(), &config.zones);
                 made.and_then(|made| made.with_state(state)).ok()
             });
@@ -313,9 +326,9 @@ impl SceneWork {
     /// Shows an item to the triggers. `results` says whether somebody wants every answer.
     pub(super) fn look(&mut self, item: &mut Item, results: bool) -> Seen {
         let Item::Found(job, found) = item else {
-            let Item::Unchanged { pts, time } = *item else { return Seen::default() };
-            self.confirm.unchanged(pts);
-            return self.show(pts, time, None);
+            let Item::Unchanged(time) = *item else { return Seen::default() };
+            self.confirm.unchanged(time.pts);
+            return self.show(time, None);
         };
         let (Found::Looked { detections, answer } | Found::Cached { detections, answer }) = &*found;
         let luma = job.luma.unwrap_or(u8::MAX);
@@ -323,17 +336,17 @@ impl SceneWork {
         counted.items.retain(|item| job.config.counts(item, detections.frame, luma));
         let count = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
         (job.passage.decision.found, job.passage.decision.counted) = (count(detections.len()), count(counted.len()));
-        let (pts, time) = (job.passage.decision.to, job.passage.decision.time);
+        let time = job.time();
         self.frame = counted.frame;
-        self.confirm.looked(&counted.items, pts);
+        self.confirm.looked(&counted.items, time.pts);
         // Of a known answer there is no whole picture; it is decoded where a trigger wants it.
-        let mut seen = self.show(pts, time, Some(job));
+        let mut seen = self.show(time, Some(job));
         job.passage.decision.events = count(seen.events.len());
         if results {
             seen.result = Some(FrameResult {
                 camera: self.config.id.clone(),
-                pts,
-                time,
+                pts: time.pts,
+                time: time.time,
                 seq: job.input.meta().seq,
                 cached: matches!(found, Found::Cached { .. }),
                 detections: counted,
@@ -345,10 +358,11 @@ impl SceneWork {
         seen
     }
 
-    fn show(&mut self, pts: Timestamp, time: UnixTime, mut job: Option<&mut Box<Job>>) -> Seen {
+    fn show(&mut self, time: FrameTime, mut job: Option<&mut Box<Job>>) -> Seen {
         let mut seen = Seen::default();
         let objects = self.confirm.objects();
-        let scene = Scene::new(&self.config.id, pts, self.frame, objects).with_time(time);
+        let scene = Scene::new(&self.config.id, time.pts, self.frame, objects);
+        let scene = scene.with_time(time.time).with_civil_ns(time.civil_ns);
         let scene = if job.is_some() { scene } else { scene.unchanged() };
         for trigger in &mut self.triggers {
             let Some(firing) = trigger.observe(&scene) else { continue };
@@ -381,7 +395,6 @@ impl SceneWork {
         if !self.config.host_triggers.is_empty() {
             seen.scene = Some(OwnedScene {
                 camera: self.config.id.clone(),
-                pts,
                 time,
                 frame: self.frame,
                 objects: objects.into(),
@@ -395,7 +408,7 @@ impl SceneWork {
 /// The event of a firing.
 pub(super) fn event(camera: &CameraId, trigger: &str, scene: &Scene<'_>, firing: Firing) -> Event {
     Event {
-        id: EventId::new(camera, trigger, scene.pts),
+        id: EventId::new(camera, trigger, scene.civil_ns),
         camera: camera.clone(),
         trigger: trigger.into(),
         pts: scene.pts,

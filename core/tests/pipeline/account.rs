@@ -284,6 +284,7 @@ fn an_event_has_one_id_and_says_why() {
     let mut config = all_frames("gate-7");
     let when = Condition::Present { classes: vec!["person".into()], zone: None, min_confidence: None };
     config.triggers = vec![TriggerConfig::new("somebody", when)];
+    config.epoch_s = Some(1_700_000_000);
     let camera = pipeline.add_camera(config).unwrap();
     for ms in 0..3 {
         assert!(camera.push(raw(ms)).is_taken());
@@ -291,7 +292,7 @@ fn an_event_has_one_id_and_says_why() {
     }
     let event = events.recv_timeout(WITHIN).unwrap();
     assert_eq!((event.camera.as_str(), &*event.trigger, event.objects.len()), ("gate-7", "somebody", 1));
-    assert_eq!(event.id, guarita::EventId::new(&event.camera, "somebody", at(0)));
+    assert_eq!(event.id, guarita::EventId::new(&event.camera, "somebody", 1_700_000_000_000_000_000));
     assert!(event.why.contains("person"), "{}", event.why);
     let report = pipeline.shutdown(WITHIN);
     assert_eq!(report.outlets[0].delivered, 1);

@@ -10,6 +10,7 @@ mod common;
 mod guide;
 mod host_code;
 mod hostile;
+mod identity;
 mod load;
 mod logs;
 #[cfg(feature = "prometheus")]

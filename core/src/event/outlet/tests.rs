@@ -262,7 +262,7 @@ fn a_sink_that_is_full_gets_the_same_event_again() {
     let outlet = Outlet::start("channel", &config, ToSink(Box::new(sink)), clock, 1, Backlog::default()).unwrap();
     let event = |pts| {
         let (camera, pts) = (CameraId::new("gate-7"), Timestamp::from_nanos(pts));
-        let id = EventId::new(&camera, "person", pts);
+        let id = EventId::new(&camera, "person", pts.as_nanos());
         let (trigger, why, time, frame) = ("person".into(), String::new(), Default::default(), Size::new(640, 480));
         Arc::new(Event { id, camera, trigger, pts, time, zone: None, why, objects: Vec::new(), frame, picture: None })
     };

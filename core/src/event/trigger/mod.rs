@@ -64,6 +64,14 @@ pub struct TriggerState {
     leaves: Vec<Memory>,
 }
 
+/// What the state of a trigger is about.
+#[derive(Debug, PartialEq, Serialize)]
+pub(crate) struct Watched<'a> {
+    when: &'a Condition,
+    /// Those that the condition names.
+    zones: Vec<&'a Zone>,
+}
+
 impl TriggerMachine {
     /// Makes a trigger for a camera with these zones. The time zone of its schedule is looked up here, and never again.
     ///
@@ -108,6 +116,12 @@ impl TriggerMachine {
         Ok(self)
     }
 
+    /// What its state is about: with another name for its events, another schedule, patience or picture it goes on where it was,
+    /// and with another condition, or other edges of a zone that the condition names, it begins anew.
+    pub(crate) fn watched(&self) -> Watched<'_> {
+        Watched { when: &self.config.when, zones: self.leaves.iter().filter_map(Leaf::zone).collect() }
+    }
+
     /// All that it knows.
     pub fn state(&self) -> &TriggerState {
         &self.state
@@ -123,17 +137,17 @@ impl TriggerMachine {
         self.state.pace.suppressed
     }
 
-    fn step(&mut self, pts: Timestamp) -> Step {
+    fn step(&mut self, pts: Timestamp, civil_ns: i64) -> Step {
         let step = match self.state.last {
             Some(last) if pts >= last => {
                 let passed = pts - last;
                 let passed_ns = u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX);
                 let watched_ns = if passed <= self.longest_gap { passed_ns } else { 0 };
-                Step { pts, passed_ns, watched_ns, anew: false }
+                Step { civil_ns, passed_ns, watched_ns, anew: false }
             }
             _ => {
                 self.state.first = pts;
-                Step { pts, anew: true, ..Step::default() }
+                Step { civil_ns, anew: true, ..Step::default() }
             }
         };
         self.state.last = Some(pts);
@@ -143,7 +157,7 @@ impl TriggerMachine {
 
 impl Trigger for TriggerMachine {
     fn observe(&mut self, scene: &Scene<'_>) -> Option<Firing> {
-        let step = self.step(scene.pts);
+        let step = self.step(scene.pts, scene.civil_ns);
         let first = self.state.first;
         for ((leaf, memory), finding) in self.leaves.iter().zip(&mut self.state.leaves).zip(&mut self.findings) {
             leaf.look(scene, &step, first, self.longest_gap, memory, finding);

@@ -99,6 +99,10 @@ fn zone_named(name: &str, field: &str, zones: &[Zone]) -> Result<Zone> {
 }
 
 impl Leaf {
+    pub(super) fn zone(&self) -> Option<&Zone> {
+        self.zone.as_ref()
+    }
+
     pub(super) fn memory(&self) -> Memory {
         match self.condition {
             Condition::Absent { .. } => Memory::GoneNs(0),

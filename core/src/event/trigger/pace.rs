@@ -1,5 +1,4 @@
 use super::TriggerConfig;
-use crate::clock::Timestamp;
 use crate::resilience::check::nanos;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
@@ -18,8 +17,8 @@ pub(super) struct Pace {
     too_soon: bool,
     /// Since the last event.
     since_fired_ns: Option<u64>,
-    /// The frames that it fired at last: an event's id is made from the frame's time, and must not name two.
-    fired_at: VecDeque<Timestamp>,
+    /// The civil times of the frames that it fired at last: an event's id is made of it, and must not name two.
+    fired_at: VecDeque<i64>,
     pub(super) suppressed: u64,
 }
 
@@ -35,7 +34,7 @@ pub(super) struct Rules {
 /// From the scene before to this one.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Step {
-    pub(super) pts: Timestamp,
+    pub(super) civil_ns: i64,
     pub(super) passed_ns: u64,
     /// Of these, the ones that somebody watched.
     pub(super) watched_ns: u64,
@@ -77,7 +76,7 @@ impl Pace {
             return false;
         }
         let cooling = self.since_fired_ns.is_some_and(|since| since < rules.cooldown_ns);
-        if cooling || self.fired_at.contains(&step.pts) {
+        if cooling || self.fired_at.contains(&step.civil_ns) {
             self.too_soon = true;
             return false;
         }
@@ -86,7 +85,7 @@ impl Pace {
         while self.fired_at.len() >= MOST_FIRED {
             self.fired_at.pop_front();
         }
-        self.fired_at.push_back(step.pts);
+        self.fired_at.push_back(step.civil_ns);
         true
     }
 }

@@ -1,7 +1,7 @@
 //! A frame comes.
 
 use super::Scheduler;
-use crate::clock::{Timestamp, UnixTime};
+use crate::clock::Timestamp;
 use crate::error::{Error, ErrorCode, Result};
 use crate::pipeline::account::Passage;
 use crate::pipeline::config::{CameraConfig, QueuePolicy};
@@ -22,7 +22,7 @@ impl Scheduler {
         key: Key,
         input: Input,
         now: Timestamp,
-        unix: UnixTime,
+        unix_ns: i64,
         allowed: impl FnOnce(&CameraConfig) -> bool,
     ) -> (Result<Option<Outcome>>, Option<Input>) {
         if self.closed {
@@ -34,10 +34,7 @@ impl Scheduler {
         let config = Arc::clone(&lane.config);
         let books = Arc::clone(&lane.books);
         let pts = input.meta().pts;
-        let time = match config.epoch_s {
-            Some(epoch) => UnixTime::from_secs(epoch.saturating_add(pts.as_nanos().div_euclid(1_000_000_000))),
-            None => unix,
-        };
+        let time = lane.origin.at(pts, unix_ns, lane.sampler.begins(pts), &config);
         let at_once = if self.paused || lane.paused {
             Some(Outcome::Skipped(SkipReason::Paused))
         } else {
@@ -50,7 +47,7 @@ impl Scheduler {
         };
         let waiting = self.gate.waiting(key) + self.look.waiting(key);
         let ends = |outcome| {
-            let mut decision = Decision::new(pts, time);
+            let mut decision = Decision::new(pts, time.time);
             decision.outcome = outcome;
             decision.waiting = u16::try_from(waiting).unwrap_or(u16::MAX);
             books.ended_at_once(decision);
@@ -86,7 +83,8 @@ impl Scheduler {
         }
         let job = Job {
             key,
-            passage: Passage::begin(&books, pts, time, now, waiting),
+            passage: Passage::begin(&books, pts, time.time, now, waiting),
+            civil_ns: time.civil_ns,
             input,
             frame: None,
             luma: None,

@@ -32,9 +32,8 @@ impl Scheduler {
         }
         match verdict {
             Verdict::Closed => {
-                let (pts, time) = (job.passage.decision.to, job.passage.decision.time);
                 if !lane.config.triggers.is_empty() || !lane.config.host_triggers.is_empty() {
-                    lane.unchanged(pts, time);
+                    lane.unchanged(job.time());
                     self.announce(key);
                 }
                 self.end(*job, Outcome::Skipped(SkipReason::NoMotion), now);

@@ -3,9 +3,10 @@
 use super::{Lane, Place, Scheduler};
 use crate::clock::Timestamp;
 use crate::pipeline::account::{Account, Books, State};
-use crate::pipeline::checkpoint::Flow;
+use crate::pipeline::checkpoint::{Flow, SavedLane};
 use crate::pipeline::config::CameraConfig;
 use crate::pipeline::fair::Key;
+use crate::pipeline::frame_time::StreamOrigin;
 use crate::pipeline::job::Item;
 use crate::pipeline::sampler::Sampler;
 use crate::pipeline::{DropReason, Outcome};
@@ -18,6 +19,7 @@ impl Scheduler {
             config,
             books,
             sampler: Sampler::default(),
+            origin: StreamOrigin::default(),
             paused: false,
             out: VecDeque::new(),
             next_slot: 0,
@@ -47,17 +49,17 @@ impl Scheduler {
     }
 
     /// A camera goes on where it was.
-    pub(in crate::pipeline) fn resume_camera(&mut self, key: Key, sampler: Sampler, paused: bool) {
+    pub(in crate::pipeline) fn resume_camera(&mut self, key: Key, saved: SavedLane) {
         if let Some(lane) = self.lanes.get_mut(&key) {
-            (lane.sampler, lane.paused) = (sampler, paused);
+            (lane.sampler, lane.origin, lane.paused) = (saved.sampler, saved.origin, saved.paused);
         }
     }
 
     /// What it knows of a camera.
-    pub(in crate::pipeline) fn camera(&self, key: Key) -> Option<(State, Sampler, bool)> {
+    pub(in crate::pipeline) fn camera(&self, key: Key) -> Option<(State, SavedLane)> {
         let lane = self.lanes.get(&key)?;
         let books = lane.books.lock().saved();
-        Some((books, lane.sampler, lane.paused))
+        Some((books, SavedLane { sampler: lane.sampler, origin: lane.origin, paused: lane.paused }))
     }
 
     pub(in crate::pipeline) fn update(&mut self, key: Key, config: Arc<CameraConfig>) {

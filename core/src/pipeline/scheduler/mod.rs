@@ -12,10 +12,11 @@ use super::account::{Account, Books};
 use super::batcher::Batcher;
 use super::config::CameraConfig;
 use super::fair::{FairQueue, Key};
+use super::frame_time::{FrameTime, StreamOrigin};
 use super::histogram::Histogram;
 use super::job::{Found, Item, Job, Leftover, Slow, Stage};
 use super::sampler::Sampler;
-use crate::clock::{Timestamp, UnixTime};
+use crate::clock::Timestamp;
 use crate::error::ErrorCode;
 use crate::provider::{Cancellation, Request};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -60,6 +61,7 @@ struct Lane {
     config: Arc<CameraConfig>,
     books: Arc<Books>,
     sampler: Sampler,
+    origin: StreamOrigin,
     paused: bool,
     /// What its triggers are to see, in order; what is not known yet has a place already.
     out: VecDeque<(u64, Place)>,
@@ -285,12 +287,12 @@ impl Lane {
     }
 
     /// Nothing moved: of several such frames in a row the last one is enough.
-    fn unchanged(&mut self, pts: Timestamp, time: UnixTime) {
-        if let Some((_, Place::Ready(Item::Unchanged { pts: last, time: at }))) = self.out.back_mut() {
-            (*last, *at) = (pts, time);
+    fn unchanged(&mut self, time: FrameTime) {
+        if let Some((_, Place::Ready(Item::Unchanged(last)))) = self.out.back_mut() {
+            *last = time;
             return;
         }
-        self.out.push_back((self.next_slot, Place::Ready(Item::Unchanged { pts, time })));
+        self.out.push_back((self.next_slot, Place::Ready(Item::Unchanged(time))));
         self.next_slot += 1;
     }
 }

@@ -278,7 +278,7 @@ impl Bench {
             asked = true;
             may
         };
-        let (taken, back) = self.scheduler.push(key, frame.into(), now, UnixTime::default(), allowed);
+        let (taken, back) = self.scheduler.push(key, frame.into(), now, 0, allowed);
         let refused = self.model.closed || camera.removed;
         let paused = self.model.paused || camera.paused;
         assert_eq!(taken.is_err(), refused, "{taken:?}");
@@ -390,7 +390,7 @@ impl Bench {
                 assert!(!items.is_empty());
                 let shown = items.iter().map(|item| match item {
                     Item::Found(job, _) => id_of(job),
-                    Item::Unchanged { pts, .. } => model.cameras[&key].times[pts],
+                    Item::Unchanged(time) => model.cameras[&key].times[&time.pts],
                 });
                 let shown: Vec<u64> = shown.collect();
                 for id in &shown {
