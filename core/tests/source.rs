@@ -294,6 +294,80 @@ fn a_damaged_file_gives_its_frames_and_then_one_error() {
     }
 }
 
+/// Each of those that docs/video.md lists and that a program can write; a name says nothing of what is in a file.
+#[test]
+fn every_container_is_opened_under_any_name() {
+    let Some(lab) = Lab::new("containers") else { return };
+    let h264 = "-c:v libx264 -pix_fmt yuv420p";
+    for (format, codec) in [
+        ("avi", "-c:v mpeg4"),
+        ("mp4", h264),
+        ("mov", h264),
+        ("matroska", h264),
+        ("webm", "-c:v libvpx -pix_fmt yuv420p"),
+        ("mpegts", h264),
+        ("mpeg", "-c:v mpeg2video"),
+        ("mpeg1video", "-c:v mpeg1video"),
+        ("mpeg2video", "-c:v mpeg2video"),
+        ("m4v", "-c:v mpeg4"),
+        ("h264", h264),
+        ("hevc", "-c:v libx265 -x265-params log-level=none -pix_fmt yuv420p"),
+        ("ivf", "-c:v libvpx -pix_fmt yuv420p"),
+        ("mjpeg", "-c:v mjpeg -pix_fmt yuvj420p"),
+        ("flv", "-c:v flv"),
+        ("asf", "-c:v wmv2"),
+        ("ogg", "-c:v libtheora -pix_fmt yuv420p"),
+        ("nut", "-c:v mjpeg -pix_fmt yuvj420p"),
+        ("gif", "-c:v gif"),
+        ("mxf", "-c:v mpeg2video"),
+        ("yuv4mpegpipe", "-pix_fmt yuv420p"),
+        ("wtv", "-c:v mpeg2video"),
+    ] {
+        let encoder = codec.split_whitespace().nth(1).unwrap_or_default();
+        let name = format!("{format}.video");
+        let written = std::process::Command::new(&lab.program)
+            .args(["-v", "error", "-nostdin", "-y", "-f", "lavfi", "-i", "testsrc=size=320x240:rate=25", "-frames:v", "10"])
+            .args(codec.split_whitespace())
+            .args(["-f", format])
+            .arg(lab.path(&name))
+            .output()
+            .unwrap();
+        if !written.status.success() {
+            println!("{format}: SKIPPED, this ffmpeg cannot write it ({encoder})");
+            continue;
+        }
+        let source = lab.open(&name).unwrap_or_else(|error| panic!("{format}: {error}"));
+        assert_eq!(frames(source).len(), 10, "{format}");
+    }
+}
+
+#[test]
+fn pictures_in_a_row_without_a_container() {
+    let Some(lab) = Lab::new("mjpeg") else { return };
+    lab.run("-f lavfi -i testsrc=size=320x240:rate=25 -frames:v 12 -c:v mjpeg -pix_fmt yuvj420p -f mjpeg whole.mjpeg");
+    let whole = std::fs::read(lab.path("whole.mjpeg")).unwrap();
+    let times: Vec<i64> =
+        frames(lab.open("whole.mjpeg").unwrap()).iter().map(|frame| frame.meta().pts.as_nanos()).collect();
+    assert_eq!(times, (0..12).map(|k| k * 40_000_000).collect::<Vec<_>>());
+    // Cut in the middle of a picture: what came before it, then an error.
+    std::fs::write(lab.path("cut.mjpeg"), &whole[..whole.len() * 2 / 3]).unwrap();
+    let mut source = lab.open("cut.mjpeg").unwrap();
+    let given: Vec<_> = source.by_ref().collect();
+    let (last, before) = given.split_last().unwrap();
+    assert!(before.len() >= 6 && before.iter().all(Result::is_ok), "{}", before.len());
+    assert_eq!(last.as_ref().unwrap_err().code(), ErrorCode::DataCorrupt);
+    // As a host would read a camera that writes into a pipe.
+    #[cfg(unix)]
+    {
+        let status = std::process::Command::new("mkfifo").arg(lab.path("camera")).status().unwrap();
+        assert!(status.success());
+        let pipe = lab.path("camera");
+        let writer = std::thread::spawn(move || std::fs::write(pipe, whole));
+        assert_eq!(frames(lab.open("camera").unwrap()).len(), 12);
+        writer.join().unwrap().unwrap();
+    }
+}
+
 #[test]
 fn mutated_files_neither_panic_nor_hang() {
     let Some(lab) = Lab::new("mutated") else { return };

@@ -8,9 +8,11 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Containers that a file may have. Not among them: what names other files or addresses (hls, concat, dash, image2,
-/// sdp) and what is no file at all (lavfi and the devices), so that a file cannot make `ffmpeg` read another one.
-const CONTAINERS: &str = "avi,mov,matroska,webm,mpegts,mpeg,mpegvideo,m4v,h264,hevc,av1,obu,ivf,mjpeg,flv,asf,ogg,nut,gif,\
-                          mxf,dv,dhav,yuv4mpegpipe,wtv";
+/// sdp) and what is no file at all (lavfi and the devices), so that a file cannot make `ffmpeg` read another one. Pictures in a
+/// row without a container are `jpeg_pipe` for it, which reads the one file that it is given; `mjpeg` it never takes such a
+/// file for.
+const CONTAINERS: &str = "avi,mov,matroska,webm,mpegts,mpeg,mpegvideo,m4v,h264,hevc,av1,obu,ivf,mjpeg,jpeg_pipe,flv,asf,ogg,\
+                          nut,gif,mxf,dv,dhav,yuv4mpegpipe,wtv";
 /// The same for streams, which have two protocols that are containers as well.
 const STREAM_CONTAINERS: &str = "rtsp,rtp,mpjpeg";
 const STREAM_PROTOCOLS: &str = "http,https,tcp,tls,rtsp,rtp,udp";
