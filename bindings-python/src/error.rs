@@ -16,7 +16,8 @@ pub(crate) fn to_py(error: &Error) -> PyErr {
 fn raised(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     let context = PyDict::new(py);
     if let Some(cause) = error.cause() {
-        context.set_item("cause", cause.to_string())?;
+        // Fit to be shown, as the message is.
+        context.set_item("cause", Error::new(error.code(), cause.to_string()).to_string())?;
         if let Some(open) = cause.downcast_ref::<guarita::BreakerOpen>() {
             context.set_item("breaker", crate::config::to_py(py, &open.state)?)?;
             context.set_item("retry_after_s", open.retry_after.map(|wait| wait.as_secs_f64()))?;

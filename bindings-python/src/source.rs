@@ -19,7 +19,7 @@ use std::task::Poll;
 /// those that the caller keeps.
 ///
 /// Args:
-///     path_or_url: A file, or a URL with the scheme http, https, rtsp, rtp, udp or tcp.
+///     path_or_url: A file, or a URL with the scheme http, https, rtsp, rtp, udp or tcp, which is given as `str`.
 ///     **config: As in `SourceConfig`: `width`, `fps`, `format` (default `i420`) and others.
 ///
 /// Iterating raises what is wrong with the file where that turns out, after the frames that could be decoded; then it is over.
@@ -96,18 +96,23 @@ impl VideoSource {
     #[pyo3(signature = (path_or_url, **config))]
     fn new(py: Python<'_>, path_or_url: PathBuf, config: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let config = with_program(py, from_kwargs(config, [])?)?;
-        let name = path_or_url.display().to_string();
         // The first frame may take as long as `timeout_s` says.
         let source = wait::interruptible(py, move || guarita::VideoSource::open(path_or_url, config))?;
         let size = source.size();
         Ok(Self {
-            name,
+            name: source.name().to_owned(),
             size: (size.width, size.height),
             duration: source.duration().map(|duration| duration.as_secs_f64()),
             frame_rate: source.frame_rate(),
             program: source.program().display().to_string(),
             source: Native::new(Mutex::new(Some(source))),
         })
+    }
+
+    /// What was opened, as messages call it: a path, or a URL without name, password and the values of its query.
+    #[getter]
+    fn name(&self) -> &str {
+        &self.name
     }
 
     /// Width and height of every frame in pixels, after the video's own rotation was applied.

@@ -119,6 +119,7 @@ fn a_source_says_what_it_is() {
     let Some(lab) = Lab::new("says") else { return };
     lab.video("a.avi", "64x48", 50, "-c:v mpeg4");
     let source = VideoSource::open(lab.path("a.avi"), SourceConfig { camera: "yard".into(), ..lab.config() }).unwrap();
+    assert_eq!(source.name(), lab.path("a.avi").display().to_string());
     assert_eq!(source.size(), Size::new(64, 48));
     assert_eq!(source.duration(), Some(Duration::from_secs(2)));
     assert_eq!(source.frame_rate(), Some(25.0));
@@ -326,7 +327,18 @@ fn every_container_is_opened_under_any_name() {
         let encoder = codec.split_whitespace().nth(1).unwrap_or_default();
         let name = format!("{format}.video");
         let written = std::process::Command::new(&lab.program)
-            .args(["-v", "error", "-nostdin", "-y", "-f", "lavfi", "-i", "testsrc=size=320x240:rate=25", "-frames:v", "10"])
+            .args([
+                "-v",
+                "error",
+                "-nostdin",
+                "-y",
+                "-f",
+                "lavfi",
+                "-i",
+                "testsrc=size=320x240:rate=25",
+                "-frames:v",
+                "10",
+            ])
             .args(codec.split_whitespace())
             .args(["-f", format])
             .arg(lab.path(&name))
@@ -482,14 +494,33 @@ fn a_url_is_opened_and_its_password_stays_out_of_messages() {
     });
     let source = VideoSource::open(format!("http://{at}/a.mkv"), lab.config()).unwrap();
     assert_eq!(frames(source).len(), 5);
-    for url in [format!("http://admin:hunter2@{at}/elsewhere"), "tcp://admin:hunter2@127.0.0.1:1/".into()] {
+    for url in [
+        format!("http://admin:hunter2@{at}/elsewhere"),
+        format!("HTTP://admin:hunter2@{at}/elsewhere"),
+        format!("http://{at}/elsewhere?user=admin&password=hunter2"),
+        format!("http://{at}/elsewhere?hunter2"),
+        format!("http://{at}/user=admin_password=hunter2_channel=1.sdp"),
+        format!("http://admin:x/hunter2@{at}/elsewhere"),
+        format!("http://admin:1?hunter2@{at}/elsewhere"),
+        format!("http://admin:1#hunter2@{at}/elsewhere"),
+        format!("http://admin:hunt er2\"hunter2@{at}/elsewhere"),
+        "tcp://admin:hunter2@127.0.0.1:1/".into(),
+        "Rtsp://admin:hunter2@127.0.0.1:1/cam/realmonitor?channel=1&p=hunter2".into(),
+        "rtsp://admin:99999/hunter2@127.0.0.1:1/".into(),
+        "rtsp://hunter2@127.0.0.1:1/".into(),
+        "rtsp://admin:hunter2/1".into(),
+        "rtsps://admin:hunter2@127.0.0.1:1/".into(),
+        "rtsp:/admin:hunter2@127.0.0.1:1/".into(),
+        "rtsp:admin:hunter2@127.0.0.1:1/".into(),
+    ] {
         let error = refused(VideoSource::open(&url, lab.config()));
-        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
-        assert!(
-            matches!(error.code(), ErrorCode::Unavailable | ErrorCode::DataCorrupt | ErrorCode::Unsupported),
-            "{error}"
-        );
+        assert!(!format!("{error:?}").contains("hunter2"), "{url}: {error:?}");
+        use ErrorCode::{DataCorrupt, InvalidArgument, Unavailable, Unsupported};
+        assert!(matches!(error.code(), Unavailable | DataCorrupt | Unsupported | InvalidArgument), "{error}");
     }
+    let source = VideoSource::open(format!("HTTP://admin:hunter2@{at}/a.mkv?hunter2"), lab.config()).unwrap();
+    assert_eq!(source.name(), format!("http://***@{at}/a.mkv?***"));
+    assert!(!format!("{source:?}").contains("hunter2"));
 }
 
 #[test]

@@ -109,9 +109,11 @@ impl WebhookSink {
     }
 
     fn __repr__(&self) -> String {
-        // Without the path, which often is what lets one in.
-        let host: Vec<_> = self.0.url.splitn(4, '/').take(3).collect();
-        format!("<WebhookSink {}>", host.join("/"))
+        // Without path and query, which often are what lets one in.
+        let url = &self.0.url;
+        let host = url.find("://").map_or(0, |at| at + 3);
+        let end = url[host..].find(['/', '?', '#']).map_or(url.len(), |end| host + end);
+        format!("<WebhookSink {}>", &url[..end])
     }
 }
 

@@ -6,7 +6,7 @@
 
 #[path = "../../src/clock.rs"]
 mod clock;
-#[path = "../../src/error.rs"]
+#[path = "../../src/error/mod.rs"]
 mod error;
 mod event;
 mod frame;

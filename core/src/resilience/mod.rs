@@ -12,6 +12,8 @@ mod money;
 pub(crate) mod random;
 mod rate;
 mod retry;
+#[cfg(any(feature = "webhook", feature = "rekognition"))]
+mod retry_after;
 mod steady;
 mod timeout;
 
@@ -28,4 +30,6 @@ pub use failure::{FailurePolicy, Verdict, classify, is_retryable};
 pub use money::MicroDollars;
 pub use rate::{RateLimit, RateLimitConfig};
 pub use retry::{GiveUpReason, RetryConfig, RetryDecision, RetryPolicy, RetryTokens};
+#[cfg(any(feature = "webhook", feature = "rekognition"))]
+pub(crate) use retry_after::retry_after;
 pub use timeout::Timeout;

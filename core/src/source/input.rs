@@ -1,10 +1,12 @@
 //! What may be opened, and the arguments that make `ffmpeg` open exactly that.
 
 use super::config::SourceConfig;
+use crate::error::address::address_without_secrets;
 use crate::error::{Error, Result};
 use crate::frame::PixelFormat;
 use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Containers that a file may have. Not among them: what names other files or addresses (hls, concat, dash, image2,
@@ -30,17 +32,25 @@ pub(super) enum Input {
 impl Input {
     /// Tells a path from a URL and checks that a file is there and may be read.
     pub(super) fn new(path_or_url: &OsStr) -> Result<Self> {
-        if let Some(scheme) = path_or_url.to_str().and_then(scheme) {
-            if !SCHEMES.contains(&scheme) {
+        if let Some((scheme, rest)) = path_or_url.to_str().and_then(scheme) {
+            // Schemes may be written in capitals; `ffmpeg` knows them in small letters only.
+            let scheme = scheme.to_ascii_lowercase();
+            if !SCHEMES.contains(&&*scheme) {
                 return Err(Error::invalid_argument(format!(
                     "{scheme}:// is no scheme of a video source; a file is named by its path, a stream by one of {}",
                     SCHEMES.join(", ")
                 )));
             }
-            return Ok(Self::Url(path_or_url.to_string_lossy().into_owned()));
+            return Ok(Self::Url(format!("{scheme}://{rest}")));
         }
         let path = Path::new(path_or_url);
-        let failed = |error| Error::io("open the video", path, error);
+        let failed = |error: std::io::Error| match error.kind() {
+            ErrorKind::NotFound if is_like_url(path_or_url) => Error::invalid_argument(format!(
+                "{} is no file; a URL has :// behind its scheme, and is given as text, not as a path",
+                path.display()
+            )),
+            _ => Error::io("open the video", path, error),
+        };
         let found = std::fs::metadata(path).map_err(failed)?;
         if found.is_dir() {
             return Err(Error::invalid_argument(format!("{} is a folder, not a video", path.display())));
@@ -57,20 +67,30 @@ impl Input {
         Ok(Self::File(std::path::absolute(path).map_err(failed)?))
     }
 
-    /// For messages. A URL's name and password stay out of logs.
+    /// For messages: a URL is shown without its secrets.
     pub(super) fn name(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
-            Self::Url(url) => self.secret().map_or_else(|| url.clone(), |secret| url.replacen(secret, "", 1)),
+            Self::Url(url) => address_without_secrets(url),
         }
     }
 
-    /// Name and password of a URL with the sign behind them: what must not stand in a message.
-    pub(super) fn secret(&self) -> Option<&str> {
-        let Self::Url(url) = self else { return None };
-        let rest = url.split_once("://")?.1;
-        let host = rest.split(['/', '?', '#']).next()?;
-        host.rfind('@').map(|at| &host[..=at])
+    /// The parts of a URL that are secret, whole or in pieces, as a program may repeat them that takes the URL apart in
+    /// another way.
+    pub(super) fn secrets(&self) -> Vec<String> {
+        let Self::Url(url) = self else { return Vec::new() };
+        let rest = scheme(url).map_or(url.as_str(), |(_, rest)| rest);
+        let (who, behind) = rest.rsplit_once('@').unwrap_or(("", rest));
+        let (_, password) = who.split_once(':').unwrap_or(("", who));
+        let values = behind.split(['/', '?', '&', ';', '#']).filter_map(|part| part.split_once('='));
+        let mut secrets: Vec<String> = [who, password].map(str::to_owned).into();
+        secrets.extend(password.split(['/', '?', '#', '@', ':']).map(str::to_owned));
+        secrets.extend(values.map(|(_, value)| value.to_owned()));
+        // Shorter ones would blank half of a sentence; as parts of the URL they are not shown.
+        secrets.retain(|secret| secret.len() >= 3);
+        // The longest first: it may have another one in it.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        secrets
     }
 
     /// The arguments of the program. A pure function: tests read them.
@@ -158,11 +178,17 @@ fn pixel_format(format: PixelFormat) -> &'static str {
     }
 }
 
-/// `rtsp` of `rtsp://…`.
-fn scheme(text: &str) -> Option<&str> {
-    let (scheme, _) = text.split_once("://")?;
+/// `rtsp` and `camera/1` of `rtsp://camera/1`.
+fn scheme(text: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = text.split_once("://")?;
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
-    (scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(plain)).then_some(scheme)
+    (scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(plain)).then_some((scheme, rest))
+}
+
+/// Whether a path begins as a URL does: what is left of one that was made a path on its way.
+fn is_like_url(path: &OsStr) -> bool {
+    let scheme = path.to_str().and_then(|text| text.split_once(':')).map(|(scheme, _)| scheme.to_ascii_lowercase());
+    scheme.is_some_and(|scheme| SCHEMES.contains(&&*scheme))
 }
 
 #[cfg(unix)]
@@ -220,14 +246,26 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_in_no_message() {
-        for (url, name) in [
-            ("rtsp://admin:s@cret@camera/1", "rtsp://camera/1"),
-            ("http://camera/a@b", "http://camera/a@b"),
-            ("rtsp://camera", "rtsp://camera"),
-        ] {
-            assert_eq!(Input::Url(url.into()).name(), name);
+    fn a_scheme_in_capitals_is_one() {
+        assert_eq!(Input::new(OsStr::new("RTSP://Cam/A")).unwrap(), Input::Url("rtsp://Cam/A".into()));
+        assert_eq!(Input::new(OsStr::new("FILE://x")).unwrap_err().code(), ErrorCode::InvalidArgument);
+        // A URL that was a `Path` on its way, and one without slashes.
+        for text in ["rtsp:/admin:s3cret@camera/1", "HTTP:camera"] {
+            let error = Input::new(OsStr::new(text)).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::InvalidArgument, "{text}");
+            assert!(error.to_string().contains("://") && !error.to_string().contains("s3cret"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_secret_of_a_url_is_known_in_pieces() {
+        let of = |url: &str| Input::Url(url.into()).secrets();
+        assert_eq!(of("rtsp://admin:s3@cret@camera/1"), ["admin:s3@cret", "s3@cret", "cret"]);
+        assert_eq!(of("rtsp://admin:1234/s3cret@camera/"), ["admin:1234/s3cret", "1234/s3cret", "s3cret", "1234"]);
+        assert_eq!(of("http://camera/a?user=me&password=s3cret&n=1"), ["s3cret"]);
+        assert_eq!(of("rtsp://camera/user=a&password=s3cret/1"), ["s3cret"]);
+        assert!(of("rtsp://camera:554/1").is_empty());
+        assert_eq!(Input::Url("rtsp://a:b/c d\"@h/x?k=v".into()).name(), "rtsp://***@h/x?k=***");
     }
 
     #[test]

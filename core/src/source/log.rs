@@ -1,14 +1,17 @@
 //! What the program says on its standard error: the last faults, for messages, and the duration of the video.
 
+use crate::error::address::without_secrets;
 use std::collections::VecDeque;
 use std::io::Read;
 use std::time::Duration;
 
 const MAX_LINES: usize = 20;
-const MAX_LINE_BYTES: usize = 300;
+const MAX_LINE_CHARS: usize = 300;
+/// Of a line that is read. Longer than what is kept, as an address that is cut off cannot be told from its secrets.
+const MAX_LINE_BYTES: usize = 8_192;
 
 /// The last lines that tell of a fault. Bounded, whatever a video makes the program say.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Log {
     lines: VecDeque<String>,
     /// Faults that were named, whether their lines are kept or not.
@@ -19,9 +22,15 @@ pub(super) struct Log {
     pub(super) duration: Option<Option<Duration>>,
     /// Lines without a level go with the one before.
     keeping: bool,
+    /// What must not stand in a line.
+    secrets: Vec<String>,
 }
 
 impl Log {
+    pub(super) fn new(secrets: Vec<String>) -> Self {
+        Self { secrets, ..Self::default() }
+    }
+
     /// Takes one line, without its end.
     pub(super) fn line(&mut self, line: &[u8]) {
         let line = String::from_utf8_lossy(line);
@@ -52,7 +61,11 @@ impl Log {
 
     fn keep(&mut self, text: &str) {
         // The program repeats what videos hold, which is not for terminals.
-        let text: String = text.trim().chars().map(|c| if c.is_control() { '?' } else { c }).collect();
+        let mut text = without_secrets(text.trim()).into_owned();
+        for secret in &self.secrets {
+            text = text.replace(secret, "***");
+        }
+        let text: String = text.chars().take(MAX_LINE_CHARS).map(|c| if c.is_control() { '?' } else { c }).collect();
         if text.is_empty() {
             return;
         }
@@ -86,6 +99,12 @@ fn clock(text: &str) -> Option<Duration> {
     let mut part = || parts.next()?.parse::<f64>().ok().filter(|part| (0.0..1e6).contains(part));
     let seconds = part()? * 3600.0 + part()? * 60.0 + part()?;
     Some(Duration::from_secs_f64(seconds))
+}
+
+impl std::fmt::Debug for Log {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Log").field("lines", &self.lines).field("faults", &self.faults).finish_non_exhaustive()
+    }
 }
 
 /// Cuts a stream into lines of bounded length and hands each on; the rest of a longer line is left out.
@@ -141,9 +160,28 @@ mod tests {
         (0..1000).for_each(|n| text += &format!("[error] \x1b[31m{n}\n"));
         let log = log(&text);
         assert_eq!(log.lines.len(), MAX_LINES);
-        assert!(log.lines.iter().all(|line| line.len() <= MAX_LINE_BYTES));
+        assert!(log.lines.iter().all(|line| line.chars().count() <= MAX_LINE_CHARS));
         assert_eq!(log.lines.back().unwrap(), "?[31m999");
         assert_eq!(log.faults, 1001);
+    }
+
+    #[test]
+    fn no_secret_is_kept() {
+        let mut log = Log::new(vec!["1234/s3cret".into(), "s3cret".into(), "1234".into()]);
+        for line in [
+            "[tcp @ 0x5] [error] Connection to tcp://admin:1234?timeout=0 failed",
+            "[in#0 @ 0x5] [error] Error opening input file rtsp://admin:1234/s3cret@camera/1?a=b.",
+            "[rtsp @ 0x5] [error] no user s3cret here",
+        ] {
+            log.line(line.as_bytes());
+        }
+        // An address that is longer than what is kept of a line.
+        log.line(format!("[error] rtsp://{}:other@camera/1", "u".repeat(1_000)).as_bytes());
+        assert_eq!(
+            log.text(),
+            "Connection to tcp://admin:***?timeout=*** failed\n  \
+             Error opening input file rtsp://***@camera/1?a=***.\n  no user *** here\n  rtsp://***@camera/1"
+        );
     }
 
     #[test]

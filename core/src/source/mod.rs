@@ -76,7 +76,7 @@ impl VideoSource {
     /// Starts the program and waits for its first frame.
     ///
     /// `path_or_url` is a file or a named pipe; whatever stands in a path, it is only a name. With one of the schemes
-    /// `http`, `https`, `rtsp`, `rtp`, `udp` or `tcp` it is a stream. Streams are opened as they are given; reconnecting,
+    /// `http`, `https`, `rtsp`, `rtp`, `udp` or `tcp`, in small letters or capitals, it is a stream. Streams are opened as they are given; reconnecting,
     /// and what else a live camera wants, is not there yet.
     ///
     /// # Errors
@@ -110,6 +110,11 @@ impl VideoSource {
             name,
             program,
         })
+    }
+
+    /// What was opened, as messages call it: a path, or a URL without name, password and the values of its query.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Width and height of every frame, in pixels, after the video's own rotation was applied.
@@ -243,15 +248,6 @@ enum Event {
     Fault(String),
 }
 
-/// Name and password of a URL; `Debug` does not show them.
-struct Secret(String);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("…")
-    }
-}
-
 /// Frames that wait for the caller.
 const WAITING: usize = 2;
 
@@ -262,8 +258,6 @@ struct Stream {
     events: Receiver<Event>,
     child: Child,
     log: Arc<Mutex<Log>>,
-    /// The program repeats URLs in what it says.
-    secret: Option<Secret>,
     /// Says that the duration was read; closed when the log is complete.
     log_news: Receiver<()>,
 }
@@ -282,14 +276,14 @@ impl Stream {
                 ))
                 .with_source(error)
             })?;
-        let log = Arc::new(Mutex::new(Log::default()));
+        let log = Arc::new(Mutex::new(Log::new(input.secrets())));
         let (news, log_news) = sync_channel(1);
         let (sender, events) = sync_channel(WAITING);
         let written = Arc::clone(&log);
         thread("guarita-log", move || follow_log(stderr, &written, &news))?;
         let config = config.clone();
         thread("guarita-video", move || read_frames(stdout, &config, &sender))?;
-        Ok(Self { events, child, log, secret: input.secret().map(|secret| Secret(secret.to_owned())), log_news })
+        Ok(Self { events, child, log, log_news })
     }
 
     /// The next event; `None` when the child has sent all.
@@ -343,9 +337,7 @@ impl Stream {
     }
 
     fn words(&self) -> String {
-        let text = self.log().text();
-        let text = self.secret.as_ref().map_or_else(|| text.clone(), |Secret(secret)| text.replace(secret, ""));
-        match text {
+        match self.log().text() {
             text if text.is_empty() => String::new(),
             text => format!("; ffmpeg says:\n  {text}"),
         }

@@ -17,7 +17,8 @@ class CameraSource:
     """Where a camera's pictures come from, and how the pipeline treats them."""
 
     id: str
-    source: str
+    #: Not shown: addresses of cameras have passwords in them.
+    source: str = field(repr=False)
     #: When a recording begins; none for a stream.
     recorded_at: datetime | None = None
     #: Keyword arguments of `guarita.Pipeline.add_camera`.
@@ -52,7 +53,7 @@ def read(path: Path) -> list[CameraSource]:
     cameras = []
     for table in data.get("cameras", []):
         if "id" not in table or "source" not in table:
-            raise ValueError(f"{path}: each camera needs an id and a source: {table}")
+            raise ValueError(f"{path}: each camera needs an id and a source; one has {sorted(table)}")
         config = dict(table)
         name, source, at = config.pop("id"), config.pop("source"), config.pop("recorded_at", None)
         if isinstance(at, str):

@@ -2,8 +2,8 @@
 
 use super::bounded::Bounded;
 use super::config::{RekognitionConfig, check_region};
-use super::memory::repeated;
-use crate::clock::{Clock, Moment, Timestamp, UnixTime};
+use super::renewal::{Renewal, Signing, Step};
+use crate::clock::{Clock, Timestamp, UnixTime};
 use crate::error::{Error, Result};
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::provider_config::ProviderConfig;
@@ -20,16 +20,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::sync::OnceCell;
 
-/// Credentials are looked for anew this long before they end, as a call takes a while and clocks differ.
-const BEFORE_THE_END: Duration = Duration::from_secs(60);
 /// What the SDK does by default, as of this version of it.
 const BEHAVIOR: fn() -> BehaviorVersion = BehaviorVersion::v2026_01_12;
-/// After credentials were looked for in vain, everybody gets that answer for so long: looking for them takes seconds where
-/// nobody answers.
-const IN_VAIN: Duration = Duration::from_secs(5);
 
 /// Keys that somebody gave; never printed.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct Keys {
     pub(super) access: String,
     pub(super) secret: String,
@@ -56,13 +51,7 @@ pub(super) struct Connection {
     http: OnceCell<SharedHttpClient>,
     /// Held while credentials are looked for, so that one looks for all.
     looking: Arc<tokio::sync::Mutex<()>>,
-    known: Mutex<Known>,
-}
-
-#[derive(Default)]
-struct Known {
-    ready: Option<Ready>,
-    in_vain: Option<(Timestamp, Error)>,
+    renewal: Mutex<Renewal<Ready>>,
 }
 
 /// A client, the host that it calls, and the keys that it signs with.
@@ -74,6 +63,16 @@ pub(super) struct Ready {
     ends: Option<UnixTime>,
 }
 
+impl Signing for Ready {
+    fn ends(&self) -> Option<UnixTime> {
+        self.ends
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.keys, &other.keys) || self.keys == other.keys
+    }
+}
+
 impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Connection")
@@ -82,81 +81,81 @@ impl fmt::Debug for Connection {
 
 impl Connection {
     pub(super) fn new(config: Arc<RekognitionConfig>, keys: Option<Keys>) -> Self {
-        Self { config, keys, http: OnceCell::new(), looking: Arc::default(), known: Mutex::default() }
+        Self { config, keys, http: OnceCell::new(), looking: Arc::default(), renewal: Mutex::default() }
     }
 
-    /// Why there are no credentials, where they were looked for in vain the last time, and whether the next request gets
-    /// that answer without another look.
+    /// Why credentials were looked for in vain the last time, and whether the next request gets that answer without another
+    /// look.
     pub(super) fn trouble(&self, now: Timestamp) -> Option<(String, bool)> {
-        self.known().in_vain.as_ref().map(|(at, error)| (error.to_string(), now - *at < IN_VAIN))
+        self.renewal().trouble(now)
     }
 
-    /// A client with credentials that are good for now.
+    /// A client with credentials, and be they such that only the other side can tell whether they are good.
     pub(super) async fn client(self: &Arc<Self>, clock: &Arc<dyn Clock>) -> Result<Ready> {
-        if let Some(known) = self.at_hand(clock.moment()) {
-            return known;
+        let step = |connection: &Self| connection.renewal().step(clock.moment());
+        match step(self) {
+            Step::Use(ready) => return Ok(ready),
+            Step::UseAndLook(ready) => {
+                // Unless somebody is looking already.
+                if let Ok(looking) = Arc::clone(&self.looking).try_lock_owned() {
+                    drop(self.look_aside(looking, clock));
+                }
+                return Ok(ready);
+            }
+            Step::Fail(error) => return Err(error),
+            Step::Look => {}
         }
         let looking = Arc::clone(&self.looking).lock_owned().await;
         // Another one may have looked meanwhile.
-        if let Some(known) = self.at_hand(clock.moment()) {
-            return known;
+        match step(self) {
+            Step::Use(ready) | Step::UseAndLook(ready) => return Ok(ready),
+            Step::Fail(error) => return Err(error),
+            Step::Look => {}
         }
-        // A task of its own, that nobody's deadline ends: where all have less time than looking takes, nobody would ever
-        // find anything.
+        let found = self.look_aside(looking, clock).await;
+        found.unwrap_or_else(|_| Err(Error::internal("looking for credentials ended early")))
+    }
+
+    /// Looks in a task of its own, that nobody's deadline ends: where all have less time than looking takes, nobody would ever
+    /// find anything.
+    fn look_aside(
+        self: &Arc<Self>,
+        looking: tokio::sync::OwnedMutexGuard<()>,
+        clock: &Arc<dyn Clock>,
+    ) -> tokio::task::JoinHandle<Result<Ready>> {
         let (connection, clock) = (Arc::clone(self), Arc::clone(clock));
-        let find = async move {
-            let _looking = looking;
-            connection.find(&*clock).await
-        };
-        tokio::spawn(find).await.unwrap_or_else(|_| Err(Error::internal("looking for credentials ended early")))
+        tokio::spawn(async move {
+            let limit = Duration::from_secs_f64(connection.config.credentials_timeout_s);
+            let found = tokio::time::timeout(limit, connection.look()).await.unwrap_or_else(|_| {
+                Err(Error::permission_denied(format!(
+                    "no credentials or no region within {} s (credentials_timeout_s); {LOOKED}",
+                    connection.config.credentials_timeout_s
+                )))
+            });
+            let answer = connection.renewal().looked(found, clock.moment());
+            drop(looking);
+            answer
+        })
     }
 
-    async fn find(&self, clock: &dyn Clock) -> Result<Ready> {
-        let limit = Duration::from_secs_f64(self.config.credentials_timeout_s);
-        let found = match tokio::time::timeout(limit, self.look()).await {
-            Ok(found) => found,
-            Err(_) => Err(Error::permission_denied(format!(
-                "no credentials or no region within {} s (credentials_timeout_s); {LOOKED}",
-                self.config.credentials_timeout_s
-            ))),
-        };
-        let mut known = self.known();
-        match found {
-            Ok(ready) => {
-                known.in_vain = None;
-                known.ready = Some(ready.clone());
-                Ok(ready)
+    /// These credentials were refused: others are looked for. The error says so where that was in vain lately.
+    pub(super) fn refused(&self, signed: &Ready, error: Error) -> Error {
+        match self.renewal().refused(signed) {
+            Some(trouble) => {
+                let text = format!("{error}; others were looked for in vain: {trouble}");
+                Error::new(error.code(), text).with_advice(error.advice())
             }
-            Err(error) => {
-                // Now, not when it began: looking may take longer than the answer holds.
-                known.in_vain = Some((clock.now(), repeated(&error)));
-                Err(error)
-            }
+            None => error,
         }
     }
 
-    /// These credentials were refused: the next call looks for others, unless somebody has found some meanwhile.
-    pub(super) fn forget(&self, refused: &Ready) {
-        let mut known = self.known();
-        if known.ready.as_ref().is_some_and(|ready| Arc::ptr_eq(&ready.keys, &refused.keys)) {
-            known.ready = None;
-        }
+    /// The other side took these credentials.
+    pub(super) fn taken(&self, signed: &Ready, now: UnixTime) {
+        self.renewal().taken(signed, now);
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn at_hand(&self, now: Moment) -> Option<Result<Ready>> {
-        let known = self.known();
-        let margin = i64::try_from(BEFORE_THE_END.as_secs()).unwrap_or(0);
-        let good =
-            |ready: &&Ready| ready.ends.is_none_or(|ends| now.unix.as_secs().saturating_add(margin) < ends.as_secs());
-        if let Some(ready) = known.ready.as_ref().filter(good) {
-            return Some(Ok(ready.clone()));
-        }
-        let (at, error) = known.in_vain.as_ref()?;
-        (now.monotonic - *at < IN_VAIN).then(|| Err(repeated(error)))
+    fn renewal(&self) -> std::sync::MutexGuard<'_, Renewal<Ready>> {
+        self.renewal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Made once, unless it cannot be.
@@ -284,33 +283,3 @@ const LOOKED: &str = "looked at, in this order: the variables AWS_ACCESS_KEY_ID 
     AWS_CONFIG_FILE); the web identity of AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN; the container's role \
     (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI); the instance's role (metadata service, unless \
     AWS_EC2_METADATA_DISABLED)";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::clock::SystemClock;
-
-    #[test]
-    fn only_the_keys_that_were_refused_are_forgotten() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let config = RekognitionConfig {
-                region: Some("eu-west-1".into()),
-                endpoint: Some("http://127.0.0.1:1".into()),
-                ..RekognitionConfig::default()
-            };
-            let keys = Keys { access: "a".into(), secret: "b".into(), session: None };
-            let connection = Arc::new(Connection::new(Arc::new(config), Some(keys)));
-            let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-            let old = connection.client(&clock).await.unwrap();
-            connection.forget(&old);
-            assert!(connection.known().ready.is_none());
-            let new = connection.client(&clock).await.unwrap();
-            // A call that began before the others were found.
-            connection.forget(&old);
-            assert!(connection.known().ready.is_some());
-            connection.forget(&new);
-            assert!(connection.known().ready.is_none());
-        });
-    }
-}

@@ -3,7 +3,9 @@
 
 use super::connection::Keys;
 use super::words::clean;
+use crate::clock::UnixTime;
 use crate::error::{Error, ErrorCode};
+use crate::resilience::retry_after;
 use aws_sdk_rekognition::config::http::HttpResponse;
 use aws_sdk_rekognition::error::{ProvideErrorMetadata, SdkError};
 use std::time::Duration;
@@ -31,7 +33,7 @@ impl Failure {
 }
 
 /// Sorts what the SDK says. `place` is the operation and the host, for the message, which the keys stay out of.
-pub(super) fn sort<E>(error: SdkError<E, HttpResponse>, place: &str, keys: &Keys) -> Failure
+pub(super) fn sort<E>(error: SdkError<E, HttpResponse>, place: &str, keys: &Keys, now: UnixTime) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
@@ -61,7 +63,7 @@ where
             let status = response.raw().status().as_u16();
             // Of a 200, somebody has looked at the picture, and the bill may say so.
             let error = of_status(status, place, &format!("the answer cannot be read: {}", words(&error, keys)));
-            Failure { billed: status < 300, retry_after: retry_after(response.raw()), ..Failure::unbilled(error) }
+            Failure { billed: status < 300, retry_after: wait_asked(response.raw(), now), ..Failure::unbilled(error) }
         }
         SdkError::ServiceError(service) => {
             let (code, message) = (service.err().code(), service.err().message());
@@ -70,7 +72,7 @@ where
             Failure {
                 // An answer with status 200 whose body is no answer ends up here too.
                 billed: status < 300,
-                retry_after: retry_after(service.raw()),
+                retry_after: wait_asked(service.raw(), now),
                 // A right that is missing is missing for the next keys of the same role too.
                 credentials: sorted.code() == ErrorCode::PermissionDenied
                     && !code.is_some_and(|code| code.contains("AccessDenied")),
@@ -139,11 +141,11 @@ fn of_status(status: u16, place: &str, said: &str) -> Error {
     }
 }
 
-/// Seconds in `Retry-After`, milliseconds in AWS's own header.
-fn retry_after(response: &HttpResponse) -> Option<Duration> {
-    let number = |name: &str| response.headers().get(name)?.trim().parse::<u64>().ok();
-    let ours = number("x-amz-retry-after").map(Duration::from_millis);
-    ours.or_else(|| number("retry-after").map(Duration::from_secs))
+/// Seconds or a date in `Retry-After`, milliseconds in AWS's own header.
+fn wait_asked(response: &HttpResponse, now: UnixTime) -> Option<Duration> {
+    let header = |name: &str| response.headers().get(name);
+    let ours = header("x-amz-retry-after").and_then(|value| value.trim().parse().ok()).map(Duration::from_millis);
+    ours.or_else(|| retry_after(header("retry-after")?, now))
 }
 
 /// An error and what caused it, in one line.

@@ -273,8 +273,9 @@ impl Desk {
             let place = format!("{api} at {}", ready.host);
             let ended = self.attempt(&ready, request, image.clone(), &place).await;
             let now = self.clock.moment();
-            let failure = match ended {
+            let mut failure = match ended {
                 Ok((raw, version)) => {
+                    self.connection.taken(&ready, now.unix);
                     cost = cost + held.commit(now);
                     self.retry.succeeded(tokens);
                     return Ok(Called { raw, version, cost, calls: attempt });
@@ -287,7 +288,7 @@ impl Desk {
                 held.release(now);
             }
             if failure.credentials {
-                self.connection.forget(&ready);
+                failure.error = self.connection.refused(&ready, failure.error);
             }
             match self.retry.next(&failure.error, attempt, failure.retry_after, now.monotonic, deadline) {
                 RetryDecision::Again { after, taken } => {
@@ -346,7 +347,7 @@ impl Desk {
                     let general = aws::GeneralLabelsSettings::builder().set_label_inclusion_filters(Some(labels));
                     call = call.settings(aws::DetectLabelsSettings::builder().general_labels(general.build()).build());
                 }
-                let output = call.send().await.map_err(|error| sort(error, place, &ready.keys))?;
+                let output = call.send().await.map_err(|error| sort(error, place, &ready.keys, self.clock.unix()))?;
                 Ok((Raw::Labels(output.labels.ok_or_else(no_list)?), output.label_model_version))
             }
             Want::Text => {
@@ -356,7 +357,7 @@ impl Desk {
                     let word = aws::DetectionFilter::builder().min_confidence(least).build();
                     call = call.filters(aws::DetectTextFilters::builder().word_filter(word).build());
                 }
-                let output = call.send().await.map_err(|error| sort(error, place, &ready.keys))?;
+                let output = call.send().await.map_err(|error| sort(error, place, &ready.keys, self.clock.unix()))?;
                 Ok((Raw::Text(output.text_detections.ok_or_else(no_list)?), output.text_model_version))
             }
             Want::Faces => {
@@ -366,7 +367,7 @@ impl Desk {
                     .image(image)
                     .send()
                     .await
-                    .map_err(|error| sort(error, place, &ready.keys))?;
+                    .map_err(|error| sort(error, place, &ready.keys, self.clock.unix()))?;
                 // This API does not say which model looked.
                 Ok((Raw::Faces(output.face_details.ok_or_else(no_list)?), None))
             }

@@ -8,6 +8,7 @@ mod failure;
 mod job;
 mod memory;
 mod policy;
+mod renewal;
 mod words;
 
 pub(crate) use connection::certificates;

@@ -3,6 +3,9 @@
 //! Programs branch on [`ErrorCode`] (the numbers are fixed and never reused) or on [`Advice`]. Messages may change
 //! in any release.
 
+pub(crate) mod address;
+
+use address::without_secrets;
 use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
@@ -131,8 +134,15 @@ struct Inner {
 
 impl Error {
     /// Makes an error with the advice that its code usually has.
+    ///
+    /// The message is made fit to be shown: addresses in it lose names, passwords and the values of their queries, and of
+    /// one that is longer than 4 KiB only begin and end are kept.
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
-        Self(Box::new(Inner { code, advice: code.advice(), message: message.into(), source: None }))
+        let message = match message.into() {
+            Cow::Borrowed(ours) => Cow::Borrowed(ours),
+            Cow::Owned(text) => Cow::Owned(fit(text)),
+        };
+        Self(Box::new(Inner { code, advice: code.advice(), message, source: None }))
     }
 
     /// Replaces the advice, where this case differs from the usual one of its code.
@@ -186,6 +196,23 @@ impl Error {
     }
 }
 
+/// Longest message, in bytes.
+const LONGEST: usize = 4_096;
+
+/// What may be shown of a message.
+fn fit(text: String) -> String {
+    let text = match without_secrets(&text) {
+        Cow::Borrowed(_) => text,
+        Cow::Owned(clean) => clean,
+    };
+    if text.len() <= LONGEST {
+        return text;
+    }
+    let end_of_head = text.floor_char_boundary(LONGEST / 2);
+    let tail = text.ceil_char_boundary(text.len() - LONGEST / 2 + 100);
+    format!("{} … ({} bytes left out) … {}", &text[..end_of_head], tail - end_of_head, &text[tail..])
+}
+
 macro_rules! constructors {
     ($($name:ident => $code:ident),* $(,)?) => {
         impl Error {
@@ -236,6 +263,17 @@ mod tests {
         assert_eq!(error.advice(), Advice::ChangeInput);
         assert_eq!(error.to_string(), "picture too large");
         assert_eq!(error.cause().map(ToString::to_string).as_deref(), Some("disk"));
+    }
+
+    #[test]
+    fn a_message_is_fit_to_be_shown() {
+        let error = Error::unavailable("é".repeat(50_000) + " rtsp://admin:s3cret@camera/1?token=s3cret: no answer");
+        let message = error.to_string();
+        assert!(message.len() <= LONGEST && message.ends_with("rtsp://***@camera/1?token=***: no answer"), "{message}");
+        assert!(message.contains("bytes left out"), "{message}");
+        // What is cut off is cut after it was cleaned.
+        let address = format!("rtsp://{}:s3cret@camera/1", "u".repeat(LONGEST));
+        assert_eq!(Error::unavailable(address).to_string(), "rtsp://***@camera/1");
     }
 
     #[test]
