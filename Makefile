@@ -44,7 +44,7 @@ $(VENV)/made: models/requirements.txt
 # A server that answers as Amazon's services do, for the tests and the demo of the cloud provider.
 $(VENV)/stand-in: $(VENV)/made core/tests/requirements-moto.txt
 	@echo "setting up moto, a stand-in for the cloud, in $(VENV)"
-	@$(PIP) install --only-binary=:all: -r core/tests/requirements-moto.txt
+	@$(PIP) install --only-binary=:all: -r core/tests/requirements-moto.txt && $(PIP) check
 	@touch $@
 
 # The parser of metrics, for the tests.
@@ -191,7 +191,7 @@ fixtures-check: setup ## Makes the tiny models anew and compares them with the c
 # --- measuring ---------------------------------------------------------------------------------------------------
 
 $(VENV)/compare: $(VENV)/made benches/compare/requirements.txt
-	@$(PIP) install --only-binary=:all: -r benches/compare/requirements.txt
+	@$(PIP) install --only-binary=:all: -r benches/compare/requirements.txt && $(PIP) check
 	@touch $@
 
 bench: $(VENV)/compare ## Times our code beside OpenCV and numpy, turn by turn, and prints the ratios

@@ -1,6 +1,7 @@
 //! Keyword arguments and dicts as configs of the core, and data of the core as Python values.
 
 use crate::error::{detached, raise};
+use crate::text::{NO_UNICODE, shown, text};
 use guarita::ErrorCode;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -104,7 +105,7 @@ fn inner(any: &Bound<'_, PyAny>, field: &str, depth: usize, left: &Cell<usize>) 
         return Ok(Value::Bool(truth.is_true()));
     }
     if let Ok(text) = any.cast::<PyString>() {
-        let text = text.to_str()?;
+        let text = text.to_str().map_err(|_| wrong(NO_UNICODE.into()))?;
         take(text.len() / 16)?;
         return Ok(Value::String(text.to_owned()));
     }
@@ -112,10 +113,13 @@ fn inner(any: &Bound<'_, PyAny>, field: &str, depth: usize, left: &Cell<usize>) 
         if let Ok(number) = any.extract::<i64>() {
             return Ok(number.into());
         }
-        return any.extract::<u64>().map(Value::from).map_err(|_| wrong(format!("{any} is too large a number")));
+        return any
+            .extract::<u64>()
+            .map(Value::from)
+            .map_err(|_| wrong(format!("{} is too large a number", shown(any))));
     }
     if any.is_instance_of::<PyFloat>() {
-        return number(any.extract()?).ok_or_else(|| wrong(format!("{any} is no number that can be used")));
+        return number(any.extract()?).ok_or_else(|| wrong(format!("{} is no number that can be used", shown(any))));
     }
     if let Ok(delta) = any.cast::<PyDelta>() {
         if !field.ends_with("_s") && field != "seconds" {
@@ -130,8 +134,8 @@ fn inner(any: &Bound<'_, PyAny>, field: &str, depth: usize, left: &Cell<usize>) 
         let mut fields = Map::new();
         for item in mapping.items()?.iter() {
             let (key, held): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item.extract()?;
-            let key =
-                key.cast::<PyString>().map_err(|_| wrong(format!("the key {key} is no text")))?.to_str()?.to_owned();
+            let text = key.cast::<PyString>().map_err(|_| wrong(format!("the key {} is no text", shown(&key))))?;
+            let key = text.to_str().map_err(|_| wrong(format!("a key is {NO_UNICODE}")))?.to_owned();
             let held = value(&held, &key, depth + 1)?;
             fields.insert(key, held);
         }
@@ -201,7 +205,7 @@ fn loads(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
 #[pyfunction]
 pub(crate) fn check_config<'py>(
     py: Python<'py>,
-    kind: &str,
+    #[pyo3(from_py_with = text)] kind: &str,
     config: &Bound<'py, PyMapping>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let fields = value(config.as_any(), "")?.to_string();

@@ -4,6 +4,7 @@ use crate::config::to_py;
 use crate::error::raise;
 use crate::geometry::{BoundingBox, bounding_box};
 use crate::picture::frame;
+use crate::text::{optional_text, text};
 use crate::wait::interruptible;
 use guarita::imaging::{Canvas, Color};
 use guarita::{ErrorCode, Label, Size};
@@ -34,10 +35,10 @@ impl Detection {
     #[pyo3(signature = (bbox, label, confidence, *, class_id=0, text=None, parents=Vec::new()))]
     fn new(
         bbox: &Bound<'_, PyAny>,
-        label: &str,
+        #[pyo3(from_py_with = text)] label: &str,
         confidence: f32,
         class_id: u32,
-        text: Option<&str>,
+        #[pyo3(from_py_with = optional_text)] text: Option<&str>,
         parents: Vec<String>,
     ) -> PyResult<Self> {
         let label = Label { id: class_id, name: label.into() };
@@ -336,7 +337,11 @@ impl Detections {
     /// Returns:
     ///     uint8, (height, width, 3), RGB.
     #[pyo3(signature = (image, *, format=None))]
-    fn plot<'py>(&self, image: &Bound<'py, PyAny>, format: Option<&str>) -> PyResult<Bound<'py, PyAny>> {
+    fn plot<'py>(
+        &self,
+        image: &Bound<'py, PyAny>,
+        #[pyo3(from_py_with = optional_text)] format: Option<&str>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let py = image.py();
         // Only read, during this call.
         let frame = frame(image, format, false)?;

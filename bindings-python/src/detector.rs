@@ -7,6 +7,7 @@ use crate::fork::Native;
 use crate::model::ModelSpec;
 use crate::picture::{Picture, frame};
 use crate::provider;
+use crate::text::optional_text;
 use crate::wait::{interruptible, is_main_thread};
 use guarita::{DetectorConfig, ErrorCode, LocalProviderConfig};
 use pyo3::prelude::*;
@@ -202,7 +203,12 @@ impl Detector {
     ///     ModelInvalid: The outputs are not what the model file says, or hold NaN.
     ///     InvalidState: The detector is closed.
     #[pyo3(signature = (image, *, format=None, share=false))]
-    fn detect(&self, image: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> PyResult<Detections> {
+    fn detect(
+        &self,
+        image: &Bound<'_, PyAny>,
+        #[pyo3(from_py_with = optional_text)] format: Option<&str>,
+        share: bool,
+    ) -> PyResult<Detections> {
         let frame = frame(image, format, share)?;
         let found = self.run(image.py(), vec![frame])?.pop();
         found.map(Detections::from).ok_or_else(|| raise(ErrorCode::Internal, "one picture gave no result"))
@@ -215,7 +221,12 @@ impl Detector {
     /// Raises:
     ///     As `detect`; an error in one picture is an error of all.
     #[pyo3(signature = (images, *, format=None, share=false))]
-    fn detect_batch(&self, images: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> PyResult<Vec<Detections>> {
+    fn detect_batch(
+        &self,
+        images: &Bound<'_, PyAny>,
+        #[pyo3(from_py_with = optional_text)] format: Option<&str>,
+        share: bool,
+    ) -> PyResult<Vec<Detections>> {
         let frames = provider::decoded(images.py(), provider::all(images, format, share)?, "")?;
         if frames.is_empty() {
             return self.open(images.py()).map(|_| Vec::new());
@@ -232,7 +243,7 @@ impl Detector {
     fn detect_async<'py>(
         &self,
         image: &Bound<'py, PyAny>,
-        format: Option<&str>,
+        #[pyo3(from_py_with = optional_text)] format: Option<&str>,
         share: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = image.py();

@@ -3,6 +3,7 @@
 use crate::error::{detached, raise};
 use crate::picture::frame_with;
 use crate::pixels::Encoded;
+use crate::text::{optional_text, text};
 use crate::wait::interruptible;
 use crate::{config, time};
 use guarita::{CameraId, DecodeLimits, DecodeOptions, ErrorCode, FrameMeta, Layout, PixelFormat, Plane, Timestamp};
@@ -59,8 +60,8 @@ impl Frame {
     #[allow(clippy::too_many_arguments, reason = "keyword arguments")]
     fn new(
         image: &Bound<'_, PyAny>,
-        format: Option<&str>,
-        camera: &str,
+        #[pyo3(from_py_with = optional_text)] format: Option<&str>,
+        #[pyo3(from_py_with = text)] camera: &str,
         pts: Option<&Bound<'_, PyAny>>,
         seq: u64,
         share: bool,

@@ -22,6 +22,7 @@ mod pixels;
 mod provider;
 mod resilience;
 mod source;
+mod text;
 mod time;
 mod wait;
 

@@ -3,6 +3,7 @@
 use crate::config::seconds_of;
 use crate::error::raise;
 use crate::host;
+use crate::text::wrong;
 use guarita::{Clock, ErrorCode, Moment, SystemClock, Timestamp, UnixTime};
 use pyo3::prelude::*;
 use pyo3::types::{PyDateTime, PyDelta, PyFloat, PyFloatMethods, PyTzInfo};
@@ -14,12 +15,7 @@ use std::time::Duration;
 pub(crate) fn seconds(any: &Bound<'_, PyAny>, what: &str) -> PyResult<f64> {
     let seconds = match any.cast::<PyDelta>() {
         Ok(delta) => seconds_of(delta),
-        Err(_) => any.extract::<f64>().map_err(|_| {
-            raise(
-                ErrorCode::InvalidArgument,
-                format!("{what} is {any}; it must be seconds, as a number or a timedelta"),
-            )
-        })?,
+        Err(_) => any.extract::<f64>().map_err(|_| wrong(what, any, "seconds, as a number or a timedelta"))?,
     };
     if seconds.is_nan() {
         return Err(raise(ErrorCode::InvalidArgument, format!("{what} is no number")));
@@ -39,23 +35,19 @@ pub(crate) fn duration(any: &Bound<'_, PyAny>, what: &str) -> PyResult<Duration>
 /// A moment on a camera's time line: seconds, a timedelta, or a datetime whose seconds since 1970 are taken.
 pub(crate) fn pts(any: &Bound<'_, PyAny>) -> PyResult<Timestamp> {
     // To ask for the other types takes longer than all the rest of a push.
-    if let Ok(seconds) = any.cast_exact::<PyFloat>().map(PyFloatMethods::value)
-        && seconds.is_finite()
-    {
-        return Ok(timestamp(seconds));
+    if let Ok(seconds) = any.cast_exact::<PyFloat>().map(PyFloatMethods::value) {
+        return timestamp(seconds, "pts");
     }
-    if any.cast::<PyDateTime>().is_ok() {
-        return Ok(timestamp(any.call_method0("timestamp")?.extract()?));
-    }
-    seconds(any, "pts").map(timestamp)
+    let seconds = match any.cast::<PyDateTime>() {
+        Ok(_) => any.call_method0("timestamp")?.extract()?,
+        Err(_) => seconds(any, "pts")?,
+    };
+    timestamp(seconds, "pts")
 }
 
-/// The nanoseconds are cut to what can be counted.
-pub(crate) fn timestamp(seconds: f64) -> Timestamp {
-    let whole = seconds.floor();
-    let nanos = ((seconds - whole) * 1e9).round() as i64;
-    // Apart, since the nanoseconds of a year are more than the digits of a float.
-    Timestamp::from_nanos((whole as i64).saturating_mul(1_000_000_000).saturating_add(nanos))
+/// A moment from seconds; `what` is the argument that they are.
+pub(crate) fn timestamp(seconds: f64, what: &str) -> PyResult<Timestamp> {
+    Timestamp::from_secs_f64(seconds).map_err(|error| raise(error.code(), format!("{what}: {error}")))
 }
 
 /// Seconds of a moment.
@@ -70,7 +62,12 @@ pub(crate) fn unix(any: &Bound<'_, PyAny>) -> PyResult<UnixTime> {
         Ok(_) => any.call_method0("timestamp")?.extract::<f64>()?,
         Err(_) => seconds(any, "the time")?,
     };
-    Ok(UnixTime::from_secs(seconds.floor() as i64))
+    unix_time(seconds, "the time")
+}
+
+fn unix_time(seconds: f64, what: &str) -> PyResult<UnixTime> {
+    // Of whole seconds there are more, but nothing else is that long.
+    timestamp(seconds, what).map(|_| UnixTime::from_secs(seconds.floor() as i64))
 }
 
 /// A datetime in UTC; where the seconds are past what a datetime can say, the nearest one that it can.
@@ -86,15 +83,13 @@ pub(crate) fn datetime<'py>(py: Python<'py>, at: UnixTime) -> PyResult<Bound<'py
 
 /// Now, where the caller did not say.
 pub(crate) fn now_or(now: Option<&Bound<'_, PyAny>>, clock: &dyn Clock) -> PyResult<Timestamp> {
-    now.map_or_else(|| Ok(clock.now()), |now| seconds(now, "now").map(timestamp))
+    now.map_or_else(|| Ok(clock.now()), |now| timestamp(seconds(now, "now")?, "now"))
 }
 
 /// Both clocks, where the caller did not say: (monotonic seconds, seconds since 1970).
-pub(crate) fn moment_or(now: Option<(f64, f64)>, clock: &dyn Clock) -> Moment {
-    now.map_or_else(
-        || clock.moment(),
-        |(monotonic, unix)| Moment { monotonic: timestamp(monotonic), unix: UnixTime::from_secs(unix.floor() as i64) },
-    )
+pub(crate) fn moment_or(now: Option<(f64, f64)>, clock: &dyn Clock) -> PyResult<Moment> {
+    let Some((monotonic, unix)) = now else { return Ok(clock.moment()) };
+    Ok(Moment { monotonic: timestamp(monotonic, "now[0]")?, unix: unix_time(unix, "now[1]")? })
 }
 
 /// A clock that stands still until it is told to move: for tests, and to go through recordings.
@@ -140,7 +135,7 @@ impl ManualClock {
     }
 }
 
-/// A clock of the host: an object with `monotonic()` and `unix()`, in seconds. Where one of them raises, the machine's clock
+/// A clock of the host: an object with `monotonic()` and `unix()`, in seconds. Where one of them raises, or says what is no time, the machine's clock
 /// stands in, and the exception is reported by `sys.unraisablehook`. Its `monotonic()` is not believed where it goes back.
 struct HostClock {
     clock: Py<PyAny>,
@@ -154,12 +149,12 @@ impl std::fmt::Debug for HostClock {
 }
 
 impl HostClock {
-    fn read(&self, method: &str) -> Option<f64> {
+    fn read(&self, method: &str) -> Option<Timestamp> {
         host::attach(|py| {
             let clock = self.clock.bind(py);
-            match clock.call_method0(method).and_then(|seconds| seconds.extract::<f64>()) {
-                Ok(seconds) if seconds.is_finite() => Some(seconds),
-                Ok(_) => None,
+            let read = clock.call_method0(method).and_then(|seconds| seconds.extract::<f64>());
+            match read.and_then(|seconds| timestamp(seconds, method)) {
+                Ok(at) => Some(at),
                 Err(error) => {
                     error.write_unraisable(py, Some(clock));
                     None
@@ -172,17 +167,16 @@ impl HostClock {
 
 impl Clock for HostClock {
     fn now(&self) -> Timestamp {
-        let now = self.read("monotonic").map_or_else(|| SystemClock.now(), timestamp).as_nanos();
+        let now = self.read("monotonic").unwrap_or_else(|| SystemClock.now()).as_nanos();
         Timestamp::from_nanos(self.latest.fetch_max(now, Ordering::Relaxed).max(now))
     }
 
     fn unix(&self) -> UnixTime {
-        let unix = self.read("unix").map(|seconds| UnixTime::from_secs(seconds.floor() as i64));
-        unix.unwrap_or_else(|| SystemClock.unix())
+        UnixTime::from_secs(self.unix_ns().div_euclid(1_000_000_000))
     }
 
     fn unix_ns(&self) -> i64 {
-        self.read("unix").map_or_else(|| SystemClock.unix_ns(), |seconds| timestamp(seconds).as_nanos())
+        self.read("unix").map_or_else(|| SystemClock.unix_ns(), Timestamp::as_nanos)
     }
 }
 

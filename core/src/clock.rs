@@ -1,5 +1,6 @@
 //! Time: the one home of clocks. Everything else takes a [`Clock`] or a [`Timestamp`] as an argument.
 
+use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -22,6 +23,27 @@ impl Timestamp {
     /// From milliseconds after the origin; saturates at the ends of the range (±292 years).
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis.saturating_mul(1_000_000))
+    }
+
+    /// From seconds after the origin, rounded to the nearest nanosecond.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for what is no finite number, and outside ±292 years: what is further away was not in seconds.
+    pub fn from_secs_f64(seconds: f64) -> Result<Self> {
+        // NaN is in no range.
+        if !(-LONGEST_S..=LONGEST_S).contains(&seconds) {
+            let advice = match seconds.is_finite() {
+                true => "; divide milliseconds by 1e3, microseconds by 1e6, nanoseconds by 1e9",
+                false => "",
+            };
+            return Err(Error::invalid_argument(format!(
+                "{seconds:e} is no time; a time is a number of seconds within ±{LONGEST_S} (292 years){advice}"
+            )));
+        }
+        let whole = seconds.floor();
+        let nanos = ((seconds - whole) * 1e9).round() as i64;
+        // Apart, since the nanoseconds of a year are more than the digits of a float.
+        Ok(Self(whole as i64 * NANOS + nanos))
     }
 
     /// Nanoseconds after the origin.
@@ -49,6 +71,8 @@ impl Add<Duration> for Timestamp {
 }
 
 const NANOS: i64 = 1_000_000_000;
+/// The whole seconds that an `i64` of nanoseconds holds, less the last one.
+const LONGEST_S: f64 = 9_223_372_035.0;
 
 /// A point in civil time: seconds since 1970-01-01T00:00:00 UTC, without leap seconds. Unlike a [`Timestamp`] it may
 /// jump, when somebody sets the machine's clock.
@@ -206,6 +230,32 @@ mod tests {
         assert_eq!(late - early, Duration::from_millis(2));
         assert_eq!(early - late, Duration::ZERO);
         assert_eq!(Timestamp::from_nanos(i64::MIN) - late, Duration::ZERO);
+    }
+
+    #[test]
+    fn seconds_are_rounded_to_nanoseconds_and_what_is_no_time_is_refused() {
+        for (seconds, nanos) in [
+            (0.0, 0),
+            (-0.5, -500_000_000),
+            (1.000_000_001, 1_000_000_001),
+            (0.999_999_999_9, NANOS),
+            (1_764_000_000.25, 1_764_000_000_250_000_000),
+            (-9_223_372_035.0, -9_223_372_035_000_000_000),
+            (5e-324, 0),
+        ] {
+            assert_eq!(Timestamp::from_secs_f64(seconds).unwrap().as_nanos(), nanos, "{seconds}");
+        }
+        // Milliseconds, microseconds and nanoseconds since 1970 among them.
+        for seconds in [1.764e12, 1.764e15, 1.764e18, 1e300, -1e300, 9.3e9] {
+            let error = Timestamp::from_secs_f64(seconds).unwrap_err();
+            assert!(
+                error.code() == crate::error::ErrorCode::InvalidArgument && error.to_string().contains("microseconds")
+            );
+        }
+        for seconds in [f64::INFINITY, f64::NEG_INFINITY, f64::NAN] {
+            let error = Timestamp::from_secs_f64(seconds).unwrap_err();
+            assert!(error.to_string().contains("is no time") && !error.to_string().contains("micro"), "{error}");
+        }
     }
 
     #[test]

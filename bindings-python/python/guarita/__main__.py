@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
@@ -13,7 +14,8 @@ import guarita
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; returns the exit status: 0 all is well, 1 a picture failed, 3 something is missing or broken."""
+    """Runs a command; returns the exit status: 0 all is well, 1 a picture failed, 3 something is missing or broken,
+    141 nobody reads the output."""
     parser = argparse.ArgumentParser(prog="python -m guarita", description=__doc__)
     parser.add_argument("--version", action="version", version=f"guarita {guarita.__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -37,11 +39,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         if given.command == "doctor":
-            return _doctor(given.model, given.provider)
-        return _detect(given.model, given.images, given.confidence, given.out)
+            status = _doctor(given.model, given.provider)
+        else:
+            status = _detect(given.model, given.images, given.confidence, given.out)
+        # Here, where the error of a pipe that nobody reads is caught, and not when the interpreter ends.
+        sys.stdout.flush()
+        return status
     except guarita.GuaritaError as error:
         print(f"error {error.code}: {error}\nadvice: {error.advice}", file=sys.stderr)
         return 3
+    except BrokenPipeError:
+        # As `head` does when it has seen enough. What is still to be written goes nowhere; the status is a shell's for SIGPIPE.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
 
 
 def _doctor(model: Path | None, provider: guarita.types.ExecutionProvider) -> int:

@@ -2,6 +2,7 @@
 
 use super::{Object, objects};
 use crate::config::to_py;
+use crate::text::{optional_text, text};
 use crate::time;
 use guarita::{CameraId, Size, Timestamp, UnixTime};
 use pyo3::prelude::*;
@@ -109,7 +110,11 @@ pub(crate) struct Firing(pub(crate) guarita::Firing);
 impl Firing {
     #[new]
     #[pyo3(signature = (why, objects=None, *, zone=None))]
-    fn new(why: &str, objects: Option<&Bound<'_, PyAny>>, zone: Option<&str>) -> PyResult<Self> {
+    fn new(
+        #[pyo3(from_py_with = text)] why: &str,
+        objects: Option<&Bound<'_, PyAny>>,
+        #[pyo3(from_py_with = optional_text)] zone: Option<&str>,
+    ) -> PyResult<Self> {
         let mut about = Vec::new();
         if let Some(objects) = objects {
             for object in objects.try_iter()? {

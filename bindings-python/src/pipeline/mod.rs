@@ -25,6 +25,7 @@ use crate::event::{EventStream, HostSink, HostTrigger, Hub, built_in};
 use crate::provider::Provider;
 use crate::resilience::Budget;
 use crate::source::with_program;
+use crate::text::text;
 use crate::time;
 use guarita::{CameraConfig, ErrorCode, OutletConfig, PipelineBuilder, PipelineConfig};
 use open::Open;
@@ -101,7 +102,7 @@ impl Pipeline {
         on_result: Option<&Bound<'_, PyAny>>,
         threads: Option<&Bound<'_, PyAny>>,
         budget: Option<&Bound<'_, Budget>>,
-        api: &str,
+        #[pyo3(from_py_with = text)] api: &str,
         restore: Option<&Bound<'_, PipelineCheckpoint>>,
         config: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
@@ -151,7 +152,11 @@ impl Pipeline {
     ///     Unsupported: The provider cannot look for what is wanted.
     ///     InvalidState: The pipeline is closed.
     #[pyo3(signature = (id, **config))]
-    fn add_camera(slf: Bound<'_, Self>, id: &str, config: Option<&Bound<'_, PyDict>>) -> PyResult<Camera> {
+    fn add_camera(
+        slf: Bound<'_, Self>,
+        #[pyo3(from_py_with = text)] id: &str,
+        config: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Camera> {
         let config: CameraConfig = from_kwargs(config, [("id", id.into())])?;
         let pipeline = slf.get().open.get()?;
         let camera = detached(slf.py(), || pipeline.add_camera(config))?;
@@ -163,7 +168,7 @@ impl Pipeline {
     ///
     /// Raises:
     ///     NotFound: There is none.
-    fn camera(slf: Bound<'_, Self>, id: &str) -> PyResult<Camera> {
+    fn camera(slf: Bound<'_, Self>, #[pyo3(from_py_with = text)] id: &str) -> PyResult<Camera> {
         let pipeline = slf.get().open.get()?;
         let camera = detached(slf.py(), || pipeline.camera(id))?;
         Camera::new(slf, camera)
@@ -221,7 +226,7 @@ impl Pipeline {
         &self,
         py: Python<'_>,
         path: PathBuf,
-        camera: &str,
+        #[pyo3(from_py_with = text)] camera: &str,
         source: Option<&Bound<'_, PyAny>>,
         chunk: Option<&Bound<'_, PyAny>>,
         in_flight: Option<usize>,
@@ -300,8 +305,8 @@ impl Pipeline {
     /// Ends it: takes no more frames, brings those that it has to their end, and delivers the events that wait.
     ///
     /// Args:
-    ///     timeout: Seconds, or a timedelta, until what is not done is ended as `dropped_shutdown`, or dropped and counted. It
-    ///         returns a second later at the latest.
+    ///     timeout: Seconds, or a timedelta, by which it returns; what is not done in time (0.9 s before) is ended as
+    ///         `dropped_shutdown`, or dropped and counted. With less than 4 seconds it may take up to a second more.
     ///
     /// Once it has ended, a further call gives the same account at once.
     #[pyo3(signature = (timeout=None))]

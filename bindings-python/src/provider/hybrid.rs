@@ -5,6 +5,7 @@ use crate::error::{detached, raise};
 use crate::fork::Native;
 use crate::host;
 use crate::resilience::{BreakerCounts, transition};
+use crate::text::text;
 use guarita::{BreakerTransition, ErrorCode, HybridConfig, Provider as _, Side, Want};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -71,7 +72,12 @@ impl HybridProvider {
     /// Raises:
     ///     InvalidState: The provider is closed.
     #[pyo3(signature = (side, want="labels"))]
-    fn breaker<'py>(&self, py: Python<'py>, side: &str, want: &str) -> PyResult<Bound<'py, PyTuple>> {
+    fn breaker<'py>(
+        &self,
+        py: Python<'py>,
+        #[pyo3(from_py_with = text)] side: &str,
+        #[pyo3(from_py_with = text)] want: &str,
+    ) -> PyResult<Bound<'py, PyTuple>> {
         let (side, want): (Side, Want) = (named("side", side)?, named("want", want)?);
         let weak = self.hybrid.get("provider")?;
         // Let go with the lock released, since it may be the last one by then.

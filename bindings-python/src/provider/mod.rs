@@ -24,6 +24,7 @@ use crate::fork::Native;
 use crate::future::Promise;
 use crate::geometry::bounding_box;
 use crate::picture::Picture;
+use crate::text::{optional_text, text};
 use crate::{time, wait};
 use guarita::{CameraId, DecodeOptions, ErrorCode, FrameMeta, Reply};
 use pyo3::prelude::*;
@@ -128,15 +129,15 @@ impl Provider {
         &self,
         py: Python<'_>,
         images: &Bound<'_, PyAny>,
-        want: &str,
+        #[pyo3(from_py_with = text)] want: &str,
         regions: Option<&Bound<'_, PyAny>>,
         min_confidence: f32,
         timeout: Option<&Bound<'_, PyAny>>,
-        priority: &str,
-        idempotency_key: Option<&str>,
-        camera: &str,
-        tenant: &str,
-        format: Option<&str>,
+        #[pyo3(from_py_with = text)] priority: &str,
+        #[pyo3(from_py_with = optional_text)] idempotency_key: Option<&str>,
+        #[pyo3(from_py_with = text)] camera: &str,
+        #[pyo3(from_py_with = text)] tenant: &str,
+        #[pyo3(from_py_with = optional_text)] format: Option<&str>,
         share: bool,
     ) -> PyResult<Response> {
         let held = self.hold()?;
@@ -158,15 +159,15 @@ impl Provider {
         &self,
         py: Python<'py>,
         images: &Bound<'py, PyAny>,
-        want: &str,
+        #[pyo3(from_py_with = text)] want: &str,
         regions: Option<&Bound<'py, PyAny>>,
         min_confidence: f32,
         timeout: Option<&Bound<'py, PyAny>>,
-        priority: &str,
-        idempotency_key: Option<&str>,
-        camera: &str,
-        tenant: &str,
-        format: Option<&str>,
+        #[pyo3(from_py_with = text)] priority: &str,
+        #[pyo3(from_py_with = optional_text)] idempotency_key: Option<&str>,
+        #[pyo3(from_py_with = text)] camera: &str,
+        #[pyo3(from_py_with = text)] tenant: &str,
+        #[pyo3(from_py_with = optional_text)] format: Option<&str>,
         share: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let held = self.hold()?;

@@ -3,6 +3,7 @@ use crate::callable::Callable;
 use crate::config::{from_any, from_kwargs, named, to_py};
 use crate::error::{detached, raise};
 use crate::fork::Native;
+use crate::text::text;
 use crate::{host, time};
 use guarita::{BudgetConfig, BudgetEvent, Cap, Clock, ErrorCode, JournalOptions, MicroDollars, Moment, Saving, Spend};
 use pyo3::prelude::*;
@@ -120,9 +121,9 @@ impl Budget {
     fn reserve(
         &self,
         py: Python<'_>,
-        api: &str,
-        camera: &str,
-        tenant: &str,
+        #[pyo3(from_py_with = text)] api: &str,
+        #[pyo3(from_py_with = text)] camera: &str,
+        #[pyo3(from_py_with = text)] tenant: &str,
         images: u32,
         now: Option<(f64, f64)>,
     ) -> PyResult<Reservation> {
@@ -144,9 +145,9 @@ impl Budget {
     fn estimate(
         &self,
         py: Python<'_>,
-        api: &str,
-        camera: &str,
-        tenant: &str,
+        #[pyo3(from_py_with = text)] api: &str,
+        #[pyo3(from_py_with = text)] camera: &str,
+        #[pyo3(from_py_with = text)] tenant: &str,
         images: u32,
         now: Option<(f64, f64)>,
     ) -> PyResult<u64> {
@@ -165,10 +166,10 @@ impl Budget {
     fn saved(
         &self,
         py: Python<'_>,
-        api: &str,
-        by: &str,
-        camera: &str,
-        tenant: &str,
+        #[pyo3(from_py_with = text)] api: &str,
+        #[pyo3(from_py_with = text)] by: &str,
+        #[pyo3(from_py_with = text)] camera: &str,
+        #[pyo3(from_py_with = text)] tenant: &str,
         images: u32,
         now: Option<(f64, f64)>,
     ) -> PyResult<()> {
@@ -302,7 +303,7 @@ fn moment(now: Option<(f64, f64)>, clock: &dyn Clock) -> PyResult<Moment> {
         Some((monotonic, unix)) if !monotonic.is_finite() || !unix.is_finite() => {
             Err(raise(ErrorCode::InvalidArgument, format!("now is ({monotonic}, {unix}); two numbers are needed")))
         }
-        now => Ok(time::moment_or(now, clock)),
+        now => time::moment_or(now, clock),
     }
 }
 

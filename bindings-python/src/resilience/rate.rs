@@ -1,5 +1,6 @@
 use crate::config::from_kwargs;
 use crate::error::attached;
+use crate::text::text;
 use crate::time;
 use guarita::{Clock, RateLimitConfig};
 use pyo3::prelude::*;
@@ -47,7 +48,11 @@ impl RateLimit {
     /// Returns:
     ///     None where the call may be made, else the seconds until it may.
     #[pyo3(signature = (key, now=None))]
-    fn try_acquire(&self, key: &str, now: Option<&Bound<'_, PyAny>>) -> PyResult<Option<f64>> {
+    fn try_acquire(
+        &self,
+        #[pyo3(from_py_with = text)] key: &str,
+        now: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Option<f64>> {
         let now = time::now_or(now, &*self.clock)?;
         attached(|| Ok(self.limit.try_acquire(key, now).err().map(|wait| wait.as_secs_f64())))
     }

@@ -63,7 +63,7 @@ impl RetryPolicy {
     ) -> PyResult<Bound<'py, PyDict>> {
         let py = error.py();
         let now = time::now_or(now, &SystemClock as &dyn Clock)?;
-        let deadline = deadline.map(|at| time::seconds(at, "deadline").map(time::timestamp)).transpose()?;
+        let deadline = deadline.map(|at| time::timestamp(time::seconds(at, "deadline")?, "deadline")).transpose()?;
         let retry_after = retry_after.map(|wait| time::duration(wait, "retry_after")).transpose()?;
         let failure = from_py(py, "the call", PyErr::from_value(error.clone().into_any()));
         let decision = attached(|| Ok(self.0.next(&failure, attempt, retry_after, now, deadline)))?;

@@ -148,6 +148,7 @@ def frame(case: Case) -> Json:
         "width": shown.size[0],
         "height": shown.size[1],
         "format": shown.format,
+        "pts": shown.pts,
         "encoded_bytes": shown.encoded and len(shown.encoded),
         "pixels": [pictures.pixel(shown, *place) for place in case.get("pixels", ())],
     }
@@ -160,7 +161,7 @@ def raw(case: Case) -> guarita.Frame:
     stride = case.get("strides", [width * channels])[0]
     buffer = bytes(k % 251 for k in range(case["bytes"]))
     pixels = np.ndarray((rows, width, channels), np.uint8, buffer, strides=(stride, channels, 1))
-    return guarita.Frame(pixels if channels > 1 else pixels[:, :, 0], format=case["format"])
+    return guarita.Frame(pixels if channels > 1 else pixels[:, :, 0], format=case["format"], pts=case.get("pts", 0))
 
 
 def model(case: Case) -> Json:

@@ -47,17 +47,24 @@ pub struct Polygon(Vec<Point>);
 
 /// Corners that a polygon may have.
 const MAX_POINTS: usize = 1024;
+/// Coordinates so little outside are what rounding made of 0 and 1.
+const ROUNDING: f32 = 1e-6;
 /// The least area, as a share of the picture: a thousandth of a thousandth is less than a pixel of a small one.
 const MIN_AREA: f64 = 1e-6;
 
 impl Polygon {
-    /// From its corners in order, either way round; the last one is joined to the first.
+    /// From its corners in order, either way round; the last one is joined to the first. A closed ring, whose last corner
+    /// is its first one again, is the same polygon. Coordinates that are up to a millionth outside 0..1 are rounded to it.
     ///
     /// # Errors
     /// `InvalidConfig` for fewer than 3 corners or more than 1024, a coordinate that is not a number or outside 0..1,
     /// edges that cross or touch each other, or an area under a millionth of the picture.
     pub fn new<P: Into<Point>>(points: impl IntoIterator<Item = P>) -> Result<Self> {
-        let polygon = Self(points.into_iter().map(Into::into).take(MAX_POINTS + 1).collect());
+        let rounded = |Point { x, y }| Point { x: within_picture(x), y: within_picture(y) };
+        let mut polygon = Self(points.into_iter().map(|point| rounded(point.into())).take(MAX_POINTS + 2).collect());
+        if polygon.0.len() > 3 && polygon.0.first() == polygon.0.last() {
+            polygon.0.pop();
+        }
         let points = &polygon.0;
         if !(3..=MAX_POINTS).contains(&points.len()) {
             return Err(Error::invalid_config(format!(
@@ -75,6 +82,11 @@ impl Polygon {
         }
         if polygon.signed_area().abs() < MIN_AREA {
             return Err(Error::invalid_config("a polygon without area: its corners lie on a line"));
+        }
+        if let Some(k) = (1..points.len()).find(|&k| points[k - 1] == points[k]) {
+            return Err(Error::invalid_config(format!(
+                "corner {k} of a polygon is the one before again; leave it out"
+            )));
         }
         if let Some((a, b)) = polygon.crossing() {
             return Err(Error::invalid_config(format!(
@@ -159,6 +171,11 @@ impl Polygon {
         }
         None
     }
+}
+
+/// 0 or 1 where the coordinate is only just outside.
+fn within_picture(at: f32) -> f32 {
+    if (-ROUNDING..=1.0 + ROUNDING).contains(&at) { at.clamp(0.0, 1.0) } else { at }
 }
 
 type Place = (f64, f64);

@@ -51,10 +51,11 @@ pub use work::FrameResult;
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
+use crate::event::GRACE;
 use crate::provider::Provider;
 use account::Books;
 use fair::Key;
-use shell::{CameraWork, Shared, lock};
+use shell::{CameraWork, Shared, TIMER_ENDS, lock};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -241,15 +242,18 @@ impl Pipeline {
     }
 
     /// Ends the pipeline: takes no more frames, brings those that it has to their end, and delivers the events that wait;
-    /// what is not done by the deadline is ended as `Dropped(Shutdown)`, or dropped and counted. Returns soon after the
-    /// deadline at the latest (a second). The provider is left as it is.
+    /// what is not done in time is ended as `Dropped(Shutdown)`, or dropped and counted. Returns by the deadline where that is
+    /// 4 seconds away or more: the last 0.9 s of it are for what threads have in hand. After a shorter one it may take up to a
+    /// second more. The provider is left as it is.
     ///
     /// Once it has ended, a further call gives the same account at once.
     pub fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         // Of the real time: the provider's clock may stand still.
         let begun = SystemClock.now();
         self.shared.lock().scheduler.close();
-        let mut drained = self.shared.wait_drained(deadline);
+        // What is left until so long before the deadline, and of a short one until three quarters of it.
+        let left = |before: Duration| (deadline - before.min(deadline / 4)).saturating_sub(SystemClock.now() - begun);
+        let mut drained = self.shared.wait_drained(left(IN_HAND + GRACE + TIMER_ENDS));
         if !drained {
             let mut state = self.shared.lock();
             state.scheduler.cancel(self.shared.clock.now());
@@ -261,8 +265,7 @@ impl Pipeline {
             }
             drained = false;
         }
-        let left = deadline.saturating_sub(SystemClock.now() - begun);
-        let hanging = self.shared.outlets.close(left);
+        let hanging = self.shared.outlets.close(left(GRACE + TIMER_ENDS));
         self.shared.end();
         if let Some(timer) = lock(&self.timer).take() {
             // A thread of the pipeline's own does not wait for itself.
@@ -276,7 +279,7 @@ impl Pipeline {
     }
 }
 
-/// How long what a thread has in hand may take after the deadline of a shutdown.
+/// How long what a thread has in hand may take after a shutdown has given up waiting for the rest.
 const IN_HAND: Duration = Duration::from_millis(500);
 
 impl Drop for Pipeline {

@@ -523,7 +523,8 @@ impl Shared {
 
 /// Code of the host's that is busy with one thing for so long may hang.
 const HANGS: Duration = Duration::from_secs(5);
-const TIMER_ENDS: Duration = Duration::from_millis(200);
+/// How long the timer's thread is waited for.
+pub(super) const TIMER_ENDS: Duration = Duration::from_millis(200);
 const SHORTEST_SLEEP: Duration = Duration::from_micros(100);
 
 /// The pixels may be the host's, whose code runs when they are let go.

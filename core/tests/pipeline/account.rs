@@ -6,6 +6,7 @@ use guarita::{
     Admission, CameraConfig, Condition, DropReason, ErrorCode, Outcome, Pipeline, PipelineConfig, Priority,
     QueuePolicy, RateLimitConfig, SkipReason, TriggerConfig,
 };
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -149,7 +150,13 @@ fn what_gives_way_when_a_queue_is_full() {
         (Priority::Normal, QueuePolicy::DropNewest, DropReason::QueueFull),
         (Priority::Critical, QueuePolicy::NeverDropCritical, DropReason::Stale),
     ] {
-        let provider = Arc::new(TestProvider::new(1, 1, |_| Duration::from_millis(3)));
+        // Busy until all are pushed, where a push does not wait for it.
+        let pushed = Arc::new(AtomicBool::new(policy == QueuePolicy::NeverDropCritical));
+        let may_answer = Arc::clone(&pushed);
+        let provider = Arc::new(TestProvider::new(1, 1, move |_| {
+            wait(|| may_answer.load(Ordering::Relaxed));
+            Duration::from_millis(3)
+        }));
         let pipeline = Pipeline::builder(provider.clone()).build().unwrap();
         let mut config = all_frames("one");
         (config.priority, config.queue_policy) = (priority, Some(policy));
@@ -157,6 +164,7 @@ fn what_gives_way_when_a_queue_is_full() {
         for ms in 0..50 {
             let _ = camera.push(raw(ms));
         }
+        pushed.store(true, Ordering::Relaxed);
         let report = pipeline.shutdown(WITHIN);
         let outcomes = report.account.outcomes;
         assert!(report.drained && report.account.balances());

@@ -339,6 +339,37 @@ fn sinks_that_hang_cost_one_deadline_however_many_and_whatever_the_clock() {
 }
 
 #[test]
+fn a_shutdown_keeps_its_deadline_whatever_hangs() {
+    let deadline = Duration::from_secs(4);
+    // The provider never answers the second frame; the first one hangs in ten sinks; processors are busy.
+    let found = FakeProvider::new("mute").script([Step::detections([person(0.9)])]).always(Step::never());
+    let mut builder = Pipeline::builder(Arc::new(found));
+    for k in 0..10 {
+        builder = builder.sink(&format!("sink-{k}"), Hangs);
+    }
+    let pipeline = builder.build().unwrap();
+    let camera = pipeline.add_camera(eventful("one")).unwrap();
+    assert!(camera.push(raw(0)).is_taken());
+    wait(|| pipeline.stats().outlets.iter().all(|outlet| outlet.in_hand));
+    for ms in 1..20 {
+        let _ = camera.push(raw(ms));
+    }
+    let over = Arc::new(AtomicBool::new(false));
+    for _ in 0..4 {
+        let over = Arc::clone(&over);
+        std::thread::spawn(move || while !over.load(Ordering::Relaxed) {});
+    }
+    let begun = Instant::now();
+    let report = pipeline.shutdown(deadline);
+    let took = begun.elapsed();
+    over.store(true, Ordering::Relaxed);
+    assert!(took <= deadline, "{took:?}");
+    assert!(took >= deadline.mul_f64(0.7), "what could still have come was given up after {took:?}");
+    assert!(!report.drained && report.account.balances() && report.account.in_flight == 0);
+    assert_eq!(report.hanging.len(), 10);
+}
+
+#[test]
 fn a_checkpoint_that_was_forged_makes_no_account_that_does_not_add_up() {
     let start = || Pipeline::builder(Arc::new(finds_somebody()));
     let pipeline = start().build().unwrap();

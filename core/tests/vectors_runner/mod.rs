@@ -53,7 +53,7 @@ pub(crate) fn error_json(error: &Error) -> Value {
 }
 
 pub(crate) fn timestamp(seconds: f64) -> Timestamp {
-    Timestamp::from_nanos((seconds * 1e9).round() as i64)
+    Timestamp::from_secs_f64(seconds).unwrap()
 }
 
 pub(crate) fn seconds(at: Timestamp) -> f64 {

@@ -4,7 +4,7 @@ use super::{Answer, bbox, code, config as read, detection_json, find, get, pictu
 use crate::common;
 use guarita::{
     BoundingBox, DecodeOptions, Detection, Detections, Detector, DetectorConfig, Error, ErrorCode, Frame, FrameMeta,
-    Label, Layout, ModelHints, ModelSpec, Polygon, Zone,
+    Label, Layout, ModelHints, ModelSpec, Polygon, Timestamp, Zone,
 };
 use serde_json::{Value, json};
 
@@ -92,7 +92,8 @@ pub(crate) fn frame(input: &Value) -> Answer {
             }
             // Byte k is k modulo 251: no row is like another.
             let bytes: Vec<u8> = (0..get::<usize>(input, "bytes")).map(|k| (k % 251) as u8).collect();
-            Frame::copy_from(&bytes, layout)?
+            let pts = Timestamp::from_secs_f64(find(input, "pts").unwrap_or(0.0))?;
+            Frame::copy_from(&bytes, layout)?.with_meta(FrameMeta { pts, ..FrameMeta::default() })
         }
         other => panic!("no op {other}"),
     };
@@ -101,6 +102,7 @@ pub(crate) fn frame(input: &Value) -> Answer {
         "width": frame.size().width,
         "height": frame.size().height,
         "format": frame.format(),
+        "pts": super::seconds(frame.meta().pts),
         "encoded_bytes": frame.encoded().map(<[u8]>::len),
         "pixels": pixels.iter().map(|&[x, y]| picture::pixel(&frame, x, y)).collect::<Vec<_>>(),
     }))
