@@ -21,7 +21,7 @@ export GUARITA_FFMPEG ?= $(CURDIR)/.ffmpeg
 export ORT_DISABLE_TELEMETRY ?= 1
 export GUARITA_MOTO ?= $(CURDIR)/$(VENV)/bin/moto_server
 
-.PHONY: help setup servers lint-python stand-in models pictures clips demo doctor test lint fixtures-check bench compare-detect compare-jpeg compare-motion compare-gate compare-resilience compare-pipeline compare-python wheel docs-pictures clean
+.PHONY: help setup servers lint-python stand-in models pictures clips demo doctor test lint fixtures-check fuzz bench compare-detect compare-jpeg compare-motion compare-gate compare-resilience compare-pipeline compare-python wheel docs-pictures clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -138,7 +138,8 @@ test: models clips pictures stand-in $(VENV)/prometheus $(PYVENV)/wheel $(SOCKET
 	@[ -d $(ASSETS) ] || echo "note: no assets at $(ASSETS): the tests that want them say that they are skipped"
 	cargo test --workspace --all-features --no-run
 	@mkdir -p out; cargo test --quiet --workspace --all-features --test soak -- --ignored --nocapture >out/soak.txt 2>&1 & soak=$$!; \
-	result=0; GUARITA_VECTORS_COUNT=$(CURDIR)/out/vectors-rust.json cargo test --workspace --all-features || result=1; \
+	result=0; GUARITA_VECTORS_COUNT=$(CURDIR)/out/vectors-rust.json GUARITA_FUZZ_SECONDS=5 \
+	  cargo test --workspace --all-features || result=1; \
 	echo; echo "the soak, which ran beside them for a minute:"; \
 	wait $$soak || result=1; cat out/soak.txt; exit $$result
 	cd models && ../$(PYTHON) -m unittest -q test_provision
@@ -187,6 +188,14 @@ lint-python: $(PYVENV)/wheel $(PYRIGHT)
 
 fixtures-check: setup ## Makes the tiny models anew and compares them with the committed ones
 	$(PYTHON) models/make_fixtures.py --check
+
+# Not SECONDS of bash, which counts them.
+SECONDS := 60
+# The sweep of JPEG structures is one of the targets: its pictures drawn by lot are compared with libjpeg-turbo's.
+fuzz: $(VENV)/compare ## Feeds all parsers with bytes that nobody wrote, each for a minute (less: SECONDS=5 FUZZ="png model")
+	core/fuzz/run.sh $(SECONDS) $(FUZZ)
+	@[ -n "$(FUZZ)" ] || { cargo build --release --quiet -p guarita-benches --bin compare-jpeg; \
+	  $(PYTHON) benches/compare/jpeg.py --ours target/release/compare-jpeg --seconds $(SECONDS) --seed $$(date +%s); }
 
 # --- measuring ---------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,8 @@
 //! Keyword arguments and dicts as configs of the core, and data of the core as Python values.
 
 use crate::error::{detached, raise};
-use crate::text::{NO_UNICODE, shown, text};
+use crate::text;
+use crate::text::{NO_UNICODE, shown};
 use guarita::ErrorCode;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -205,7 +206,7 @@ fn loads(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
 #[pyfunction]
 pub(crate) fn check_config<'py>(
     py: Python<'py>,
-    #[pyo3(from_py_with = text)] kind: &str,
+    #[pyo3(from_py_with = text::kind)] kind: &str,
     config: &Bound<'py, PyMapping>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let fields = value(config.as_any(), "")?.to_string();

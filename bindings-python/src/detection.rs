@@ -4,7 +4,8 @@ use crate::config::to_py;
 use crate::error::raise;
 use crate::geometry::{BoundingBox, bounding_box};
 use crate::picture::frame;
-use crate::text::{optional_text, text};
+use crate::text;
+use crate::text::optional;
 use crate::wait::interruptible;
 use guarita::imaging::{Canvas, Color};
 use guarita::{ErrorCode, Label, Size};
@@ -35,10 +36,10 @@ impl Detection {
     #[pyo3(signature = (bbox, label, confidence, *, class_id=0, text=None, parents=Vec::new()))]
     fn new(
         bbox: &Bound<'_, PyAny>,
-        #[pyo3(from_py_with = text)] label: &str,
+        #[pyo3(from_py_with = text::label)] label: &str,
         confidence: f32,
         class_id: u32,
-        #[pyo3(from_py_with = optional_text)] text: Option<&str>,
+        #[pyo3(from_py_with = optional::text)] text: Option<&str>,
         parents: Vec<String>,
     ) -> PyResult<Self> {
         let label = Label { id: class_id, name: label.into() };
@@ -340,7 +341,7 @@ impl Detections {
     fn plot<'py>(
         &self,
         image: &Bound<'py, PyAny>,
-        #[pyo3(from_py_with = optional_text)] format: Option<&str>,
+        #[pyo3(from_py_with = optional::format)] format: Option<&str>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = image.py();
         // Only read, during this call.

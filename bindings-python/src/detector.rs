@@ -7,7 +7,7 @@ use crate::fork::Native;
 use crate::model::ModelSpec;
 use crate::picture::{Picture, frame};
 use crate::provider;
-use crate::text::optional_text;
+use crate::text::optional;
 use crate::wait::{interruptible, is_main_thread};
 use guarita::{DetectorConfig, ErrorCode, LocalProviderConfig};
 use pyo3::prelude::*;
@@ -206,7 +206,7 @@ impl Detector {
     fn detect(
         &self,
         image: &Bound<'_, PyAny>,
-        #[pyo3(from_py_with = optional_text)] format: Option<&str>,
+        #[pyo3(from_py_with = optional::format)] format: Option<&str>,
         share: bool,
     ) -> PyResult<Detections> {
         let frame = frame(image, format, share)?;
@@ -224,7 +224,7 @@ impl Detector {
     fn detect_batch(
         &self,
         images: &Bound<'_, PyAny>,
-        #[pyo3(from_py_with = optional_text)] format: Option<&str>,
+        #[pyo3(from_py_with = optional::format)] format: Option<&str>,
         share: bool,
     ) -> PyResult<Vec<Detections>> {
         let frames = provider::decoded(images.py(), provider::all(images, format, share)?, "")?;
@@ -243,7 +243,7 @@ impl Detector {
     fn detect_async<'py>(
         &self,
         image: &Bound<'py, PyAny>,
-        #[pyo3(from_py_with = optional_text)] format: Option<&str>,
+        #[pyo3(from_py_with = optional::format)] format: Option<&str>,
         share: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = image.py();

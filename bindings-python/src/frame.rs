@@ -3,7 +3,8 @@
 use crate::error::{detached, raise};
 use crate::picture::frame_with;
 use crate::pixels::Encoded;
-use crate::text::{optional_text, text};
+use crate::text;
+use crate::text::optional;
 use crate::wait::interruptible;
 use crate::{config, time};
 use guarita::{CameraId, DecodeLimits, DecodeOptions, ErrorCode, FrameMeta, Layout, PixelFormat, Plane, Timestamp};
@@ -60,8 +61,8 @@ impl Frame {
     #[allow(clippy::too_many_arguments, reason = "keyword arguments")]
     fn new(
         image: &Bound<'_, PyAny>,
-        #[pyo3(from_py_with = optional_text)] format: Option<&str>,
-        #[pyo3(from_py_with = text)] camera: &str,
+        #[pyo3(from_py_with = optional::format)] format: Option<&str>,
+        #[pyo3(from_py_with = text::camera)] camera: &str,
         pts: Option<&Bound<'_, PyAny>>,
         seq: u64,
         share: bool,

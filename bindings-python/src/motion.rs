@@ -6,7 +6,7 @@ use crate::fork::generation;
 use crate::frame::Frame;
 use crate::geometry::BoundingBox;
 use crate::picture::frame;
-use crate::text::optional_text;
+use crate::text::optional;
 use crate::time;
 use guarita::{BackgroundModelConfig, Clock, ErrorCode, FrameMeta, MotionGateConfig, SystemClock};
 use numpy::{PyArray2, PyArrayMethods, PyReadwriteArray2, PyUntypedArrayMethods};
@@ -192,7 +192,7 @@ impl MotionGate {
         &self,
         image: &Bound<'_, PyAny>,
         pts: Option<&Bound<'_, PyAny>>,
-        #[pyo3(from_py_with = optional_text)] format: Option<&str>,
+        #[pyo3(from_py_with = optional::format)] format: Option<&str>,
         share: bool,
     ) -> PyResult<Motion> {
         let shown = frame(image, format, share)?;
@@ -318,7 +318,7 @@ impl BackgroundModel {
         &self,
         image: &Bound<'py, PyAny>,
         learning_rate: Option<f64>,
-        #[pyo3(from_py_with = optional_text)] format: Option<&str>,
+        #[pyo3(from_py_with = optional::format)] format: Option<&str>,
         share: bool,
         out: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray2<u8>>> {

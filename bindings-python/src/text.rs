@@ -2,7 +2,6 @@
 
 use crate::error::raise;
 use guarita::ErrorCode;
-use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
@@ -10,14 +9,34 @@ use pyo3::types::PyString;
 pub(crate) const NO_UNICODE: &str =
     "text with a lone surrogate, which is no Unicode; decode with errors=\"replace\", or leave the character out";
 
-/// For arguments: text that is not Unicode is refused under the argument's name.
-pub(crate) fn text<'a>(any: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
-    any.cast::<PyString>()?.to_str().map_err(|_| PyTypeError::new_err(NO_UNICODE))
+fn named<'a>(any: &'a Bound<'_, PyAny>, argument: &str) -> PyResult<&'a str> {
+    any.cast::<PyString>()?.to_str().map_err(|_| raise(ErrorCode::InvalidArgument, format!("{argument}: {NO_UNICODE}")))
 }
 
-/// The same where None may stand.
-pub(crate) fn optional_text<'a>(any: &'a Bound<'_, PyAny>) -> PyResult<Option<&'a str>> {
-    if any.is_none() { Ok(None) } else { text(any).map(Some) }
+/// The text of an argument for `from_py_with`, which does not say what the argument is called: a function for each name.
+macro_rules! arguments {
+    ($($name:ident)*) => {
+        $(pub(crate) fn $name<'a>(any: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
+            $crate::text::named(any, stringify!($name))
+        })*
+    };
+}
+
+macro_rules! optional_arguments {
+    ($($name:ident)*) => {
+        $(pub(crate) fn $name<'a>(any: &'a Bound<'_, PyAny>) -> PyResult<Option<&'a str>> {
+            if any.is_none() { Ok(None) } else { $crate::text::named(any, stringify!($name)).map(Some) }
+        })*
+    };
+}
+
+arguments! { api by camera id key kind label priority side tenant url want why }
+
+/// Where None may stand.
+pub(crate) mod optional {
+    use super::*;
+
+    optional_arguments! { access_key_id format idempotency_key secret_access_key session_token text zone }
 }
 
 /// Characters of a value that a message shows.
@@ -32,7 +51,7 @@ pub(crate) fn shown(any: &Bound<'_, PyAny>) -> String {
     }
 }
 
-/// A wrong value under the name of its argument or field.
-pub(crate) fn wrong(what: &str, any: &Bound<'_, PyAny>, must: &str) -> PyErr {
-    raise(ErrorCode::InvalidArgument, format!("{what} is {}; it must be {must}", shown(any)))
+/// A wrong value under the name of its argument.
+pub(crate) fn wrong(argument: &str, any: &Bound<'_, PyAny>, must: &str) -> PyErr {
+    raise(ErrorCode::InvalidArgument, format!("{argument} is {}; it must be {must}", shown(any)))
 }

@@ -74,6 +74,22 @@ def test_it_has_help() -> None:
     assert run().returncode == 2 and run("sing").returncode == 2
 
 
+def test_who_has_seen_enough_gets_no_traceback(fixtures: pathlib.Path, pictures: pathlib.Path) -> None:
+    picture = next(iter(sorted(pictures.rglob("*.jpg"))))
+    for arguments in (["doctor"], ["detect", fixtures / "v8_nc1.onnx", picture, picture], ["--help"]):
+        program = subprocess.Popen(
+            [sys.executable, "-m", "guarita", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert program.stdout is not None and program.stderr is not None
+        # As `| head -0`.
+        program.stdout.close()
+        assert program.stderr.read() == "", arguments
+        assert program.wait(300) in (0, 141)
+
+
 def test_it_detects(tmp_path: pathlib.Path, model: str, pictures: pathlib.Path) -> None:
     picture = next(iter(sorted(pictures.rglob("*.jpg"))), None)
     assert picture is not None

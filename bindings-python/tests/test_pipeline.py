@@ -320,6 +320,9 @@ def test_wrong_input_has_a_typed_error_and_loses_nothing(pipeline: guarita.Pipel
         ((PLATE,), {"format": "yuv"}),
         ((PLATE,), {"format": "gray8"}),
         ((PLATE,), {"pts": nan}),
+        ((PLATE,), {"pts": float("inf")}),
+        ((PLATE,), {"pts": -1e300}),
+        ((PLATE,), {"pts": 1_764_000_000_000_000}),
         ((PLATE,), {"pts": "now"}),
     ]
     for args, kwargs in wrong:
@@ -331,10 +334,10 @@ def test_wrong_input_has_a_typed_error_and_loses_nothing(pipeline: guarita.Pipel
             camera.push(PLATE, **kwargs)
     assert pipeline.stats().account.pushed == 0
     # At the ends of time.
-    for pts in (-1e300, 1e300, float("inf")):
+    for pts in (-9_223_372_035, 9_223_372_035):
         camera.push(PLATE, pts=pts)
     account = settled(pipeline)
-    assert account.pushed == 3 and account.balances
+    assert account.pushed == 2 and account.balances
 
 
 def test_wrong_configs_are_named(provider: guarita.LocalProvider) -> None:

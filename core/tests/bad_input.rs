@@ -6,8 +6,8 @@ mod common;
 use common::{Random, config, fixture};
 use guarita::imaging::Preprocessor;
 use guarita::{
-    BoxUnits, Detection, Detector, DetectorConfig, Error, ErrorCode, ExecutionProvider, Family, Frame, InputHints,
-    Layout, ModelHints, ModelSpec, PixelFormat, Plane, ProviderChoice, Result, Size, SsdBoxes, SsdHints,
+    BoxUnits, DecodeOptions, Detection, Detector, DetectorConfig, Error, ErrorCode, ExecutionProvider, Family, Frame,
+    InputHints, Layout, ModelHints, ModelSpec, PixelFormat, Plane, ProviderChoice, Result, Size, SsdBoxes, SsdHints,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -249,6 +249,34 @@ fn a_faulty_spec_file_names_its_field() {
     let model = folder.model("v8_nc80.onnx", "");
     std::fs::write(ModelHints::path_for(&model), b"\xFF\xFE").unwrap();
     assert!(ModelSpec::read(&model).is_err());
+}
+
+/// The decoder panics where it looks a colour up in such a palette.
+#[test]
+fn a_palette_is_one_to_256_whole_colours() {
+    let whole = common::picture("palette.png");
+    let at = whole.windows(4).position(|four| four == b"PLTE").unwrap();
+    let length = u32::from_be_bytes(whole[at - 4..at].try_into().unwrap()) as usize;
+    for wanted in [0, 1, 2, 3, 94, length, 766, 768, 769, 771, 3000] {
+        let mut palette = b"PLTE".to_vec();
+        palette.extend(whole[at + 4..at + 4 + length].iter().cycle().take(wanted));
+        let sum = crc32fast::hash(&palette);
+        let mut encoded = whole[..at - 4].to_vec();
+        encoded.extend((wanted as u32).to_be_bytes());
+        encoded.extend(palette);
+        encoded.extend(sum.to_be_bytes());
+        encoded.extend(&whole[at + 4 + length + 4..]);
+        let sound = wanted % 3 == 0 && (3..=768).contains(&wanted);
+        for decoded in [
+            Frame::decode(&encoded, &DecodeOptions::default()),
+            Frame::decode_reduced(&encoded, &DecodeOptions::default(), 8),
+        ] {
+            match decoded {
+                Ok(_) => assert!(sound, "{wanted} bytes"),
+                Err(error) => assert!(!sound && error.code() == ErrorCode::DataCorrupt, "{wanted} bytes: {error}"),
+            }
+        }
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 mod common;
 #[path = "common/jpeg.rs"]
+#[allow(dead_code, reason = "what is drawn by lot is for the fuzz target and the comparison")]
 mod jpeg;
 
 use common::picture;

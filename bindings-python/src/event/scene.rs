@@ -2,7 +2,8 @@
 
 use super::{Object, objects};
 use crate::config::to_py;
-use crate::text::{optional_text, text};
+use crate::text;
+use crate::text::optional;
 use crate::time;
 use guarita::{CameraId, Size, Timestamp, UnixTime};
 use pyo3::prelude::*;
@@ -111,9 +112,9 @@ impl Firing {
     #[new]
     #[pyo3(signature = (why, objects=None, *, zone=None))]
     fn new(
-        #[pyo3(from_py_with = text)] why: &str,
+        #[pyo3(from_py_with = text::why)] why: &str,
         objects: Option<&Bound<'_, PyAny>>,
-        #[pyo3(from_py_with = optional_text)] zone: Option<&str>,
+        #[pyo3(from_py_with = optional::zone)] zone: Option<&str>,
     ) -> PyResult<Self> {
         let mut about = Vec::new();
         if let Some(objects) = objects {

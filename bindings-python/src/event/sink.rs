@@ -5,7 +5,7 @@ use crate::callable::Callable;
 use crate::config::{from_kwargs, to_py};
 use crate::error::{OrRaise, from_py};
 use crate::host;
-use crate::text::text;
+use crate::text;
 use guarita::{Error, ErrorCode, JsonLinesConfig, SinkConfig, WebhookConfig};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -97,7 +97,7 @@ pub(crate) struct WebhookSink(WebhookConfig);
 impl WebhookSink {
     #[new]
     #[pyo3(signature = (url, **config))]
-    fn new(#[pyo3(from_py_with = text)] url: &str, config: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+    fn new(#[pyo3(from_py_with = text::url)] url: &str, config: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let config: WebhookConfig = from_kwargs(config, [("url", url.into())])?;
         config.validate().or_raise()?;
         Ok(Self(config))

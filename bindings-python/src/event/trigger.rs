@@ -6,7 +6,7 @@ use crate::config::{from_any, from_kwargs, to_py};
 use crate::detection::Detection;
 use crate::error::{detached, raise};
 use crate::host;
-use crate::text::text;
+use crate::text;
 use crate::time;
 use guarita::{CameraId, Clock, ErrorCode, ObjectId, Size, SystemClock, Timestamp, TriggerConfig, Zone};
 use pyo3::prelude::*;
@@ -97,7 +97,7 @@ impl Trigger {
         pts: &Bound<'_, PyAny>,
         size: (u32, u32),
         time: Option<&Bound<'_, PyAny>>,
-        #[pyo3(from_py_with = text)] camera: &str,
+        #[pyo3(from_py_with = text::camera)] camera: &str,
         looked_at: bool,
     ) -> PyResult<Option<Firing>> {
         let at = time::pts(pts)?;

@@ -7,7 +7,7 @@ use crate::fork::Native;
 use crate::frame::Frame;
 use crate::picture::frame;
 use crate::pixels::Encoded;
-use crate::text::optional_text;
+use crate::text::optional;
 use crate::time;
 use guarita::{CameraConfig, EncodedFrame, FrameMeta, Input, Timestamp};
 use numpy::PyUntypedArray;
@@ -136,7 +136,7 @@ impl Camera {
         image: &Bound<'_, PyAny>,
         pts: Option<&Bound<'_, PyAny>>,
         seq: Option<u64>,
-        #[pyo3(from_py_with = optional_text)] format: Option<&str>,
+        #[pyo3(from_py_with = optional::format)] format: Option<&str>,
         share: bool,
     ) -> PyResult<Py<Admission>> {
         let camera = self.get()?;

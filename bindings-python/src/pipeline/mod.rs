@@ -25,7 +25,7 @@ use crate::event::{EventStream, HostSink, HostTrigger, Hub, built_in};
 use crate::provider::Provider;
 use crate::resilience::Budget;
 use crate::source::with_program;
-use crate::text::text;
+use crate::text;
 use crate::time;
 use guarita::{CameraConfig, ErrorCode, OutletConfig, PipelineBuilder, PipelineConfig};
 use open::Open;
@@ -102,7 +102,7 @@ impl Pipeline {
         on_result: Option<&Bound<'_, PyAny>>,
         threads: Option<&Bound<'_, PyAny>>,
         budget: Option<&Bound<'_, Budget>>,
-        #[pyo3(from_py_with = text)] api: &str,
+        #[pyo3(from_py_with = text::api)] api: &str,
         restore: Option<&Bound<'_, PipelineCheckpoint>>,
         config: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
@@ -154,7 +154,7 @@ impl Pipeline {
     #[pyo3(signature = (id, **config))]
     fn add_camera(
         slf: Bound<'_, Self>,
-        #[pyo3(from_py_with = text)] id: &str,
+        #[pyo3(from_py_with = text::id)] id: &str,
         config: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Camera> {
         let config: CameraConfig = from_kwargs(config, [("id", id.into())])?;
@@ -168,7 +168,7 @@ impl Pipeline {
     ///
     /// Raises:
     ///     NotFound: There is none.
-    fn camera(slf: Bound<'_, Self>, #[pyo3(from_py_with = text)] id: &str) -> PyResult<Camera> {
+    fn camera(slf: Bound<'_, Self>, #[pyo3(from_py_with = text::id)] id: &str) -> PyResult<Camera> {
         let pipeline = slf.get().open.get()?;
         let camera = detached(slf.py(), || pipeline.camera(id))?;
         Camera::new(slf, camera)
@@ -226,7 +226,7 @@ impl Pipeline {
         &self,
         py: Python<'_>,
         path: PathBuf,
-        #[pyo3(from_py_with = text)] camera: &str,
+        #[pyo3(from_py_with = text::camera)] camera: &str,
         source: Option<&Bound<'_, PyAny>>,
         chunk: Option<&Bound<'_, PyAny>>,
         in_flight: Option<usize>,

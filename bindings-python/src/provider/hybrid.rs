@@ -5,7 +5,7 @@ use crate::error::{detached, raise};
 use crate::fork::Native;
 use crate::host;
 use crate::resilience::{BreakerCounts, transition};
-use crate::text::text;
+use crate::text;
 use guarita::{BreakerTransition, ErrorCode, HybridConfig, Provider as _, Side, Want};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -75,8 +75,8 @@ impl HybridProvider {
     fn breaker<'py>(
         &self,
         py: Python<'py>,
-        #[pyo3(from_py_with = text)] side: &str,
-        #[pyo3(from_py_with = text)] want: &str,
+        #[pyo3(from_py_with = text::side)] side: &str,
+        #[pyo3(from_py_with = text::want)] want: &str,
     ) -> PyResult<Bound<'py, PyTuple>> {
         let (side, want): (Side, Want) = (named("side", side)?, named("want", want)?);
         let weak = self.hybrid.get("provider")?;

@@ -24,7 +24,8 @@ use crate::fork::Native;
 use crate::future::Promise;
 use crate::geometry::bounding_box;
 use crate::picture::Picture;
-use crate::text::{optional_text, text};
+use crate::text;
+use crate::text::optional;
 use crate::{time, wait};
 use guarita::{CameraId, DecodeOptions, ErrorCode, FrameMeta, Reply};
 use pyo3::prelude::*;
@@ -129,15 +130,15 @@ impl Provider {
         &self,
         py: Python<'_>,
         images: &Bound<'_, PyAny>,
-        #[pyo3(from_py_with = text)] want: &str,
+        #[pyo3(from_py_with = text::want)] want: &str,
         regions: Option<&Bound<'_, PyAny>>,
         min_confidence: f32,
         timeout: Option<&Bound<'_, PyAny>>,
-        #[pyo3(from_py_with = text)] priority: &str,
-        #[pyo3(from_py_with = optional_text)] idempotency_key: Option<&str>,
-        #[pyo3(from_py_with = text)] camera: &str,
-        #[pyo3(from_py_with = text)] tenant: &str,
-        #[pyo3(from_py_with = optional_text)] format: Option<&str>,
+        #[pyo3(from_py_with = text::priority)] priority: &str,
+        #[pyo3(from_py_with = optional::idempotency_key)] idempotency_key: Option<&str>,
+        #[pyo3(from_py_with = text::camera)] camera: &str,
+        #[pyo3(from_py_with = text::tenant)] tenant: &str,
+        #[pyo3(from_py_with = optional::format)] format: Option<&str>,
         share: bool,
     ) -> PyResult<Response> {
         let held = self.hold()?;
@@ -159,15 +160,15 @@ impl Provider {
         &self,
         py: Python<'py>,
         images: &Bound<'py, PyAny>,
-        #[pyo3(from_py_with = text)] want: &str,
+        #[pyo3(from_py_with = text::want)] want: &str,
         regions: Option<&Bound<'py, PyAny>>,
         min_confidence: f32,
         timeout: Option<&Bound<'py, PyAny>>,
-        #[pyo3(from_py_with = text)] priority: &str,
-        #[pyo3(from_py_with = optional_text)] idempotency_key: Option<&str>,
-        #[pyo3(from_py_with = text)] camera: &str,
-        #[pyo3(from_py_with = text)] tenant: &str,
-        #[pyo3(from_py_with = optional_text)] format: Option<&str>,
+        #[pyo3(from_py_with = text::priority)] priority: &str,
+        #[pyo3(from_py_with = optional::idempotency_key)] idempotency_key: Option<&str>,
+        #[pyo3(from_py_with = text::camera)] camera: &str,
+        #[pyo3(from_py_with = text::tenant)] tenant: &str,
+        #[pyo3(from_py_with = optional::format)] format: Option<&str>,
         share: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let held = self.hold()?;

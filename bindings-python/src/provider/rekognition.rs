@@ -4,7 +4,7 @@ use crate::error::{detached, raise};
 use crate::frame::Frame;
 use crate::geometry::{BoundingBox, Polygon};
 use crate::resilience::Budget;
-use crate::text::optional_text;
+use crate::text::optional;
 use crate::{host, time};
 use guarita::{ErrorCode, Redact, RedactRegion, RekognitionConfig};
 use pyo3::prelude::*;
@@ -44,9 +44,9 @@ impl RekognitionProvider {
         budget: Option<&Bound<'_, Budget>>,
         redact: Option<&Bound<'_, PyAny>>,
         clock: Option<&Bound<'_, PyAny>>,
-        #[pyo3(from_py_with = optional_text)] access_key_id: Option<&str>,
-        #[pyo3(from_py_with = optional_text)] secret_access_key: Option<&str>,
-        #[pyo3(from_py_with = optional_text)] session_token: Option<&str>,
+        #[pyo3(from_py_with = optional::access_key_id)] access_key_id: Option<&str>,
+        #[pyo3(from_py_with = optional::secret_access_key)] secret_access_key: Option<&str>,
+        #[pyo3(from_py_with = optional::session_token)] session_token: Option<&str>,
         config: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<PyClassInitializer<Self>> {
         let config: RekognitionConfig = from_kwargs(config, [])?;

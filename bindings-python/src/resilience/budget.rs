@@ -3,7 +3,7 @@ use crate::callable::Callable;
 use crate::config::{from_any, from_kwargs, named, to_py};
 use crate::error::{detached, raise};
 use crate::fork::Native;
-use crate::text::text;
+use crate::text;
 use crate::{host, time};
 use guarita::{BudgetConfig, BudgetEvent, Cap, Clock, ErrorCode, JournalOptions, MicroDollars, Moment, Saving, Spend};
 use pyo3::prelude::*;
@@ -121,9 +121,9 @@ impl Budget {
     fn reserve(
         &self,
         py: Python<'_>,
-        #[pyo3(from_py_with = text)] api: &str,
-        #[pyo3(from_py_with = text)] camera: &str,
-        #[pyo3(from_py_with = text)] tenant: &str,
+        #[pyo3(from_py_with = text::api)] api: &str,
+        #[pyo3(from_py_with = text::camera)] camera: &str,
+        #[pyo3(from_py_with = text::tenant)] tenant: &str,
         images: u32,
         now: Option<(f64, f64)>,
     ) -> PyResult<Reservation> {
@@ -145,9 +145,9 @@ impl Budget {
     fn estimate(
         &self,
         py: Python<'_>,
-        #[pyo3(from_py_with = text)] api: &str,
-        #[pyo3(from_py_with = text)] camera: &str,
-        #[pyo3(from_py_with = text)] tenant: &str,
+        #[pyo3(from_py_with = text::api)] api: &str,
+        #[pyo3(from_py_with = text::camera)] camera: &str,
+        #[pyo3(from_py_with = text::tenant)] tenant: &str,
         images: u32,
         now: Option<(f64, f64)>,
     ) -> PyResult<u64> {
@@ -166,10 +166,10 @@ impl Budget {
     fn saved(
         &self,
         py: Python<'_>,
-        #[pyo3(from_py_with = text)] api: &str,
-        #[pyo3(from_py_with = text)] by: &str,
-        #[pyo3(from_py_with = text)] camera: &str,
-        #[pyo3(from_py_with = text)] tenant: &str,
+        #[pyo3(from_py_with = text::api)] api: &str,
+        #[pyo3(from_py_with = text::by)] by: &str,
+        #[pyo3(from_py_with = text::camera)] camera: &str,
+        #[pyo3(from_py_with = text::tenant)] tenant: &str,
         images: u32,
         now: Option<(f64, f64)>,
     ) -> PyResult<()> {

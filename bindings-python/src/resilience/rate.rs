@@ -1,6 +1,6 @@
 use crate::config::from_kwargs;
 use crate::error::attached;
-use crate::text::text;
+use crate::text;
 use crate::time;
 use guarita::{Clock, RateLimitConfig};
 use pyo3::prelude::*;
@@ -50,7 +50,7 @@ impl RateLimit {
     #[pyo3(signature = (key, now=None))]
     fn try_acquire(
         &self,
-        #[pyo3(from_py_with = text)] key: &str,
+        #[pyo3(from_py_with = text::key)] key: &str,
         now: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<f64>> {
         let now = time::now_or(now, &*self.clock)?;

@@ -140,6 +140,7 @@ pub(super) fn decode_png(encoded: &[u8], limits: &DecodeLimits) -> Result<Decode
     let size = Size::new(header.width, header.height);
     check_limits(size, 4, limits)?;
     let mut reader = decoder.read_info().map_err(png_error)?;
+    check_palette(reader.info())?;
     let len = reader.output_buffer_size().ok_or_else(|| over_limit(format!("a PNG of {size} has no output size")))?;
     let mut pixels = vec![0; len];
     let info = reader.next_frame(&mut pixels).map_err(png_error)?;
@@ -167,6 +168,17 @@ pub(super) fn decode_png(encoded: &[u8], limits: &DecodeLimits) -> Result<Decode
     };
     let orientation = exif.unwrap_or(Orientation::NoTransforms);
     Ok(Decoded { format, size, pixels, orientation, encoded_len: end })
+}
+
+/// The decoder takes palettes of any length, and panics where it looks a colour up.
+fn check_palette(info: &png::Info<'_>) -> Result<()> {
+    let bytes = info.palette.as_ref().map_or(0, |palette| palette.len());
+    if info.color_type == png::ColorType::Indexed && !(bytes.is_multiple_of(3) && (3..=3 * 256).contains(&bytes)) {
+        return Err(Error::data_corrupt(format!(
+            "the PNG has a palette of {bytes} bytes; it must be 1 to 256 colours of 3 bytes"
+        )));
+    }
+    Ok(())
 }
 
 pub(super) fn check_limits(size: Size, bytes_per_pixel: u64, limits: &DecodeLimits) -> Result<()> {

@@ -13,7 +13,7 @@ use crate::frame::CameraId;
 use crate::geometry::Size;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// All that a pipeline knows, at one moment of each camera: accounts, decisions, samplers, motion gates, confirmation,
@@ -197,6 +197,9 @@ impl PipelineCheckpoint {
         let sound = sound
             && adds_up(&checkpoint.removed)
             && checkpoint.cameras.iter().all(|camera| adds_up(&camera.books.account));
+        // Of two cameras with one name, one would be lost.
+        let names: BTreeSet<&CameraId> = checkpoint.cameras().collect();
+        let sound = sound && names.len() == checkpoint.cameras.len();
         if sound { Ok(checkpoint) } else { Err(torn()) }
     }
 

@@ -222,6 +222,36 @@ struct Plane {
 }
 
 impl Structure {
+    /// One of all that can be written; `draw` gives a number under the one that it is given. Nothing keeps sampling, scans and
+    /// colours from contradicting each other.
+    pub(crate) fn drawn(draw: &mut impl FnMut(usize) -> usize) -> Self {
+        let count = [1, 3, 3, 3, 4][draw(5)];
+        let ids: [&[u8]; 5] = [b"\x01\x02\x03\x04", b"RGBA", b"\0\x01\x02\x03", b"CMYK", b"\x09\x01\x63\x02"];
+        let ids = ids[draw(5)];
+        let mut components: Vec<Component> =
+            ids[..count].iter().map(|&id| Component { id, sampling: (1 + draw(4), 1 + draw(4)) }).collect();
+        // As nearly everybody samples.
+        if draw(3) > 0 {
+            components.iter_mut().skip(1).for_each(|component| component.sampling = (1, 1));
+        }
+        let orders = orders(count);
+        let (mut coding, mut order) = orders[draw(orders.len())];
+        // What the standard allows in one coded unit.
+        let blocks: usize = components.iter().map(|component| component.sampling.0 * component.sampling.1).sum();
+        if count > 1 && blocks > 10 {
+            (coding, order) = (Coding::Baseline, ["apart", "apart-backwards"][draw(2)]);
+        }
+        Self {
+            size: (1 + draw(80), 1 + draw(80)),
+            coding,
+            scans: scans(order, count),
+            components,
+            restart: [Restart::Never, Restart::Rows, Restart::Units(1 + draw(20))][draw(3)],
+            jfif: draw(2) > 0,
+            adobe: [None, Some(0), Some(1), Some(2)][draw(4)],
+        }
+    }
+
     fn most(&self) -> (usize, usize) {
         let most = |of: fn(&Component) -> usize| self.components.iter().map(of).max().unwrap_or(1);
         (most(|component| component.sampling.0), most(|component| component.sampling.1))
@@ -497,6 +527,44 @@ impl Decoded {
         }))
     }
 }
+
+impl Decoded {
+    /// Where the small pictures do not show what the whole one shows, in words: their mean brightness is another one.
+    pub(crate) fn contradiction(&self) -> Option<String> {
+        let gray = |pixel: &[u8]| match *pixel {
+            [red, green, blue] => 0.299 * f64::from(red) + 0.587 * f64::from(green) + 0.114 * f64::from(blue),
+            _ => f64::from(pixel[0]),
+        };
+        let channels = if self.whole.format() == guarita::PixelFormat::Gray8 { 1 } else { 3 };
+        let size = self.whole.size();
+        let (width, height) = (size.width as usize, size.height as usize);
+        let row = |y: usize| &self.whole.data()[y * width * channels..(y + 1) * width * channels];
+        for small in &self.reduced {
+            // A narrow picture is smaller than it was asked to be.
+            let scaled =
+                |by: usize| guarita::Size::new(size.width.div_ceil(by as u32), size.height.div_ceil(by as u32));
+            let Some(by) = [8, 4, 2, 1].into_iter().find(|&by| scaled(by) == small.size()) else {
+                return Some(format!("{} of {size}", small.size()));
+            };
+            let across = small.size().width as usize;
+            // Whole cells only: behind the edge of the picture there is more than it shows.
+            for (y, line) in small.data().chunks(across).enumerate().take(height / by) {
+                for (x, &pixel) in line.iter().enumerate().take(width / by) {
+                    let cells =
+                        (y * by..(y + 1) * by).flat_map(|y| row(y)[x * by * channels..].chunks(channels).take(by));
+                    let expected = cells.map(gray).sum::<f64>() / (by * by) as f64;
+                    if (expected - f64::from(pixel)).abs() > ALIKE {
+                        return Some(format!("1/{by} at {x}, {y}: {pixel}, not {expected:.0}"));
+                    }
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Levels that a small picture may be off the whole one: red, green and blue that left their range were cut there.
+const ALIKE: f64 = 24.0;
 
 impl Row {
     /// What becomes of all its pictures, in a word: the code of the error, or a hash of all pixels.

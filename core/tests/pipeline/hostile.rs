@@ -6,8 +6,8 @@ use crate::logs::lines;
 use crate::scene::{TestProvider, all_frames, at, meta, person, raw, raw_of};
 use guarita::testkit::{FakeProvider, Step};
 use guarita::{
-    CallbackSink, CameraConfig, Capability, Clock, Condition, Detections, DropReason, Event, Frame, Health, Layout,
-    ManualClock, Outcome, Pipeline, PipelineCheckpoint, PipelineConfig, PixelFormat, Priority, Provider, Reply,
+    CallbackSink, CameraConfig, Capability, Clock, Condition, Detections, DropReason, ErrorCode, Event, Frame, Health,
+    Layout, ManualClock, Outcome, Pipeline, PipelineCheckpoint, PipelineConfig, PixelFormat, Priority, Provider, Reply,
     Request, Result, Sink, Size, Threads, Timing, TriggerConfig,
 };
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -367,6 +367,25 @@ fn a_shutdown_keeps_its_deadline_whatever_hangs() {
     assert!(took >= deadline.mul_f64(0.7), "what could still have come was given up after {took:?}");
     assert!(!report.drained && report.account.balances() && report.account.in_flight == 0);
     assert_eq!(report.hanging.len(), 10);
+}
+
+#[test]
+fn a_checkpoint_with_one_camera_twice_is_none() {
+    let pipeline = Pipeline::builder(Arc::new(finds_somebody())).build().unwrap();
+    for id in ["camera-1", "camera-2"] {
+        assert!(pipeline.add_camera(eventful(id)).unwrap().push(raw(0)).is_taken());
+    }
+    wait(|| pipeline.stats().account.in_flight == 0);
+    let mut bytes = pipeline.checkpoint().to_bytes();
+    let end = bytes.len() - 4;
+    for at in 0..end - 8 {
+        if bytes[at..at + 8] == *b"camera-2" {
+            bytes[at + 7] = b'1';
+        }
+    }
+    let sum = crc32fast::hash(&bytes[..end]);
+    bytes[end..].copy_from_slice(&sum.to_le_bytes());
+    assert_eq!(PipelineCheckpoint::from_bytes(&bytes).unwrap_err().code(), ErrorCode::DataCorrupt);
 }
 
 #[test]

@@ -1,0 +1,3 @@
+#![cfg_attr(fuzzing, no_main)]
+
+guarita_fuzz::libfuzzer!(jpeg_whole);
