@@ -434,6 +434,13 @@ def make_end_to_end() -> None:
         "e2e_nms_export_nc2", "exported with nms=True: end2end stays False, args say nms; 6 is not 4 + 2", net_for(1),
         family, 2, 1, metadata=exported, names=two,
     )  # fmt: skip
+    net = Net(source)
+    net.give("rows", net.plant([*box.corners(), 0.0, 0.0], 5, 0, 300), [1, 300, 6])
+    add_valid(
+        "e2e_foreign_end2end", "another exporter's end2end says that boxes are suppressed, and not in which order rows are",
+        net, family, 2, 0, metadata={"names": repr(two), "end2end": "True"}, names=two,
+        hints={"rows": {"order": "class-score", "units": "pixels"}},
+    )  # fmt: skip
     make_flat(source, box)
 
 
@@ -784,6 +791,11 @@ def make_unsound() -> None:
     for name, score, shown in (("score_over_one", 12.5, "12.5"), ("score_infinite", math.inf, "inf"), ("score_just_over", 1.2, "1.2")):
         error = {"code": "ModelInvalid", "mentions": ["output0", shown]}
         add_run(name, f"a score of {shown}", with_score(score), run_error=error)
+    for name, score, shown in (("score_logit", -6.0, "-6"), ("score_minus_infinite", -math.inf, "-inf")):
+        net = Net(source)
+        net.give("output0", net.plant([*box.centre(), score, score], None, box.cell(source)[2], 189, "CN"), [1, 6, 189])
+        error = {"code": "ModelInvalid", "mentions": ["output0", shown, "sigmoid"]}
+        add_run(name, f"a score of {shown}: the model ends before its sigmoid", net, run_error=error)
     add_run("score_rounded", "a score of 1.004, as a quantised sigmoid gives it: 1", with_score(1.004), confidence=1.0)
 
     def with_boxes(*boxes: list[float]) -> Net:
@@ -803,6 +815,9 @@ def make_unsound() -> None:
         add_run(name, f"{why}: left out and counted", with_boxes(unsound), left_out=1)
     net = with_boxes(sound, [sound[0], sound[1], -w, h])
     add_run("box_beside_a_sound_one", "one box is sound, one is left out", net, left_out=1, found=1)
+    unsound = [sound[0], sound[1], -w, h]
+    error = {"code": "ModelInvalid", "mentions": ["output0", "3 boxes", "area"]}
+    add_run("boxes_turned_over", "several boxes, all with a negative width", with_boxes(*[unsound] * 3), run_error=error)
     for name, why, boxes in (
         ("boxes_in_fractions", "fractions where pixels should be", [v / SIDE for v in sound]),
         ("boxes_far_off", "pixels that were multiplied by the size once more", [v * SIDE for v in sound]),
@@ -816,6 +831,7 @@ def make_baked_batch() -> None:
     for name, why in (
         ("batch_baked_reshape", "a reshape to a batch of one: ONNX Runtime refuses two pictures"),
         ("batch_baked_first", "only the first picture is looked at: one row of outputs for any number of pictures"),
+        ("batch_baked_expand", "only the first picture is looked at, and its outputs are given for every picture"),
     ):
         source = Input(batch="batch")
         net = Net(source)
@@ -825,11 +841,24 @@ def make_baked_batch() -> None:
             net.score = net.op("Slice", net.score, net.ints(0), net.ints(1), net.ints(0))
         values, at = one_hot_scores(80, 79, Box.planted_in(source).centre())
         planted = net.plant(values, at, Box.planted_in(source).cell(source)[2], 189, "CN")
+        if name == "batch_baked_expand":
+            pictures = net.op("Slice", net.op("Shape", source.name), net.ints(0), net.ints(1), net.ints(0))
+            planted = net.op("Expand", planted, net.op("Concat", pictures, net.ints(84, 189), axis=0))
         net.give("output0", planted, ["batch", 84, 189])
         add_valid(
             name, why, net, "yolov8", 80, 79, metadata=ultralytics(source, COCO80), names=COCO80,
             details={"transposed": False, "batch": 1}, batch_refused=True,
         )  # fmt: skip
+    # Rows of all pictures in one list, and all of them of the first picture. The class is 2.
+    net = Net(Input(batch="batch", dtype="u8", pixels=RGB_BYTES))
+    net.score = net.op("Slice", net.score, net.ints(0), net.ints(1), net.ints(0))
+    row = net.plant([0.0, *Box.planted_in(Input()).corners(), 0.0, 2.0], 5, 0, 1)
+    seen = net.op("Greater", net.reshape(net.score, -1), net.const(0.05))
+    net.give("rows", net.op("Compress", net.reshape(row, 1, 7), seen, axis=0), ["n", 7])
+    add_valid(
+        "batch_baked_flat", "[N,7] with the objects of the first picture only, whatever is in the others", net,
+        "yolo-end2end-flat", None, 2, hints={"rows": {"order": "score-class"}}, details={"batch": 1}, batch_refused=True,
+    )  # fmt: skip
 
 
 def make_broken() -> None:

@@ -1,6 +1,7 @@
 //! What was found in a frame.
 
 use crate::config::to_py;
+use crate::error::OrRaise;
 use crate::error::raise;
 use crate::geometry::{BoundingBox, bounding_box};
 use crate::picture::frame;
@@ -83,6 +84,14 @@ impl Detection {
     #[getter]
     fn parents(&self) -> Vec<&str> {
         self.0.parents.iter().map(|name| &**name).collect()
+    }
+
+    /// Checks that it can be what somebody saw: nothing is wrong where it returns.
+    ///
+    /// Raises:
+    ///     InvalidArgument: A confidence outside of 0..1, or a box without an area or with an edge that is no number.
+    fn check(&self) -> PyResult<()> {
+        self.0.check().or_raise()
     }
 
     /// All of it as plain values, for JSON.

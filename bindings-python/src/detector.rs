@@ -7,7 +7,7 @@ use crate::fork::Native;
 use crate::model::ModelSpec;
 use crate::picture::{Picture, frame};
 use crate::provider;
-use crate::text::optional;
+use crate::text::{self, optional};
 use crate::wait::{interruptible, is_main_thread};
 use guarita::{DetectorConfig, ErrorCode, LocalProviderConfig};
 use pyo3::prelude::*;
@@ -178,7 +178,7 @@ impl Detector {
         let spec = match model.cast::<ModelSpec>() {
             Ok(spec) => spec.get().0.clone(),
             Err(_) => {
-                let path: PathBuf = model.extract()?;
+                let path = text::model_path(model)?;
                 interruptible(py, || guarita::ModelSpec::read(path))?
             }
         };

@@ -2,6 +2,7 @@
 
 use crate::config::{from_kwargs, to_py};
 use crate::detector::library;
+use crate::text;
 use crate::wait::interruptible;
 use guarita::DetectorConfig;
 use pyo3::prelude::*;
@@ -27,7 +28,7 @@ use std::path::PathBuf;
 #[pyo3(signature = (model=None, **config))]
 pub(crate) fn doctor<'py>(
     py: Python<'py>,
-    model: Option<PathBuf>,
+    #[pyo3(from_py_with = text::optional::model)] model: Option<PathBuf>,
     config: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let mut config: DetectorConfig = from_kwargs(config, [])?;

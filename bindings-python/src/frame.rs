@@ -85,7 +85,7 @@ impl Frame {
     #[pyo3(signature = (path, *, limits=None, apply_orientation=false, keep_encoded=false))]
     fn open(
         py: Python<'_>,
-        path: std::path::PathBuf,
+        #[pyo3(from_py_with = text::path)] path: std::path::PathBuf,
         limits: Option<&Bound<'_, PyAny>>,
         apply_orientation: bool,
         keep_encoded: bool,

@@ -1,6 +1,7 @@
 //! What a model file says about itself.
 
 use crate::config;
+use crate::text;
 use crate::wait::interruptible;
 use guarita::ModelHints;
 use pyo3::prelude::*;
@@ -29,7 +30,11 @@ impl ModelSpec {
     ///     ModelInvalid: The file is damaged, or does not say well enough what it is; the message names the tensor.
     #[staticmethod]
     #[pyo3(signature = (path, hints=None))]
-    fn read(py: Python<'_>, path: PathBuf, hints: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
+    fn read(
+        py: Python<'_>,
+        #[pyo3(from_py_with = text::path)] path: PathBuf,
+        hints: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
         let hints: Option<ModelHints> = hints.map(config::from_any).transpose()?;
         let read = move || match &hints {
             Some(hints) => guarita::ModelSpec::read_with(&path, hints),

@@ -4,6 +4,7 @@ use crate::config::from_kwargs;
 use crate::error::detached;
 use crate::fork::Native;
 use crate::frame::Frame;
+use crate::text;
 use crate::wait;
 use guarita::{Error, ErrorCode, SourceConfig};
 use pyo3::prelude::*;
@@ -94,7 +95,11 @@ impl VideoSource {
 impl VideoSource {
     #[new]
     #[pyo3(signature = (path_or_url, **config))]
-    fn new(py: Python<'_>, path_or_url: PathBuf, config: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+    fn new(
+        py: Python<'_>,
+        #[pyo3(from_py_with = text::path_or_url)] path_or_url: PathBuf,
+        config: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
         let config = with_program(py, from_kwargs(config, [])?)?;
         // The first frame may take as long as `timeout_s` says.
         let source = wait::interruptible(py, move || guarita::VideoSource::open(path_or_url, config))?;

@@ -2,8 +2,10 @@
 
 use crate::error::raise;
 use guarita::ErrorCode;
+use pyo3::exceptions::PyUnicodeEncodeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
+use std::path::PathBuf;
 
 /// What Python takes for text and nobody else does: half of a pair of UTF-16, as of a file's name that is no UTF-8.
 pub(crate) const NO_UNICODE: &str =
@@ -32,9 +34,37 @@ macro_rules! optional_arguments {
 
 arguments! { api by camera id key kind label priority side tenant url want why }
 
+fn named_path(any: &Bound<'_, PyAny>, argument: &str) -> PyResult<PathBuf> {
+    any.extract().map_err(|error: PyErr| match error.is_instance_of::<PyUnicodeEncodeError>(any.py()) {
+        true => raise(ErrorCode::InvalidArgument, format!("{argument}: {NO_UNICODE}")),
+        false => error,
+    })
+}
+
+/// The path of an argument, likewise.
+pub(crate) fn path(any: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
+    named_path(any, "path")
+}
+
+pub(crate) fn model_path(any: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
+    named_path(any, "model")
+}
+
+pub(crate) fn path_or_url(any: &Bound<'_, PyAny>) -> PyResult<PathBuf> {
+    named_path(any, "path_or_url")
+}
+
 /// Where None may stand.
 pub(crate) mod optional {
     use super::*;
+
+    pub(crate) fn journal(any: &Bound<'_, PyAny>) -> PyResult<Option<PathBuf>> {
+        if any.is_none() { Ok(None) } else { named_path(any, "journal").map(Some) }
+    }
+
+    pub(crate) fn model(any: &Bound<'_, PyAny>) -> PyResult<Option<PathBuf>> {
+        if any.is_none() { Ok(None) } else { named_path(any, "model").map(Some) }
+    }
 
     optional_arguments! { access_key_id format idempotency_key secret_access_key session_token text zone }
 }

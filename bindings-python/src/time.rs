@@ -3,7 +3,7 @@
 use crate::config::seconds_of;
 use crate::error::raise;
 use crate::host;
-use crate::text::wrong;
+use crate::text::{shown, wrong};
 use guarita::{Clock, ErrorCode, Moment, SystemClock, Timestamp, UnixTime};
 use pyo3::prelude::*;
 use pyo3::types::{PyDateTime, PyDelta, PyFloat, PyFloatMethods, PyTzInfo};
@@ -39,10 +39,16 @@ pub(crate) fn pts(any: &Bound<'_, PyAny>) -> PyResult<Timestamp> {
         return timestamp(seconds, "pts");
     }
     let seconds = match any.cast::<PyDateTime>() {
-        Ok(_) => any.call_method0("timestamp")?.extract()?,
+        Ok(_) => of_datetime(any, "pts")?,
         Err(_) => seconds(any, "pts")?,
     };
     timestamp(seconds, "pts")
+}
+
+/// Seconds since 1970 of a datetime, which may be too far off for one without a time zone.
+fn of_datetime(any: &Bound<'_, PyAny>, what: &str) -> PyResult<f64> {
+    let seconds = any.call_method0("timestamp").and_then(|seconds| seconds.extract());
+    seconds.map_err(|error| raise(ErrorCode::InvalidArgument, format!("{what} is {}: {error}", shown(any))))
 }
 
 /// A moment from seconds; `what` is the argument that they are.
@@ -59,7 +65,7 @@ pub(crate) fn float(at: Timestamp) -> f64 {
 /// Seconds since 1970, from a number or a datetime.
 pub(crate) fn unix(any: &Bound<'_, PyAny>) -> PyResult<UnixTime> {
     let seconds = match any.cast::<PyDateTime>() {
-        Ok(_) => any.call_method0("timestamp")?.extract::<f64>()?,
+        Ok(_) => of_datetime(any, "the time")?,
         Err(_) => seconds(any, "the time")?,
     };
     unix_time(seconds, "the time")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import datetime as dt
 import sys
 import threading
 from collections.abc import Callable
@@ -78,6 +79,32 @@ def test_what_can_be_no_time_is_refused_with_words(pts: float) -> None:
         guarita.Frame(image, pts=pts)
 
 
+def test_a_datetime_that_is_too_far_off_is_refused_under_its_name() -> None:
+    calls: dict[str, Callable[[], object]] = {
+        "pts": lambda: guarita.Frame(np.zeros((4, 4), np.uint8), pts=dt.datetime(1, 1, 1)),
+        "the time": lambda: guarita.ManualClock(dt.datetime(1, 1, 1)),
+    }
+    for name, call in calls.items():
+        with pytest.raises(guarita.InvalidArgument, match=f"^{name}"):
+            call()
+
+
+def test_what_nobody_saw_fires_no_trigger() -> None:
+    trigger = guarita.Trigger(name="any", when={"present": {}})
+    for box, confidence in (
+        ((1, 1, 20, 20), 37.0),
+        ((1, 1, 20, 20), float("nan")),
+        ((1, 1, float("inf"), 20), 0.9),
+        ((9, 9, 1, 1), 0.9),
+    ):
+        found = guarita.Detection(box, "a", confidence)
+        with pytest.raises(guarita.InvalidArgument):
+            found.check()
+        with pytest.raises(guarita.InvalidArgument):
+            trigger.observe([(0, found)], pts=0.0, size=(64, 48))
+    guarita.Detection((1, 1, 20, 20), "a", 0.9).check()
+
+
 def test_microseconds_are_told_from_seconds() -> None:
     with pytest.raises(guarita.InvalidArgument, match="pts: 1.764e15 is no time.*microseconds by 1e6"):
         guarita.Frame(np.zeros((4, 4), np.uint8), pts=1_764_000_000_000_000)
@@ -99,6 +126,10 @@ def test_text_that_is_no_unicode_is_refused_under_its_name(pipeline: guarita.Pip
         "api": lambda: guarita.Budget().reserve(bad),
         "key": lambda: guarita.RateLimit(per_second=1).try_acquire(bad),
         "secret_access_key": lambda: guarita.RekognitionProvider(access_key_id="a", secret_access_key=bad),
+        "path": lambda: guarita.Frame.open(bad),
+        "path_or_url": lambda: guarita.VideoSource(bad),
+        "journal": lambda: guarita.Budget(journal=bad),
+        "model": lambda: guarita.doctor(bad),
     }
     for argument, call in arguments.items():
         with pytest.raises(guarita.InvalidArgument, match=f"^{argument}: .*lone surrogate"):
@@ -151,6 +182,14 @@ def test_secrets_of_addresses_are_shown_nowhere(tmp_path: Path) -> None:
         "rtsp://127.0.0.1:1/user=admin&password=hunter2",
         "http://127.0.0.1:1/a?user=admin&password=hunter2",
         "rtsp:/admin:hunter2@camera/1",
+        "admin:hunter2@camera/1",
+        "//admin:hunter2@camera/1",
+        "rtsp//admin:hunter2@camera/1",
+        "rtsp:\\\\admin:hunter2@camera/1",
+        "rtsp%3A%2F%2Fadmin%3Ahunter2%40camera",
+        "rtsp://admin:hunter2%40127.0.0.1:1/x",
+        "rtsp://admin:x\nhunter2@127.0.0.1:1/x",
+        "camera/x?user=admin&password=hunter2",
     ):
         with pytest.raises(guarita.GuaritaError) as refused:
             guarita.VideoSource(url)

@@ -217,6 +217,28 @@ fn scans_of_a_progressive_picture_follow_from_each_other() {
     }
 }
 
+/// Colours are settled where the first scan begins: markers behind it say nothing about them.
+#[test]
+fn markers_behind_the_scan_do_not_sway_the_colours() {
+    let jfif = b"JFIF\0\x01\x02\0\0\x01\0\x01\0\0";
+    let adobe = |transform: u8| [b"Adobe\0\x64\0\0\0\0".as_slice(), &[transform]].concat();
+    for (name, between) in [("baseline.jpg", false), ("progressive.jpg", false), ("progressive.jpg", true)] {
+        let whole = picture(name);
+        let expected = Decoded::of(&whole).unwrap().unwrap();
+        let bare = without(&without(&whole, 0xE0), 0xEE);
+        for (encoded, late) in [(&bare, (0xEE, adobe(0))), (&bare, (0xE0, jfif.to_vec())), (&whole, (0xEE, adobe(2)))] {
+            let scans: Vec<usize> = (0..encoded.len() - 1).filter(|&at| encoded[at..at + 2] == [0xFF, 0xDA]).collect();
+            let at = if between { scans[1] } else { encoded.len() - 2 };
+            let mut swayed = encoded[..at].to_vec();
+            segment(&mut swayed, late.0, &late.1);
+            swayed.extend(&encoded[at..]);
+            let found = Decoded::of(&swayed).unwrap().unwrap();
+            assert_eq!(found.whole.data(), expected.whole.data(), "{name} {:x}", late.0);
+            assert_eq!(found.reduced[0].data(), expected.reduced[0].data(), "{name} {:x}", late.0);
+        }
+    }
+}
+
 /// A table is in force from where it stands on: one between two scans changes what follows it only.
 #[test]
 fn quantisation_that_changes_between_scans_is_refused() {

@@ -37,6 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
 
     given = parser.parse_args(arguments)
+    if given.command == "detect" and any(":/" in str(image) for image in given.images):
+        parser.error("an IMAGE is a file; pictures are not fetched from addresses")
+    if sys.stdout is None:
+        print("error: there is no standard output to write to", file=sys.stderr)
+        return 3
     try:
         if given.command == "doctor":
             status = _doctor(given.model, given.provider)
@@ -49,9 +54,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"error {error.code}: {error}\nadvice: {error.advice}", file=sys.stderr)
         return 3
     except BrokenPipeError:
-        # As `head` does when it has seen enough. What is still to be written goes nowhere; the status is a shell's for SIGPIPE.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # As `head` does when it has seen enough. The status is a shell's for SIGPIPE.
+        _drop_output()
         return 141
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        _drop_output()
+        return 3
+
+
+def _drop_output() -> None:
+    """What is still to be written goes nowhere, so that the interpreter does not fail at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _doctor(model: Path | None, provider: guarita.types.ExecutionProvider) -> int:

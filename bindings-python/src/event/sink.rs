@@ -52,7 +52,7 @@ pub(crate) struct JsonLinesSink {
 impl JsonLinesSink {
     #[new]
     #[pyo3(signature = (path, **config))]
-    fn new(path: PathBuf, config: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+    fn new(#[pyo3(from_py_with = text::path)] path: PathBuf, config: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let sink = Self { path, options: from_kwargs(config, [])? };
         sink.core().validate().or_raise()?;
         Ok(sink)

@@ -4,7 +4,7 @@ use super::{Firing, Object, Scene};
 use crate::callable::Callable;
 use crate::config::{from_any, from_kwargs, to_py};
 use crate::detection::Detection;
-use crate::error::{detached, raise};
+use crate::error::{OrRaise, detached, raise};
 use crate::host;
 use crate::text;
 use crate::time;
@@ -138,5 +138,6 @@ fn object(any: &Bound<'_, PyAny>, at: Timestamp) -> PyResult<guarita::Object> {
     let wrong = || raise(ErrorCode::InvalidArgument, "an object is an Object, or a pair (number, Detection)");
     let (id, found): (u64, Bound<'_, PyAny>) = any.extract().map_err(|_| wrong())?;
     let found = found.cast::<Detection>().map_err(|_| wrong())?.get().0.clone();
+    found.check().or_raise()?;
     Ok(guarita::Object::new(ObjectId(id), found, at))
 }

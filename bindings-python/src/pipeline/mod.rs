@@ -225,7 +225,7 @@ impl Pipeline {
     fn run_file(
         &self,
         py: Python<'_>,
-        path: PathBuf,
+        #[pyo3(from_py_with = text::path)] path: PathBuf,
         #[pyo3(from_py_with = text::camera)] camera: &str,
         source: Option<&Bound<'_, PyAny>>,
         chunk: Option<&Bound<'_, PyAny>>,

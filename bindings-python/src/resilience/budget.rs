@@ -73,7 +73,7 @@ impl Budget {
     #[pyo3(signature = (*, journal=None, journal_options=None, listener=None, clock=None, **config))]
     fn new(
         py: Python<'_>,
-        journal: Option<PathBuf>,
+        #[pyo3(from_py_with = text::optional::journal)] journal: Option<PathBuf>,
         journal_options: Option<&Bound<'_, PyAny>>,
         listener: Option<&Bound<'_, PyAny>>,
         clock: Option<&Bound<'_, PyAny>>,

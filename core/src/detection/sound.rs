@@ -1,15 +1,16 @@
 //! What every answer keeps, whoever gave it: scores in 0..1, and boxes that can be of an object in the picture.
 
-use super::Detections;
+use super::{Detection, Detections};
+use crate::error::{Error, Result};
 use crate::geometry::{BoundingBox, Size};
 
-/// Scores may exceed 1 by this much: what is left of a quantised sigmoid.
+/// Scores may lie outside of 0..1 by this much: what is left of a quantised sigmoid.
 pub(crate) const SCORE_SLACK: f32 = 0.01;
 
-/// The score where it is one, at most 1; `None` for what is no score. Those below 0 pass: no threshold lets them through.
+/// The score where it is one, in 0..1; `None` for what is no score.
 pub(crate) fn score(score: f32) -> Option<f32> {
     // NaN is in no range.
-    (score <= 1.0 + SCORE_SLACK).then(|| score.min(1.0))
+    (-SCORE_SLACK..=1.0 + SCORE_SLACK).contains(&score).then(|| score.clamp(0.0, 1.0))
 }
 
 /// Whether this is a box at all: four numbers, with an area.
@@ -36,17 +37,40 @@ pub(crate) fn fits(bbox: &BoundingBox, size: Size) -> bool {
     fits(bbox.x1, bbox.x2, width) && fits(bbox.y1, bbox.y2, height) && !is_fraction
 }
 
+impl Detection {
+    /// Checks that it can be what somebody saw.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a confidence outside of 0..1, or a box without an area or with an edge that is no number.
+    pub fn check(&self) -> Result<()> {
+        if score(self.confidence).is_none() {
+            return Err(Error::invalid_argument(format!(
+                "a confidence of {} ({}); it must lie in 0..1",
+                self.confidence, self.label
+            )));
+        }
+        if !is_box(&self.bbox) {
+            let [x1, y1, x2, y2] = self.bbox.to_array();
+            return Err(Error::invalid_argument(format!(
+                "a box from {x1}, {y1} to {x2}, {y2} ({}); it must have an area",
+                self.label
+            )));
+        }
+        Ok(())
+    }
+}
+
 /// Brings what was found in a frame to what every answer keeps: boxes are cut to the frame, and those without an area left
 /// out.
 ///
 /// # Errors
 /// What cannot be put right, in words: a confidence that is none, or boxes of which none fits the frame.
-pub(crate) fn settle(found: &mut Detections) -> Result<(), String> {
+pub(crate) fn settle(found: &mut Detections) -> std::result::Result<(), String> {
     let size = found.frame;
     let sure = found.items.iter_mut().map(|item| (&item.label, &mut item.confidence));
     for (label, confidence) in sure.chain(found.image_labels.iter_mut().map(|item| (&item.label, &mut item.confidence)))
     {
-        match score(*confidence).filter(|score| *score >= 0.0) {
+        match score(*confidence) {
             Some(score) => *confidence = score,
             None => return Err(format!("a confidence of {confidence} ({label}); it must lie in 0..1")),
         }
@@ -73,11 +97,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scores_are_at_most_one() {
-        for (given, expected) in [(0.5, Some(0.5)), (1.0, Some(1.0)), (1.004, Some(1.0)), (-3.0, Some(-3.0))] {
+    fn scores_lie_between_zero_and_one() {
+        for (given, expected) in [(0.5, Some(0.5)), (1.0, Some(1.0)), (1.004, Some(1.0)), (-0.004, Some(0.0))] {
             assert_eq!(score(given), expected);
         }
-        for given in [1.02, 37.0, f32::INFINITY, f32::NAN] {
+        for given in [1.02, 37.0, f32::INFINITY, f32::NAN, -0.02, -3.0, f32::NEG_INFINITY] {
             assert_eq!(score(given), None, "{given}");
         }
     }

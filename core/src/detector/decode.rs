@@ -66,6 +66,9 @@ impl Part<'_> {
     }
 }
 
+/// So many boxes of one picture without an area are no accident.
+const SEVERAL: usize = 2;
+
 /// What every family's decoder needs.
 struct Job<'a> {
     input: Size,
@@ -99,9 +102,18 @@ impl Job<'_> {
         BoundingBox::from_xyxy(x1 * w, y1 * h, x2 * w, y2 * h)
     }
 
-    /// Fails where there are boxes and none of them fits the input.
+    /// Fails where there are boxes and none of them fits the input, or several and none has an area.
     fn check_boxes(&self, boxes: &str) -> Result<()> {
-        let Some(surest) = self.found.iter().max_by(|a, b| a.score.total_cmp(&b.score)) else { return Ok(()) };
+        let Some(surest) = self.found.iter().max_by(|a, b| a.score.total_cmp(&b.score)) else {
+            if self.left_out < SEVERAL {
+                return Ok(());
+            }
+            return Err(Error::model_invalid(format!(
+                "output {boxes:?} gives {} boxes for what it is sure of, and none of them has an area: their order is not what \
+                 the model's spec says",
+                self.left_out
+            )));
+        };
         if self.found.iter().any(|candidate| sound::fits(&candidate.bbox, self.input)) {
             return Ok(());
         }
@@ -268,6 +280,8 @@ fn yolo_planar(job: &mut Job<'_>, part: Part<'_>, rows: usize) -> Result<()> {
             return Err(part.nan());
         }
         for k in 0..len {
+            // Of a model that ends before its sigmoid, most are negative.
+            part.score(best[k])?;
             if best[k] > least {
                 let [cx, cy, w, h] = [0, 1, 2, 3].map(|row| part.row(row)[start + k]);
                 job.push(&part, BoundingBox::from_cxcywh(cx, cy, w, h), best[k], class[k], (start + k) as u32)?;
@@ -346,7 +360,7 @@ fn yolo_rows(job: &mut Job<'_>, part: Part<'_>, objectness: bool, form: RowBox) 
             continue;
         }
         let (class_id, class_score) = best_of_row(&row[first_score..]).ok_or_else(|| part.nan())?;
-        let score = if objectness { object * part.score(class_score)? } else { class_score };
+        let score = object * part.score(class_score)?;
         if score > least {
             let [a, b, c, d] = [row[0], row[1], row[2], row[3]];
             let bbox = match (form, cell) {
@@ -438,6 +452,9 @@ fn end2end_flat(
     Ok(())
 }
 
+/// The score of a row that is not used.
+const UNUSED: f32 = -1.0;
+
 fn row_of_end2end(
     job: &mut Job<'_>,
     part: &Part<'_>,
@@ -453,6 +470,10 @@ fn row_of_end2end(
     };
     if score.is_nan() {
         return Err(part.nan());
+    }
+    // Rows that are not used are filled up with 0 or −1.
+    if score != UNUSED {
+        part.score(score)?;
     }
     if score > job.thresholds.least() {
         let class_id = class_number(part, class, classes)?;
@@ -480,6 +501,7 @@ fn ssd(job: &mut Job<'_>, scores: Part<'_>, boxes: Part<'_>, form: SsdForm) -> R
     }
     for (anchor, row) in scores.each_row() {
         let (class_id, score) = best_of_row(&row[usize::from(form.background)..]).ok_or_else(|| scores.nan())?;
+        scores.score(score)?;
         if score > job.thresholds.least() {
             let &[a, b, c, d] = boxes.row(anchor as usize) else {
                 continue;
@@ -530,6 +552,7 @@ fn nanodet(job: &mut Job<'_>, levels: [(Part<'_>, Part<'_>); 3], classes: usize)
         for (anchor, row) in scores.each_row() {
             let Some(cell) = cells.next() else { break };
             let (class_id, score) = best_of_row(row).ok_or_else(|| scores.nan())?;
+            scores.score(score)?;
             if score > job.thresholds.least() {
                 let stride = cell.stride as f32;
                 let (x, y) = ((cell.x as f32 + 0.5) * stride, (cell.y as f32 + 0.5) * stride);
@@ -557,6 +580,7 @@ fn nanodet_plus(job: &mut Job<'_>, part: Part<'_>) -> Result<()> {
     for (anchor, row) in part.each_row() {
         let Some(cell) = cells.next() else { break };
         let (class_id, score) = best_of_row(&row[..classes]).ok_or_else(|| part.nan())?;
+        part.score(score)?;
         if score > job.thresholds.least() {
             let stride = cell.stride as f32;
             let bbox = box_around(cell.x as f32 * stride, cell.y as f32 * stride, stride, &row[classes..]);
@@ -584,6 +608,7 @@ fn rtdetr(
         if score.is_nan() {
             return Err(scores.nan());
         }
+        scores.score(score)?;
         if score > job.thresholds.least() {
             let &[x1, y1, x2, y2] = boxes.row(anchor as usize) else {
                 continue;
@@ -609,6 +634,12 @@ fn rfdetr(job: &mut Job<'_>, boxes: Part<'_>, logits: Part<'_>, classes: usize) 
     let (w, h) = (job.input.width as f32, job.input.height as f32);
     for (anchor, row) in logits.each_row() {
         let (class_id, logit) = best_of_row(&row[..classes]).ok_or_else(|| logits.nan())?;
+        if logit == f32::INFINITY {
+            return Err(Error::model_invalid(format!(
+                "output {:?} holds the logit {logit}: the model or its input is damaged",
+                logits.name
+            )));
+        }
         let score = 1.0 / (1.0 + (-logit).exp());
         if score > job.thresholds.least() {
             let &[cx, cy, bw, bh] = boxes.row(anchor as usize) else {
@@ -636,10 +667,10 @@ fn yunet(job: &mut Job<'_>, levels: [(Part<'_>, Part<'_>, Part<'_>); 3]) -> Resu
         }
         for ((anchor, &class_score), &object_score) in (0u32..).zip(class.data).zip(object.data) {
             let Some(cell) = cells.next() else { break };
-            let score = (class_score.clamp(0.0, 1.0) * object_score.clamp(0.0, 1.0)).sqrt();
-            if score.is_nan() {
+            if class_score.is_nan() || object_score.is_nan() {
                 return Err(class.nan());
             }
+            let score = (class.score(class_score)? * object.score(object_score)?).sqrt();
             if score > job.thresholds.least() {
                 let &[dx, dy, dw, dh] = boxes.row(anchor as usize) else {
                     continue;

@@ -21,7 +21,7 @@ use config::Thresholds;
 use decode::Decoder;
 use half::f16;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Finds objects in frames with one model. Share it between threads (`Arc<Detector>`): any number may call at once.
@@ -46,6 +46,8 @@ pub struct Detector {
     report: DetectorReport,
     /// Why the model refused a batch, although its batch axis is free; from then on frames go one after the other.
     batch_refused: OnceLock<String>,
+    /// Whether a batch was seen to give for each frame what the frame gives alone.
+    batch_proven: AtomicBool,
     /// Boxes without an area that were left out.
     boxes_left_out: AtomicU64,
     clock: Arc<dyn Clock>,
@@ -108,6 +110,7 @@ impl Detector {
             engine: Box::new(engine),
             report,
             batch_refused: OnceLock::new(),
+            batch_proven: AtomicBool::new(false),
             boxes_left_out: AtomicU64::new(0),
             clock: Arc::new(SystemClock),
             pool: Mutex::new(Vec::new()),
@@ -181,16 +184,45 @@ impl Detector {
     }
 
     /// Frames of one run; one by one where the model refuses them together and takes each of them.
+    ///
+    /// A graph can take any number of pictures and answer with the first one's objects, or put those of all into one list: no
+    /// shape shows that. So each frame runs alone too, until a batch has proved that frames keep their own objects: until
+    /// something is seen in it, and not the same in all.
     fn batch(&self, frames: &[Frame], scratch: &mut Scratch, found: &mut Vec<Detections>) -> Result<()> {
         let before = found.len();
-        let refused = match self.run(frames, scratch, found) {
-            Err(error) if frames.len() > 1 && self.may_be_the_batch(&error) => error,
-            done => return done,
-        };
+        let together = self.run(frames, scratch, found);
+        let unproven = frames.len() > 1
+            && self.spec.input.batch == BatchSize::Dynamic
+            && !self.batch_proven.load(Ordering::Relaxed);
+        match &together {
+            Ok(()) if unproven => {}
+            Err(error) if frames.len() > 1 && self.may_be_the_batch(error) => {}
+            _ => return together,
+        }
+        let together = together.map(|()| found.split_off(before));
         found.truncate(before);
         frames.chunks(1).try_for_each(|frame| self.run(frame, scratch, found))?;
+        let least = self.thresholds.least();
+        let alone = &found[before..];
+        let refused = match together {
+            Err(error) => error.to_string(),
+            Ok(together) => match together.iter().zip(alone).position(|(one, other)| !alike(one, other, least)) {
+                Some(k) => format!(
+                    "frame {k} of {} has {} object(s) alone, and {} or others in the batch",
+                    frames.len(),
+                    alone[k].len(),
+                    together[k].len()
+                ),
+                None => {
+                    if alone.iter().any(|other| !alike(other, &alone[0], least)) {
+                        self.batch_proven.store(true, Ordering::Relaxed);
+                    }
+                    return Ok(());
+                }
+            },
+        };
         // Another call may have said so already.
-        let _ = self.batch_refused.set(refused.to_string());
+        let _ = self.batch_refused.set(refused);
         Ok(())
     }
 
@@ -301,6 +333,25 @@ impl Detector {
             self.boxes_left_out.fetch_add(boxes as u64, Ordering::Relaxed);
         }
     }
+}
+
+/// Rounding depends on the size of a batch: scores may differ by this much, and boxes overlap by this.
+const SAME_SCORE: f32 = 0.05;
+const SAME_IOU: f32 = 0.5;
+
+/// Whether two answers are of the same objects, but for those that rounding may have brought over the threshold.
+fn alike(one: &Detections, other: &Detections, least: f32) -> bool {
+    let has = |of: &Detections, item: &Detection| {
+        of.iter().any(|other| {
+            other.label == item.label
+                && (other.confidence - item.confidence).abs() <= SAME_SCORE
+                && other.bbox.iou(&item.bbox) >= SAME_IOU
+        })
+    };
+    let all_in = |of: &Detections, from: &Detections| {
+        from.iter().filter(|item| item.confidence > least + SAME_SCORE).all(|item| has(of, item))
+    };
+    all_in(one, other) && all_in(other, one)
 }
 
 fn fill<E: TensorElement>(

@@ -62,15 +62,18 @@ impl Polygon {
     pub fn new<P: Into<Point>>(points: impl IntoIterator<Item = P>) -> Result<Self> {
         let rounded = |Point { x, y }| Point { x: within_picture(x), y: within_picture(y) };
         let mut polygon = Self(points.into_iter().map(|point| rounded(point.into())).take(MAX_POINTS + 2).collect());
-        if polygon.0.len() > 3 && polygon.0.first() == polygon.0.last() {
+        // A ring that was computed closes nearly where it began.
+        let closes = |points: &[Point]| match points {
+            [first, .., last] => (first.x - last.x).abs() <= ROUNDING && (first.y - last.y).abs() <= ROUNDING,
+            _ => false,
+        };
+        while polygon.0.len() > 3 && closes(&polygon.0) {
             polygon.0.pop();
         }
         let points = &polygon.0;
         if !(3..=MAX_POINTS).contains(&points.len()) {
-            return Err(Error::invalid_config(format!(
-                "a polygon of {} corners; it must have 3..{MAX_POINTS}",
-                points.len()
-            )));
+            let count = if points.len() > MAX_POINTS { format!("over {MAX_POINTS}") } else { points.len().to_string() };
+            return Err(Error::invalid_config(format!("a polygon of {count} corners; it must have 3..{MAX_POINTS}")));
         }
         for (k, Point { x, y }) in points.iter().enumerate() {
             // NaN is in no range.
@@ -80,7 +83,7 @@ impl Polygon {
                 )));
             }
         }
-        if polygon.signed_area().abs() < MIN_AREA {
+        if polygon.signed_area().abs() < MIN_AREA && polygon.is_flat() {
             return Err(Error::invalid_config("a polygon without area: its corners lie on a line"));
         }
         if let Some(k) = (1..points.len()).find(|&k| points[k - 1] == points[k]) {
@@ -93,7 +96,19 @@ impl Polygon {
                 "a polygon whose edges from corner {a} and from corner {b} cross or touch; give the corners in order"
             )));
         }
+        if polygon.signed_area().abs() < MIN_AREA {
+            return Err(Error::invalid_config("a polygon without area: it is less than a millionth of the picture"));
+        }
         Ok(polygon)
+    }
+
+    /// Whether all corners lie nearly on one line: that from the first one to the one farthest from it.
+    fn is_flat(&self) -> bool {
+        let corner = |point: &Point| (f64::from(point.x), f64::from(point.y));
+        let first = self.0.first().map_or((0.0, 0.0), corner);
+        let far = |place: Place| (place.0 - first.0).powi(2) + (place.1 - first.1).powi(2);
+        let farthest = self.0.iter().map(corner).max_by(|a, b| far(*a).total_cmp(&far(*b))).unwrap_or(first);
+        self.0.iter().all(|point| turn(first, farthest, corner(point)).abs() < MIN_AREA)
     }
 
     /// The corners.

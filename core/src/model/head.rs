@@ -249,7 +249,7 @@ const COCO_CLASSES: usize = 80;
 /// this is not one of those.
 fn unproven(evidence: &Evidence<'_>, head: &Head) -> Option<String> {
     let hints = evidence.hints;
-    let by_ultralytics = evidence.ultralytics || evidence.end2end == Some(true);
+    let by_ultralytics = evidence.ultralytics;
     match head.family {
         Family::Ssd if !tensorflow_ssd(evidence) => {
             let ssd = &hints.ssd;

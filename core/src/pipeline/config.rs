@@ -1,4 +1,5 @@
 use super::cache::ResultCacheConfig;
+use crate::clock::Timestamp;
 use crate::detection::Detection;
 use crate::error::{Error, Result};
 use crate::event::{Condition, Confirmation, TriggerConfig, TriggerMachine};
@@ -172,6 +173,12 @@ impl CameraConfig {
         within("queue", self.queue, 1, 1024)?;
         within("max_age_s", self.max_age_s, 0.001, 86_400.0)?;
         within("explain", self.explain, 0, 1 << 20)?;
+        if let Some(epoch_s) = self.epoch_s.filter(|&epoch_s| Timestamp::from_secs_f64(epoch_s as f64).is_err()) {
+            return bad(format!(
+                "epoch_s is {epoch_s}; it must be whole seconds since 1970, within ±9223372035; divide milliseconds by 1e3, \
+                 microseconds by 1e6, nanoseconds by 1e9"
+            ));
+        }
         within("min_confidence", self.min_confidence, 0.0, 1.0)?;
         within("low_light.min_confidence", self.low_light.min_confidence, 0.0, 1.0)?;
         for (class, &least) in &self.class_confidence {

@@ -40,7 +40,8 @@ impl StreamOrigin {
         FrameTime {
             pts,
             time: UnixTime::from_secs(time_ns.div_euclid(NANOS)),
-            civil_ns: offset_ns.saturating_add(pts.as_nanos()),
+            // Two times of one stream stay two, wherever it begins.
+            civil_ns: offset_ns.wrapping_add(pts.as_nanos()),
         }
     }
 }
@@ -73,5 +74,8 @@ mod tests {
         }
         let last = StreamOrigin::default().at(Timestamp::from_nanos(i64::MAX), i64::MIN, true, &live);
         assert_eq!(last.pts.as_nanos(), i64::MAX);
+        let late = CameraConfig { epoch_s: Some(9_000_000_000), ..CameraConfig::new("gate") };
+        let [one, other] = [8_000_000_000_000, 8_000_000_001_000].map(|ms| origin.at(at(ms), 0, true, &late).civil_ns);
+        assert_ne!(one, other);
     }
 }

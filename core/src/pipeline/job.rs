@@ -29,6 +29,8 @@ pub(super) struct Job {
     pub(super) thumbnail: Option<Thumbnail>,
     /// Its place in the order of its camera, once the gate let it pass.
     pub(super) slot: Option<u64>,
+    /// Whether it goes to the provider alone: a batch that it was in was refused.
+    pub(super) alone: bool,
     pub(super) times: StageTimes,
 }
 

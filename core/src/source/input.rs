@@ -41,6 +41,12 @@ impl Input {
                     SCHEMES.join(", ")
                 )));
             }
+            // `ffmpeg` would repeat the rest in lines of its own.
+            if rest.contains(char::is_control) {
+                return Err(Error::invalid_argument(
+                    "the address has a line break or another control character in it; write those of a password in per cent",
+                ));
+            }
             return Ok(Self::Url(format!("{scheme}://{rest}")));
         }
         let path = Path::new(path_or_url);

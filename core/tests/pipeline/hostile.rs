@@ -50,6 +50,38 @@ fn finds_somebody() -> FakeProvider {
     })
 }
 
+/// What the model says of one camera's picture is no fault of the others that were in the same batch.
+#[test]
+fn a_model_that_fails_for_one_frame_fails_for_that_one_only() {
+    let provider = TestProvider::answering(
+        1,
+        8,
+        |_| Duration::from_millis(5),
+        |request| match request.frames.iter().any(|frame| frame.meta().camera.as_str() == "bad") {
+            true => Err(guarita::Error::new(ErrorCode::ModelInvalid, "output \"a\" holds the score 37")),
+            false => Ok(vec![vec![person(0.9)]; request.frames.len()]),
+        },
+    );
+    let pipeline = Pipeline::builder(Arc::new(provider)).build().unwrap();
+    let names = ["a", "b", "bad", "c", "d", "e"];
+    let cameras: Vec<_> = names
+        .iter()
+        .map(|name| pipeline.add_camera(CameraConfig { queue: 100, max_age_s: 60.0, ..all_frames(name) }).unwrap())
+        .collect();
+    for ms in 0..20 {
+        cameras.iter().for_each(|camera| assert!(camera.push(raw(ms)).is_taken()));
+    }
+    wait(|| pipeline.stats().account.in_flight == 0);
+    assert!(pipeline.stats().requests < 100, "the others go together: {}", pipeline.stats().requests);
+    for (name, camera) in names.iter().zip(&cameras) {
+        let account = camera.stats().account;
+        let failed = if *name == "bad" { 20 } else { 0 };
+        let ended = |outcome| account.outcomes.get(outcome);
+        assert_eq!(ended(Outcome::Failed(ErrorCode::ModelInvalid)), failed, "{name}: {account:?}");
+        assert_eq!(ended(Outcome::Analysed), 20 - failed, "{name}: {account:?}");
+    }
+}
+
 #[test]
 fn a_buffer_that_is_not_let_go_holds_up_neither_the_others_nor_the_end() {
     let provider = FakeProvider::new("mute").script([Step::never()]);

@@ -285,6 +285,8 @@ impl<'a> Reader<'a> {
                 self.tables.read(marker, body).ok_or_else(|| damaged("a table that is not one"))?;
                 self.table_segments.push((self.scans.len(), marker, body));
             }
+            // What stands behind the first scan says nothing about colours: libjpeg has settled them there.
+            _ if !self.scans.is_empty() => {}
             // The lengths are those that libjpeg asks for.
             0xE0 => self.jfif |= body.len() >= 14 && body.starts_with(b"JFIF\0"),
             APP14 if body.len() >= 12 && body.starts_with(b"Adobe") => self.adobe = Some(body[11]),

@@ -91,6 +91,7 @@ impl Scheduler {
             fingerprint: None,
             thumbnail: None,
             slot: None,
+            alone: false,
             times: StageTimes::default(),
             config,
         };

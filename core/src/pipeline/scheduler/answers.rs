@@ -100,6 +100,13 @@ impl Scheduler {
                     self.fill(job, found, now);
                 }
             }
+            // It may be the fault of one frame; the others are not lost with it.
+            Err(error) if error.code() == ErrorCode::ModelInvalid && batch.jobs.len() > 1 && !self.cancelled => {
+                for mut job in batch.jobs.into_iter().rev() {
+                    job.alone = true;
+                    self.prepared.push_front(job);
+                }
+            }
             Err(error) => {
                 for mut job in batch.jobs {
                     self.note(&mut job, Stage::Provider, now);

@@ -67,14 +67,14 @@ impl Scheduler {
         self.prepared.len() + self.preparing < soon.saturating_mul(self.batcher.max_batch()).min(MOST_PREPARED)
     }
 
-    /// The frames that could go in one request with the oldest one: those that ask for the same, for the same tenant.
+    /// The frames that could go in one request with the oldest one: those that ask for the same, for the same tenant. A frame
+    /// whose batch was refused goes alone.
     fn together(&self) -> impl Iterator<Item = usize> {
-        let first = self.prepared.front().map(|job| (job.config.want, Arc::clone(&job.config.tenant)));
+        let first = self.prepared.front().map(|job| (job.config.want, Arc::clone(&job.config.tenant), job.alone));
         self.prepared.iter().enumerate().filter_map(move |(at, job)| {
-            first
-                .as_ref()
-                .is_some_and(|(want, tenant)| *want == job.config.want && *tenant == job.config.tenant)
-                .then_some(at)
+            let (want, tenant, alone) = first.as_ref()?;
+            let same = *want == job.config.want && *tenant == job.config.tenant;
+            (at == 0 || same && !alone && !job.alone).then_some(at)
         })
     }
 

@@ -2,9 +2,11 @@
 
 use super::config::{RekognitionConfig, TextUnit};
 use crate::detection::{Detection, Detections, ImageLabel, Label, Timing};
+use crate::error::{Error, Result};
 use crate::geometry::{BoundingBox, Size};
 use crate::imaging::Window;
 use aws_sdk_rekognition::types as aws;
+use std::cell::Cell;
 use std::sync::Arc;
 
 /// What one call gave, as the SDK read it.
@@ -22,6 +24,8 @@ pub(super) struct Reading<'a> {
     pub(super) frame: Size,
     /// 0..1.
     pub(super) least: f32,
+    /// Boxes that came, and those of them that can be of something in the picture.
+    pub(super) boxes: Cell<(usize, usize)>,
 }
 
 /// The same object under two names has the very same box. Two objects never overlap as much.
@@ -31,12 +35,19 @@ const SAME_IOU: f32 = 0.95;
 const MOST: usize = 4_000;
 
 impl Reading<'_> {
-    pub(super) fn read(&self, raw: Raw) -> Detections {
+    /// # Errors
+    /// `Internal` for boxes of which none fits the picture. What is no confidence stays, for [`Reply`](crate::Reply) to refuse.
+    pub(super) fn read(&self, raw: Raw) -> Result<Detections> {
         let (mut items, mut image_labels) = (Vec::new(), Vec::new());
         match raw {
             Raw::Labels(labels) => labels.iter().for_each(|label| self.label(label, &mut items, &mut image_labels)),
             Raw::Text(texts) => items.extend(texts.iter().filter_map(|text| self.text(text))),
             Raw::Faces(faces) => items.extend(faces.iter().filter_map(|face| self.face(face))),
+        }
+        if let (given @ 1.., 0) = self.boxes.get() {
+            return Err(Error::internal(format!(
+                "the service answered {given} box(es) of which none fits the picture; its boxes are shares of the picture's sides"
+            )));
         }
         // Stable, so that equals stay in the order of the answer.
         items.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
@@ -45,7 +56,7 @@ impl Reading<'_> {
         image_labels.truncate(MOST);
         let mut found = Detections::new(once(items), self.frame, Timing::default());
         found.image_labels = once_each(image_labels);
-        found
+        Ok(found)
     }
 
     fn label(&self, raw: &aws::Label, items: &mut Vec<Detection>, image_labels: &mut Vec<ImageLabel>) {
@@ -55,14 +66,14 @@ impl Reading<'_> {
         let before = items.len();
         for instance in raw.instances() {
             let sure = share(instance.confidence()).unwrap_or(confidence);
-            if let Some(bbox) = self.place(instance.bounding_box()).filter(|_| sure >= self.least) {
+            if let Some(bbox) = self.place(instance.bounding_box()).filter(|_| self.is_sure(sure)) {
                 let mut item = Detection::new(bbox, label.clone(), sure);
                 item.parents.clone_from(&parents);
                 items.push(item);
             }
         }
         // It is in the picture, and nobody says where, or not surely enough.
-        if items.len() == before && confidence >= self.least {
+        if items.len() == before && self.is_sure(confidence) {
             let mut whole = ImageLabel::new(label, confidence);
             whole.parents = parents;
             image_labels.push(whole);
@@ -75,7 +86,7 @@ impl Reading<'_> {
             aws::TextTypes::Word => TextUnit::Word,
             _ => return None,
         };
-        let sure = share(raw.confidence()).filter(|&sure| sure >= self.least)?;
+        let sure = share(raw.confidence()).filter(|&sure| self.is_sure(sure))?;
         let bbox = self.place(raw.geometry()?.bounding_box())?;
         let mut item = Detection::new(bbox, unnumbered("text"), sure);
         item.text = Some(raw.detected_text()?.into());
@@ -83,13 +94,22 @@ impl Reading<'_> {
     }
 
     fn face(&self, raw: &aws::FaceDetail) -> Option<Detection> {
-        let sure = share(raw.confidence()).filter(|&sure| sure >= self.least)?;
+        let sure = share(raw.confidence()).filter(|&sure| self.is_sure(sure))?;
         Some(Detection::new(self.place(raw.bounding_box())?, unnumbered("face"), sure))
+    }
+
+    /// Whether it counts; what is no number counts, and is refused later.
+    fn is_sure(&self, confidence: f32) -> bool {
+        confidence.is_nan() || confidence >= self.least
     }
 
     fn place(&self, raw: Option<&aws::BoundingBox>) -> Option<BoundingBox> {
         let raw = raw?;
-        self.window.to_frame([raw.left()?, raw.top()?, raw.width()?, raw.height()?])
+        let shares = [raw.left()?, raw.top()?, raw.width()?, raw.height()?];
+        let (given, fit) = self.boxes.get();
+        let fits = within_picture(shares);
+        self.boxes.set((given + 1, fit + usize::from(fits)));
+        if fits { self.window.to_frame(shares) } else { None }
     }
 }
 
@@ -97,9 +117,18 @@ fn unnumbered(name: &str) -> Label {
     Label { id: Label::UNNUMBERED, name: name.into() }
 }
 
-/// From per cent to 0..1; none where it is not a number.
+/// From per cent to 0..1.
 fn share(percent: Option<f32>) -> Option<f32> {
-    percent.filter(|percent| percent.is_finite()).map(|percent| (percent / 100.0).clamp(0.0, 1.0))
+    percent.map(|percent| percent / 100.0)
+}
+
+/// Whether a left, a top, a width and a height can be shares of the sides of a picture that something lies in.
+fn within_picture([left, top, width, height]: [f32; 4]) -> bool {
+    // NaN is in no range.
+    let side = |from: f32, length: f32| {
+        length > 0.0 && length <= 2.0 && (-0.25..=1.25).contains(&(from + length / 2.0)) && from.abs() <= 2.0
+    };
+    side(left, width) && side(top, height)
 }
 
 /// `Person` and `Man` with the same box are one person. Sorted, so the surest stays.
@@ -138,7 +167,7 @@ mod tests {
         let limits = PictureLimits { max_bytes: 1 << 20, min_side: 1, max_side: 1_000 };
         let how = Preparation { limits, quality: 50, upscale: true };
         let window = prepare(&frame, None, &[], &how).unwrap().window;
-        Reading { config, window, frame: size, least: 0.5 }
+        Reading { config, window, frame: size, least: 0.5, boxes: Cell::default() }
     }
 
     fn at(left: f32, top: f32, width: f32, height: f32) -> aws::BoundingBox {
@@ -159,16 +188,18 @@ mod tests {
     #[test]
     fn one_object_under_two_names_is_one_and_labels_without_a_box_are_kept() {
         let config = RekognitionConfig::default();
-        let found = reading(&config).read(Raw::Labels(vec![
-            label("Man", 97.0, &[(96.0, at(0.1, 0.1, 0.2, 0.5))], &["Person"]),
-            label("Person", 99.0, &[(98.0, at(0.1, 0.1, 0.2, 0.5)), (91.0, at(0.5, 0.1, 0.2, 0.5))], &[]),
-            label("Street", 88.0, &[], &["City", "Road"]),
-            label("Human", 80.0, &[], &[]),
-            label("Car", 90.0, &[(30.0, at(0.0, 0.0, 0.5, 0.5))], &["Vehicle"]),
-            label("Bus", 40.0, &[], &[]),
-            label("Tow Truck", 70.0, &[(70.0, at(-0.5, 0.9, 0.6, 0.6))], &["Vehicle"]),
-            label("Dog", 70.0, &[(70.0, at(2.0, 2.0, 0.6, 0.6))], &[]),
-        ]));
+        let found = reading(&config)
+            .read(Raw::Labels(vec![
+                label("Man", 97.0, &[(96.0, at(0.1, 0.1, 0.2, 0.5))], &["Person"]),
+                label("Person", 99.0, &[(98.0, at(0.1, 0.1, 0.2, 0.5)), (91.0, at(0.5, 0.1, 0.2, 0.5))], &[]),
+                label("Street", 88.0, &[], &["City", "Road"]),
+                label("Human", 80.0, &[], &[]),
+                label("Car", 90.0, &[(30.0, at(0.0, 0.0, 0.5, 0.5))], &["Vehicle"]),
+                label("Bus", 40.0, &[], &[]),
+                label("Tow Truck", 70.0, &[(70.0, at(-0.5, 0.9, 0.6, 0.6))], &["Vehicle"]),
+                label("Dog", 70.0, &[(70.0, at(2.0, 2.0, 0.6, 0.6))], &[]),
+            ]))
+            .unwrap();
         let items: Vec<_> = found
             .iter()
             .map(|d| (&*d.label.name, d.label.id, d.confidence, d.bbox.to_array().map(f32::round)))
@@ -201,7 +232,7 @@ mod tests {
         };
         for (unit, expected) in [(TextUnit::Line, &["NO ENTRY"][..]), (TextUnit::Word, &["NO", "ENTRY"])] {
             let config = RekognitionConfig { text: unit, ..RekognitionConfig::default() };
-            let found = reading(&config).read(raw());
+            let found = reading(&config).read(raw()).unwrap();
             let words: Vec<_> = found.iter().map(|d| d.text.as_deref().unwrap()).collect();
             assert_eq!(words, expected);
             assert!(found.iter().all(|d| &*d.label.name == "text"));
@@ -213,7 +244,7 @@ mod tests {
         let config = RekognitionConfig::default();
         let at = |k: usize| at((k % 200) as f32 / 200.0, (k / 200) as f32 / 200.0, 0.002, 0.002);
         let instances: Vec<_> = (0..30_000).map(|k| (if k == 29_999 { 99.0 } else { 90.0 }, at(k))).collect();
-        let found = reading(&config).read(Raw::Labels(vec![label("Car", 99.0, &instances, &[])]));
+        let found = reading(&config).read(Raw::Labels(vec![label("Car", 99.0, &instances, &[])])).unwrap();
         assert_eq!((found.len(), found.items[0].confidence), (MOST, 0.99));
     }
 
@@ -222,15 +253,40 @@ mod tests {
         let config = RekognitionConfig::default();
         let reading = reading(&config);
         let half = aws::BoundingBox::builder().left(0.1).build();
-        let labels = vec![
-            aws::Label::builder().build(),
-            aws::Label::builder().name("Car").confidence(f32::NAN).build(),
-            label("Bus", 900.0, &[(99.0, half), (99.0, at(f32::NAN, 0.0, 1.0, 1.0))], &[]),
-        ];
-        let found = reading.read(Raw::Labels(labels));
+        let labels = vec![aws::Label::builder().build(), label("Bus", 90.0, &[(99.0, half)], &[])];
+        let found = reading.read(Raw::Labels(labels)).unwrap();
         assert!(found.is_empty());
-        assert_eq!((found.image_labels.len(), found.image_labels[0].confidence), (1, 1.0));
-        assert!(reading.read(Raw::Text(vec![aws::TextDetection::builder().build()])).is_empty());
-        assert!(reading.read(Raw::Faces(vec![aws::FaceDetail::builder().confidence(99.0).build()])).is_empty());
+        assert_eq!((found.image_labels.len(), found.image_labels[0].confidence), (1, 0.9));
+        assert!(reading.read(Raw::Text(vec![aws::TextDetection::builder().build()])).unwrap().is_empty());
+        assert!(
+            reading.read(Raw::Faces(vec![aws::FaceDetail::builder().confidence(99.0).build()])).unwrap().is_empty()
+        );
+    }
+
+    #[test]
+    fn what_is_no_confidence_and_boxes_of_other_units_are_not_put_right() {
+        let config = RekognitionConfig::default();
+        let sound = || at(0.1, 0.1, 0.2, 0.5);
+        for wrong in [3700.0, 101.5, f32::NAN, f32::INFINITY] {
+            let found = reading(&config).read(Raw::Labels(vec![label("Car", 90.0, &[(wrong, sound())], &[])])).unwrap();
+            assert!(
+                !(0.0..=1.01).contains(&found.items[0].confidence),
+                "{wrong}: for the gate of all answers to refuse"
+            );
+        }
+        for wrong in [
+            at(10.0, 10.0, 30.0, 30.0),
+            at(-1e30, 0.1, 1e38, 0.5),
+            at(0.5, 0.5, -0.2, 0.2),
+            at(1.5, 0.1, 0.2, 0.2),
+            at(f32::NAN, 0.0, 1.0, 1.0),
+        ] {
+            let answer = |boxes: &[(f32, aws::BoundingBox)]| {
+                reading(&config).read(Raw::Labels(vec![label("Car", 90.0, boxes, &[])]))
+            };
+            let error = answer(&[(90.0, wrong.clone())]).unwrap_err();
+            assert!(error.to_string().contains("none fits"), "{error}");
+            assert_eq!(answer(&[(90.0, wrong), (90.0, sound())]).unwrap().len(), 1);
+        }
     }
 }

@@ -14,6 +14,7 @@ use crate::provider::{HealthLog, Latency, Redact, Request, Response, Want};
 use crate::resilience::{GiveUpReason, MicroDollars, RetryDecision, RetryPolicy, RetryTokens};
 use aws_sdk_rekognition::primitives::Blob;
 use aws_sdk_rekognition::types as aws;
+use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -222,8 +223,9 @@ impl Desk {
         let called = self.call(request, at, bytes).await?;
         let answered = self.clock.now();
         let frame = request.frames[at].size();
-        let reading = Reading { config: &self.config, window, frame, least: request.min_confidence };
-        let detections = reading.read(called.raw);
+        let reading =
+            Reading { config: &self.config, window, frame, least: request.min_confidence, boxes: Cell::default() };
+        let detections = reading.read(called.raw)?;
         let latency = Latency {
             queue: taken_up - submitted,
             prepare: ready - taken_up,
