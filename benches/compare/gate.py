@@ -9,9 +9,14 @@ The peers see the same frames:
                    opening of 3x3; it opens where 1 % moves, or one contour is as large as our smallest region.
   running average  a small picture, its contrast stretched, compared with the average of those before.
 
+Footage, scenes of what real cameras show, is judged second by second and at four rates, with two peers more:
+
+  MOG2, KNN regions  BackgroundSubtractorMOG2 (500, 16, shadows) and KNN (500, 400, shadows) on gray of at most 640
+                     pixels, foreground 255 only, an opening of 3x3, and our own two thresholds.
+
 Everybody stays open for the same time after each frame with motion, and nobody's decisions count while gates learn. An
 opening is false where no object that moves was seen within that time. Parts: `events`, `recall`, `fps`, `openings` (of
-MOG2: how many do we share), `cost`. The last lines say which goals are met.
+MOG2: how many do we share), `cost`, `footage`. The last lines say which goals are met.
 
 Exit status: 0 when the comparison ran, whatever it found; 1 when something is broken.
 """
@@ -37,10 +42,11 @@ import numpy as np
 from common import Broken, Program, Refused, cpu_model, progress, progress_done, scratch_folder, table, title
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-PARTS = ("events", "recall", "fps", "openings", "cost")
+PARTS = ("events", "recall", "fps", "openings", "cost", "footage")
 SIDES = ("ours", "MOG2", "running average")
 RATES = (15, 1)  # frames a second at which everybody is measured
 OUR_RATES = (30, 15, 5, 1)
+FOOTAGE_RATES = (1, 2, 5, 15)
 BATCH = 60  # frames handed over at once
 LEARNING_S = 10
 QUICK = ("quiet-day", "quiet-night", "light-steps", "infrared", "nudge", "rain", "covered", "far-person", "small-41")
@@ -112,6 +118,43 @@ class RunningAverage:
 
 
 PEERS = (Mog2, RunningAverage)
+
+
+class Regions:
+    """A subtractor of OpenCV's with the thresholds of our gate."""
+
+    def __init__(self, config: dict):
+        self.model = self.subtractor()
+        self.kernel = np.ones((3, 3), np.uint8)
+        self.min_fraction, self.min_region = config["min_fraction"], config["min_region"]
+
+    def moves(self, luma: np.ndarray) -> bool:
+        if luma.shape[1] > 640:
+            size = (640, round(luma.shape[0] * 640 / luma.shape[1]))
+            luma = cv2.resize(luma, size, interpolation=cv2.INTER_AREA)
+        mask = cv2.threshold(self.model.apply(luma), 254, 255, cv2.THRESH_BINARY)[1]
+        mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, self.kernel)
+        if cv2.countNonZero(mask) > self.min_fraction * mask.size:
+            return True
+        _, _, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+        return bool((stats[1:, cv2.CC_STAT_AREA] >= max(2, self.min_region * mask.size)).any())
+
+
+class Mog2Regions(Regions):
+    name = "MOG2 regions"
+
+    def subtractor(self):
+        return cv2.createBackgroundSubtractorMOG2(500, 16, True)
+
+
+class KnnRegions(Regions):
+    name = "KNN regions"
+
+    def subtractor(self):
+        return cv2.createBackgroundSubtractorKNN(500, 400, True)
+
+
+FOOTAGE_PEERS = (Mog2Regions, KnnRegions)
 
 
 # ------------------------------------------------------------------------------------------------------ the course
@@ -235,6 +278,53 @@ def print_recall(tally: Tally) -> None:
             cells = [percent(tally.recall(side, name, rate)) for rate in RATES for side in tally.sides]
             rows.append([name or "all", str(wanted), *cells])
     table(["", "frames", *(f"{side}, {rate} fps" for rate in RATES for side in tally.sides)], rows)
+
+
+# --------------------------------------------------------------------------------------------------------- footage
+
+
+def judged_seconds(ours: Program, film: Film, scene: str, sides: list[str]) -> list[dict]:
+    """Whole seconds by rate and side: busy ones and those kept, empty ones and those opened."""
+    rows = []
+    for rate in FOOTAGE_RATES:
+        for side in sides:
+            if side == "ours":
+                opened = [d["open"] and d["reason"] != "Heartbeat" for d in film.ours[rate]]
+            else:
+                opened = ours.call("linger", fps=rate, moves=film.moves[rate, side])["open"]
+            seconds = ours.call("seconds", scene=scene, fps=rate, open=opened)["seconds"]
+            rows.append({"scene": scene, "fps": rate, "side": side} | seconds)
+    return rows
+
+
+def of_seconds(rows: list[dict], side: str, rate: int | None = None, names: tuple[str, ...] = ("",)) -> dict:
+    chosen = [row for row in rows if row["side"] == side and rate in (None, row["fps"]) and row["scene"].startswith(names)]
+    total = {key: sum(row[key] for row in chosen) for key in ("busy", "kept", "empty", "opened")}
+    return total | {
+        "recall": total["kept"] / total["busy"] if total["busy"] else None,
+        "false": total["opened"] / total["empty"] if total["empty"] else None,
+    }
+
+
+def print_footage(rows: list[dict], sides: list[str]) -> None:
+    def cell(total: dict) -> str:
+        recall = "-" if total["recall"] is None else f"{100 * total['recall']:.1f}"
+        return f"{recall} / {total['opened']} of {total['empty']}"
+
+    names = list(dict.fromkeys(row["scene"] for row in rows))
+    for rate in FOOTAGE_RATES:
+        title(f"Footage at {rate} fps: seconds with an object that moves that were kept, % / empty ones that were opened")
+        body = [[name, *(cell(of_seconds([r for r in rows if r["scene"] == name], side, rate)) for side in sides)]
+                for name in names]  # fmt: skip
+        table(["", *sides], [*body, ["all", *(cell(of_seconds(rows, side, rate)) for side in sides)]])
+
+
+def footage_summary(rows: list[dict]) -> str:
+    clock = of_seconds(rows, "ours", None, ("clock", "rec", "logo"))
+    walkers = of_seconds(rows, "ours", 5, ("walker", "trees"))
+    first, peer = of_seconds(rows, "ours", 1), of_seconds(rows, "MOG2 regions", 1)
+    return (f"; clock {clock['opened']}/{clock['empty']} s, sway recall {percent(walkers['recall'])} at "
+            f"{walkers['opened']} false, 1 fps recall {percent(first['recall'])} (MOG2 regions {percent(peer['recall'])})")  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------------------- fps
@@ -530,15 +620,18 @@ def measure(ours: Program, video: pathlib.Path | None, folder: pathlib.Path, rec
     known = ours.call("scenes", seed=args.seed)
     config, shape = known["config"], (known["height"], known["width"])
     scenes = {scene["name"]: scene for scene in known["scenes"]}
+    footage = [name for name, scene in scenes.items() if scene["theme"] == "Footage"]
     names = args.scenes or (QUICK if args.quick else list(scenes))
     if missing := [name for name in names if name not in scenes]:
         raise Broken(f"no scene {', '.join(missing)}; there are {', '.join(scenes)}")
     parts = set(args.parts)
+    filmed = [name for name in names if name in footage] if "footage" in parts else []
+    names = [name for name in names if name not in footage]
     judged = bool(parts & {"events", "recall"}) or args.csv or args.sheet
     wanted = [*PEERS] if judged else [Mog2] if "openings" in parts else []
     peers = [] if args.alone else wanted
     sides = [side for side in SIDES if side == "ours" or side in {peer.name for peer in peers}]
-    print(f"  {len(names)} scenes; our gate: {json.dumps(config)}")
+    print(f"  {len(names)} scenes, {len(filmed)} of footage; our gate: {json.dumps(config)}")
 
     tally, films, alike, openings = Tally(sides), [], [], []
     for k, name in enumerate(names):
@@ -557,6 +650,13 @@ def measure(ours: Program, video: pathlib.Path | None, folder: pathlib.Path, rec
             alike.append({"scene": name} | agreement(ours, film, scene["duration_s"]))
         if "openings" in parts and scene["theme"] == "Small" and peers:
             openings.append(shared_openings(ours, film, 15, 15))
+    seconds = []
+    footage_sides = ["ours", *(() if args.alone else (peer.name for peer in FOOTAGE_PEERS))]
+    for k, name in enumerate(filmed):
+        progress(f"footage {k + 1} of {len(filmed)}: {name}")
+        rates, peers_of_footage = [30, *FOOTAGE_RATES], [] if args.alone else [*FOOTAGE_PEERS]
+        film = shown(ours, name, rates, list(FOOTAGE_RATES), peers_of_footage, config, scenes[name]["duration_s"], shape, folder)
+        seconds += judged_seconds(ours, film, name, footage_sides)
     progress_done()
     if "openings" in parts and video and not args.alone:
         film = watched(ours, video, 10, config, folder, 300 if args.quick else None)
@@ -567,6 +667,8 @@ def measure(ours: Program, video: pathlib.Path | None, folder: pathlib.Path, rec
         print_events(tally)
     if "recall" in parts and tally.kept:
         print_recall(tally)
+    if seconds:
+        print_footage(seconds, footage_sides)
     fps = print_agreement(alike) if alike else None
     shared = print_openings(openings) if openings else None
     ns = cost(ours, video, config, shape, folder, args) if "cost" in parts else None
@@ -586,13 +688,15 @@ def measure(ours: Program, video: pathlib.Path | None, folder: pathlib.Path, rec
         print(f"  {goal['goal']}: {text} ({goal['limit']}): {verdict}")
     recall = tally.recall("ours")
     record |= {"config": config, "events": tally.events, "fps": alike, "openings": openings, "cost_ns": ns,
-               "goals": reached,
+               "goals": reached, "footage": seconds,
                "false_openings_quiet": [{"fps": r, "side": s, "count": n} for (r, s), n in tally.quiet.items()],
                "recall": [{"of": n, "fps": r, "side": s, "kept": kept, "wanted": wanted}
                           for (n, r, s), (kept, wanted) in tally.kept.items()]}  # fmt: skip
     record["summary"] = (f"gate: recall {'-' if recall is None else f'{100 * recall:.1f}'}%, false openings per event "
                          f"{number(tally.per_event('ours'))} (MOG2 {number(tally.per_event('MOG2'))}, "
                          f"running average {number(tally.per_event('running average'))})")  # fmt: skip
+    if seconds:
+        record["summary"] += footage_summary(seconds)
 
 
 def main() -> int:

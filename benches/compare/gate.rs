@@ -7,7 +7,7 @@ use guarita::{
     Clock, Frame, FrameMeta, Layout, Motion, MotionGate, MotionGateConfig, OpenReason, PixelFormat, Size, SystemClock,
     Timestamp,
 };
-use guarita_benches::account::{Account, Course, lingering};
+use guarita_benches::account::{Account, Course, Seconds, lingering};
 use guarita_benches::scenes::{self, SIZE, Scene};
 use lines::Failure;
 use serde::Deserialize;
@@ -29,6 +29,8 @@ enum Request {
     Pictures { scene: String, times: Vec<f64>, out: PathBuf },
     /// What somebody's decisions on a scene are worth; `moves` has one for every frame.
     Account { scene: String, fps: f64, moves: Vec<bool> },
+    /// What somebody's openings on a scene are worth by seconds; `open` has one for every frame, heartbeats left out.
+    Seconds { scene: String, fps: f64, open: Vec<bool> },
     /// Whether a gate is open that lingers after each of these moves.
     Linger { fps: f64, moves: Vec<bool> },
     /// A new gate sees all gray frames of a file: nanoseconds of every frame.
@@ -97,6 +99,7 @@ impl State {
         match request {
             Request::Scenes { seed } => {
                 self.scenes = scenes::from_seed(seed);
+                self.scenes.extend(scenes::footage(seed));
                 let scenes: Vec<Value> = self.scenes.iter().map(described).collect();
                 Ok(json!({"ok": true, "scenes": scenes, "config": MotionGateConfig::default(),
                     "width": SIZE.width, "height": SIZE.height}))
@@ -127,6 +130,11 @@ impl State {
                 let course = Course::of(&self.scenes[self.scene(&scene)?]);
                 let account = Account::of(&course, fps, &moves, MotionGateConfig::default().linger_s);
                 Ok(json!({"ok": true, "account": account}))
+            }
+            Request::Seconds { scene, fps, open } => {
+                let course = Course::of(&self.scenes[self.scene(&scene)?]);
+                let seconds = Seconds::of(&course, fps, &open, MotionGateConfig::default().linger_s);
+                Ok(json!({"ok": true, "seconds": seconds}))
             }
             Request::Linger { fps, moves } => {
                 Ok(json!({"ok": true, "open": lingering(&moves, fps, MotionGateConfig::default().linger_s)}))

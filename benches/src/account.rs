@@ -153,6 +153,44 @@ impl Account {
     }
 }
 
+/// What a gate's decisions are worth on footage: whole seconds, as somebody labels them who looks at a film.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Seconds {
+    /// Seconds that begin with an object that moves and is half visible.
+    pub busy: usize,
+    /// Those of them in which the gate was open.
+    pub kept: usize,
+    /// Seconds in which nothing that moves can be seen, nor within the linger time before.
+    pub empty: usize,
+    /// Those of them in which the gate was open.
+    pub opened: usize,
+}
+
+/// The first seconds of footage are not judged.
+pub const FOOTAGE_LEARNING_S: usize = 4;
+
+impl Seconds {
+    /// Judges whether a gate was open, one answer for every frame at this rate from the time 0 on. A second counts as opened
+    /// when any look in it was; openings by the heartbeat are not to be among them.
+    pub fn of(course: &Course, fps: f64, open: &[bool], linger_s: f64) -> Self {
+        let mut seconds = Self::default();
+        let count = (open.len() as f64 / fps) as usize;
+        for second in FOOTAGE_LEARNING_S..count {
+            let t = second as f64;
+            let looks = (t * fps).ceil() as usize..((t + 1.0) * fps).ceil() as usize;
+            let opened = usize::from(open[looks.start.min(open.len())..looks.end.min(open.len())].contains(&true));
+            if course.between(t, t).iter().any(|&share| share >= WANTED) {
+                seconds.busy += 1;
+                seconds.kept += opened;
+            } else if course.between(t - linger_s, t + 1.0).iter().all(|&share| share <= 0.0) {
+                seconds.empty += 1;
+                seconds.opened += opened;
+            }
+        }
+        seconds
+    }
+}
+
 impl Disturbed {
     fn new(event: &Event) -> Self {
         Self { name: event.name.clone(), false_openings: 0, open_s: 0.0, recovery_s: 0.0 }
@@ -245,6 +283,18 @@ mod tests {
     fn openings_without_any_cause() {
         let account = account(&[(3.0, 3.5), (12.0, 12.1), (25.0, 25.1), (52.0, 52.1)]);
         assert_eq!(account.false_openings_quiet, 3, "the one at 3 s is learning");
+    }
+
+    #[test]
+    fn seconds_of_footage() {
+        let open = |spans: &[(f64, f64)]| {
+            let judged = Seconds::of(&course(), FPS, &moves(spans), LINGER_S);
+            (judged.busy, judged.kept, judged.empty, judged.opened)
+        };
+        // Of sixty seconds four are not judged, ten are busy, and three follow or touch each of the two objects.
+        assert_eq!(open(&[]), (10, 0, 42, 0));
+        assert_eq!(open(&[(0.0, 60.0)]), (10, 10, 42, 42));
+        assert_eq!(open(&[(1.0, 2.0), (16.4, 16.5), (21.0, 22.0), (50.9, 51.1)]), (10, 1, 42, 2));
     }
 
     #[test]

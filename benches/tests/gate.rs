@@ -3,13 +3,17 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use guarita::{MotionGate, MotionGateConfig, OpenReason};
-use guarita_benches::account::{Account, Course};
+use guarita_benches::account::{Account, Course, Seconds};
 use guarita_benches::scenes::{self, SIZE, Scene, Theme};
 
 const LUMA: usize = SIZE.pixels() as usize;
 
 fn scene(name: &str) -> Scene {
     scenes::all().into_iter().find(|scene| scene.name() == name).unwrap()
+}
+
+fn footage(name: &str) -> Scene {
+    scenes::footage(0).into_iter().find(|scene| scene.name() == name).unwrap()
 }
 
 fn bytes(scene: &Scene, t: f64) -> Vec<u8> {
@@ -118,7 +122,7 @@ fn far_and_small_objects_have_their_size() {
         let range = match scene.theme {
             Theme::Far => 0.017..0.024,
             Theme::Small => 0.02..0.065,
-            Theme::Quiet | Theme::Disturbed => continue,
+            Theme::Quiet | Theme::Disturbed | Theme::Footage => continue,
         };
         let mut several = 0;
         for t in (15..scene.duration_s() as u32).map(f64::from) {
@@ -172,6 +176,97 @@ fn disturbances_do_what_their_names_say() {
         difference += old[30..].iter().zip(new).map(|(a, b)| u64::from(a.abs_diff(*b))).sum::<u64>();
     }
     assert!(difference < 5 * LUMA as u64, "{} a pixel", difference as f64 / LUMA as f64);
+}
+
+#[test]
+fn footage_shows_what_its_names_say() {
+    let scenes = scenes::footage(0);
+    let all = scenes::all();
+    let mut names: Vec<&str> = scenes.iter().chain(&all).map(Scene::name).collect();
+    names.sort_unstable();
+    names.dedup();
+    assert_eq!(names.len(), scenes.len() + all.len());
+    assert!(scenes.iter().all(|scene| scene.theme == Theme::Footage && (50.0..140.0).contains(&scene.duration_s())));
+    let differing = |name: &str, one: f64, other: f64, rows: std::ops::Range<usize>| {
+        let scene = footage(name);
+        let (one, other) = (bytes(&scene, one), bytes(&scene, other));
+        let width = SIZE.width as usize;
+        let range = rows.start * width..rows.end * width;
+        one[range.clone()].iter().zip(&other[range]).filter(|(a, b)| a.abs_diff(**b) > 60).count()
+    };
+    // Digits change where they stand, and nowhere else; the clock jumps to the other end of the picture.
+    assert!(differing("clock", 20.1, 21.1, 10..32) > 20 && differing("clock", 20.1, 21.1, 40..360) == 0);
+    assert!(differing("clock-jumps", 29.5, 31.5, 10..32) > 100 && differing("clock-jumps", 29.5, 31.5, 320..350) > 100);
+    assert_eq!(differing("rec", 20.1, 22.1, 10..32), 0);
+    assert!(differing("rec", 20.1, 21.1, 10..32) > 100);
+    // Persons of 5, 10 and 20 % of the height walk before the bushes.
+    for (name, share) in [("walker-5", 0.05), ("walker-10", 0.1), ("walker-20", 0.2)] {
+        let scene = footage(name);
+        let heights = (0..scene.duration_s() as u32).flat_map(|t| scene.truth(f64::from(t)).objects);
+        let heights: Vec<f32> =
+            heights.filter(|object| object.visible > 0.99).map(|object| object.bbox.height() / 360.0).collect();
+        assert!(heights.len() > 15 && heights.iter().all(|height| (height / share - 1.0).abs() < 0.15), "{heights:?}");
+    }
+    // A gray street, in which a car is not.
+    let (gray, car) = (footage("coloured-car"), footage("coloured-car"));
+    let colours = |picture: &[u8]| picture[LUMA..].iter().filter(|chroma| chroma.abs_diff(128) > 40).count();
+    assert!(colours(&bytes(&gray, 4.0)) == 0);
+    let busy = (4..40).map(|t| colours(&bytes(&car, f64::from(t)))).max().unwrap();
+    assert!(busy > 2_000, "{busy}");
+    // Every picture twice, and the truth of a feed that stands still for a second.
+    let stutter = footage("stutter");
+    assert!(bytes(&stutter, 12.0)[..LUMA] == bytes(&stutter, 12.06)[..LUMA]);
+    assert!(bytes(&stutter, 12.0)[..LUMA] != bytes(&stutter, 12.2)[..LUMA]);
+}
+
+/// What a gate is worth on footage at some rate, by seconds.
+fn seconds(name: &str, fps: usize) -> Seconds {
+    let scene = footage(name);
+    let config = MotionGateConfig::default();
+    let mut gate = MotionGate::new(config.clone()).unwrap();
+    let look = |k: usize| {
+        let motion = gate.observe(&scene.frame(k as f64 / fps as f64).unwrap()).unwrap();
+        motion.open && motion.reason != Some(OpenReason::Heartbeat)
+    };
+    let open: Vec<bool> = (0..scene.duration_s() as usize * fps).map(look).collect();
+    Seconds::of(&Course::of(&scene), fps as f64, &open, config.linger_s)
+}
+
+/// So much of the busy seconds is kept, and so many empty ones are opened at most.
+fn assert_seen(name: &str, fps: usize, recall: f64, opened: usize) {
+    let seconds = seconds(name, fps);
+    assert!(seconds.kept as f64 >= recall * seconds.busy as f64 && seconds.opened <= opened, "{name}: {seconds:?}");
+}
+
+#[test]
+fn somebody_who_walks_before_bushes_is_seen_and_the_bushes_are_not() {
+    assert_seen("walker-10", 5, 0.97, 2);
+    assert_seen("walker-5", 5, 0.95, 2);
+    assert_seen("walker-10", 1, 0.93, 3);
+    assert_seen("trees-gusts", 5, 0.0, 2);
+}
+
+#[test]
+fn a_camera_on_a_pole_sees_what_passes() {
+    assert_seen("pole-0.7", 5, 0.95, 4);
+    assert_seen("pole-1.5", 1, 0.9, 4);
+}
+
+#[test]
+fn a_clock_that_jumps_is_learnt() {
+    assert_seen("clock-jumps", 1, 0.0, 6);
+    assert_seen("clock-people", 5, 0.97, 5);
+}
+
+#[test]
+fn exposure_that_settles_spoils_nothing() {
+    assert_seen("exposure-down", 1, 0.95, 0);
+    assert_seen("exposure-up", 5, 0.95, 0);
+}
+
+#[test]
+fn a_coloured_car_is_no_switch() {
+    assert_seen("coloured-car", 5, 0.97, 2);
 }
 
 /// What a gate is worth on a scene at 15 and at 1 frame a second.

@@ -44,7 +44,7 @@ for target in $targets; do
   if "target/libfuzzer/$triple/debug/$target" "${folders[@]}" -seed="$((seed % 4294967295))" -max_total_time="$seconds" \
     -max_len=65536 -timeout=20 -rss_limit_mb=2048 -artifact_prefix="$out/$target-" >"$out/$target.log" 2>&1; then
     # The last line of numbers: #RUNS DONE cov: POINTS ...
-    awk '/ DONE /{runs = substr($1, 2); points = $4} END {printf "%s runs, %s places of the code reached, no fault\n", runs, points}' \
+    awk '/[[:space:]]DONE[[:space:]]/{runs = substr($1, 2); points = $4} END {printf "%s runs, %s places of the code reached, no fault\n", runs, points}' \
       "$out/$target.log"
   else
     status=1

@@ -8,8 +8,16 @@ const EDGE: f32 = 1.4;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Body {
-    Person { seed: u64 },
-    Car { seed: u64 },
+    Person {
+        seed: u64,
+    },
+    Car {
+        seed: u64,
+    },
+    /// A car in a strong red or blue.
+    BrightCar {
+        seed: u64,
+    },
 }
 
 /// Where a body is and what it does at one time, in the coordinates of the scene.
@@ -137,9 +145,14 @@ fn person(seed: u64, stance: &Stance) -> Vec<Part> {
     parts
 }
 
-fn car(seed: u64, stance: &Stance) -> Vec<Part> {
+fn car(seed: u64, bright: bool, stance: &Stance) -> Vec<Part> {
     let mut random = Random::new(seed);
     let paint = some_color(&mut random);
+    let paint = match seed & 1 {
+        _ if !bright => paint,
+        0 => [90.0, 96.0, 216.0],
+        _ => [72.0, 206.0, 104.0],
+    };
     let metre = stance.height / 1.75;
     let length = random.between(0.92, 1.1);
     let roof = random.between(0.96, 1.16);
@@ -190,7 +203,8 @@ fn car(seed: u64, stance: &Stance) -> Vec<Part> {
 fn parts(body: Body, stance: &Stance) -> Vec<Part> {
     match body {
         Body::Person { seed } => person(seed, stance),
-        Body::Car { seed } => car(seed, stance),
+        Body::Car { seed } => car(seed, false, stance),
+        Body::BrightCar { seed } => car(seed, true, stance),
     }
 }
 
@@ -212,7 +226,7 @@ pub(super) fn draw(
         shadow(planes, origin, body, stance, hidden);
     }
     let (seed, Stance { x: ox, feet: oy, height, .. }) = match body {
-        Body::Person { seed } | Body::Car { seed } => (seed as u32, *stance),
+        Body::Person { seed } | Body::Car { seed } | Body::BrightCar { seed } => (seed as u32, *stance),
     };
     for Part { shape, color, grain } in parts(body, stance) {
         let bounds = shape.bounds();
@@ -232,7 +246,7 @@ pub(super) fn draw(
 fn shadow(planes: &mut Planes, origin: [f32; 2], body: Body, stance: &Stance, hidden: &dyn Fn(f32, f32) -> bool) {
     let (half_w, half_h) = match body {
         Body::Person { .. } => (0.2 * stance.height, 0.045 * stance.height),
-        Body::Car { .. } => (1.2 * stance.height, 0.12 * stance.height),
+        Body::Car { .. } | Body::BrightCar { .. } => (1.2 * stance.height, 0.12 * stance.height),
     };
     let (x, y) = (stance.x, stance.feet);
     paint_luma(planes, origin, [x - half_w, y - half_h, x + half_w, y + half_h], |px, py, under| {

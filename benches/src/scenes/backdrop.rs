@@ -32,6 +32,10 @@ pub(super) enum Place {
     Street,
     /// A car park, from a roof.
     CarPark,
+    /// A row of bushes behind a terrace; to the right of them it is open.
+    Garden,
+    /// A room with shelves and desks.
+    Room,
 }
 
 impl Place {
@@ -39,6 +43,8 @@ impl Place {
         match self {
             Self::Street => 112.0,
             Self::CarPark => 70.0,
+            Self::Garden => 182.0,
+            Self::Room => 40.0,
         }
     }
 
@@ -47,6 +53,8 @@ impl Place {
         let scale = match self {
             Self::Street => 0.62,
             Self::CarPark => 0.11,
+            Self::Garden => 1.35,
+            Self::Room => 0.8,
         };
         scale * (feet - self.horizon())
     }
@@ -278,6 +286,55 @@ fn car_park(t: &Traits, x: f32, y: f32) -> Surface {
     Surface::new([t.road + 18.0 + wear, 127.0, 128.0], y)
 }
 
+fn garden(t: &Traits, x: f32, y: f32) -> Surface {
+    let x = if t.mirrored { WIDTH as f32 - x } else { x };
+    let top = 78.0 - 26.0 * fractal(t.seed ^ 28, x / 46.0, 0.0, 3);
+    let edge = 470.0 + 24.0 * fractal(t.seed ^ 29, y / 30.0, 0.0, 2);
+    if y > top && y < 186.0 && x < edge {
+        let leaves = 46.0 * fractal(t.seed ^ 3, x / 5.0, y / 5.0, 3) + 26.0 * noise(t.seed ^ 27, x / 2.6, y / 2.6);
+        let gap = fractal(t.seed ^ 30, x / 11.0, y / 11.0, 2) > 0.42;
+        let light = if gap { 70.0 } else { leaves - 0.25 * (y - 120.0) };
+        let leaf = Surface::new([84.0 + light, 112.0, 120.0], 184.0);
+        let inside = smooth(0.0, 8.0, y - top) * smooth(0.0, 8.0, edge - x) * smooth(0.0, 8.0, 186.0 - y);
+        return Surface { foliage: inside, ..leaf };
+    }
+    if y < 150.0 {
+        return Surface::new(sky(t, x, y), 0.0);
+    }
+    if y < 186.0 {
+        let fence = if near_multiple(x, 14.0, 2.5) { -26.0 } else { 0.0 };
+        return Surface::new([140.0 + fence + 8.0 * noise(t.seed ^ 31, x / 2.0, y / 9.0), 122.0, 133.0], 186.0);
+    }
+    if y < 262.0 {
+        let patch = fractal(t.seed ^ 10, x / 30.0, y / 6.0, 4);
+        return Surface::new([t.grass + 18.0 * patch + 9.0 * noise(t.seed ^ 11, x / 2.5, y / 1.3), 108.0, 121.0], y);
+    }
+    let joint = near_multiple(x + 0.3 * y, 46.0, 1.0) || near_multiple(y, 24.0, 1.0);
+    let stone = 8.0 * noise(t.seed ^ 16, (x / 46.0).floor(), (y / 24.0).floor()) + 7.0 * noise(t.seed ^ 18, x / 2.0, y);
+    Surface::new([if joint { 106.0 } else { 150.0 } + stone, 125.0, 130.0], y)
+}
+
+fn room(t: &Traits, x: f32, y: f32) -> Surface {
+    let x = if t.mirrored { WIDTH as f32 - x } else { x };
+    let book = (x / 9.0).floor();
+    let board = near_multiple(y - 60.0, 38.0, 2.0);
+    if (380.0..560.0).contains(&x) && (58.0..176.0).contains(&y) {
+        let spine = 60.0 * noise(t.seed ^ 32, book * 1.3, ((y - 60.0) / 38.0).floor());
+        return Surface::new([if board { 70.0 } else { 110.0 + spine }, 122.0, 136.0], 190.0);
+    }
+    if (60.0..300.0).contains(&x) && (186.0..206.0).contains(&y) {
+        return Surface::new([98.0 + 7.0 * noise(t.seed ^ 33, x / 20.0, y / 2.0), 120.0, 138.0], 250.0);
+    }
+    if (90.0..150.0).contains(&x) && (140.0..182.0).contains(&y) {
+        return Surface::new([44.0, 129.0, 127.0], 240.0);
+    }
+    if y < 190.0 {
+        return Surface::new([162.0 + 5.0 * fractal(t.seed ^ 34, x / 60.0, y / 60.0, 2), 126.0, 130.0], 0.0);
+    }
+    let carpet = 9.0 * noise(t.seed ^ 35, x / 2.0, y / 1.5) + 5.0 * fractal(t.seed ^ 36, x / 40.0, y / 20.0, 2);
+    Surface::new([104.0 + carpet, 130.0, 124.0], y)
+}
+
 impl Backdrop {
     pub(super) fn paint(place: Place, seed: u64) -> Self {
         let (width, height) = (WIDTH + 2 * MARGIN, HEIGHT + 2 * MARGIN);
@@ -291,6 +348,8 @@ impl Backdrop {
                 let found = match place {
                     Place::Street => street(&traits, x, y),
                     Place::CarPark => car_park(&traits, x, y),
+                    Place::Garden => garden(&traits, x, y),
+                    Place::Room => room(&traits, x, y),
                 };
                 colors.push(found.color);
                 depth.push(found.depth as i16);

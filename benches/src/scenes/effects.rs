@@ -83,6 +83,29 @@ pub(super) enum Effect {
         at: f64,
         until: f64,
     },
+    /// The camera's pole swings, so many times a second; half a minute after the start up to `pixels`.
+    Pole {
+        at: f64,
+        until: f64,
+        hertz: f32,
+        pixels: f32,
+    },
+    /// Insects before an infrared lamp.
+    Insects {
+        at: f64,
+        until: f64,
+        count: u32,
+    },
+    /// An encoder with few bits: every two seconds a coarse picture, which grows finer.
+    FewBits {
+        at: f64,
+        until: f64,
+    },
+    /// Every picture comes twice, and every ten seconds there is none for a while.
+    Stutter {
+        at: f64,
+        until: f64,
+    },
 }
 
 /// How long the cover takes to slide before the lens, and away.
@@ -113,6 +136,10 @@ impl Effect {
             Self::Shake { at, until, .. } => vec![event("shake", *at, *until)],
             Self::Pan { at, until, .. } => vec![event("pan", *at, *until)],
             Self::Freeze { at, until } => vec![event("frozen", *at, *until)],
+            Self::Pole { at, until, .. } => vec![event("pole", *at, *until)],
+            Self::Insects { at, until, .. } => vec![event("insects", *at, *until)],
+            Self::FewBits { at, until } => vec![event("few bits", *at, *until)],
+            Self::Stutter { at, until } => vec![event("stutter", *at, *until)],
             Self::Cover { at, until } => {
                 vec![event("covered", *at, at + SLIDE_S), event("uncovered", *until, until + SLIDE_S)]
             }
@@ -150,6 +177,12 @@ pub(super) fn camera(effects: &[Effect], t: f64) -> [f32; 2] {
                 [1.9, 2.6].map(|rate| strength * (0.6 * sine(rate * s) + 0.4 * sine(2.7 * rate * s + 0.3)))
             }
             Effect::Pan { at, until, by } => [by * share(t, *at, until - at), 0.0],
+            Effect::Pole { at, until, hertz, pixels } => {
+                let strength = pixels * (0.25 + 0.75 * share(t, *at, 30.0)) * between(t, *at, *until, 0.5);
+                let gust = 0.7 + 0.3 * sine(0.11 * t as f32);
+                let turns = hertz * t as f32;
+                [strength * gust * sine(turns), 0.25 * strength * gust * sine(0.93 * turns + 0.2)]
+            }
             _ => [0.0, 0.0],
         };
         sum = [sum[0] + x, sum[1] + y];
@@ -175,6 +208,12 @@ const CALM: f32 = 0.2;
 pub(super) fn shown(effects: &[Effect], t: f64) -> f64 {
     effects.iter().fold(t, |t, effect| match effect {
         Effect::Freeze { at, until } if (*at..*until).contains(&t) => *at,
+        Effect::Stutter { at, until } if (*at..*until).contains(&t) => {
+            let since = t - at;
+            let stalled = (since % 10.0 - 9.0).max(0.0);
+            // Every second picture of 15 a second.
+            ((t - stalled) * 7.5).floor() / 7.5
+        }
         _ => t,
     })
 }
@@ -185,6 +224,25 @@ pub(super) fn weather(effects: &[Effect], t: f64) -> (f32, f32) {
         Effect::Rain { at, until } => (between(t, *at, *until, 3.0), snow),
         Effect::Snow { at, until } => (rain, between(t, *at, *until, 3.0)),
         _ => (rain, snow),
+    })
+}
+
+/// The longest that a feed stands still and is taken to go on, in seconds.
+pub(super) const STUTTER_S: f64 = 1.2;
+
+/// How many insects fly at this time.
+pub(super) fn insects(effects: &[Effect], t: f64) -> u32 {
+    effects.iter().fold(0, |most, effect| match effect {
+        Effect::Insects { at, until, count } if (*at..*until).contains(&t) => most.max(*count),
+        _ => most,
+    })
+}
+
+/// How much of the detail the encoder leaves at this time, 0..1; none where it leaves all.
+pub(super) fn detail(effects: &[Effect], t: f64) -> Option<f32> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::FewBits { at, until } if (*at..*until).contains(&t) => Some(0.35 + 0.6 * share(t % 2.0, 0.0, 1.3)),
+        _ => None,
     })
 }
 

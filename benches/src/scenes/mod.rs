@@ -6,10 +6,13 @@
 mod actors;
 mod backdrop;
 mod effects;
+mod footage;
 pub(crate) mod maths;
+mod overlay;
 mod script;
 mod sensor;
 
+pub use footage::footage;
 pub use script::{all, from_seed};
 
 use actors::{Body, Stance};
@@ -17,6 +20,7 @@ use backdrop::{Backdrop, HEIGHT, MARGIN, Place, Planes, WIDTH};
 use effects::{Effect, Light};
 use guarita::{BoundingBox, Frame, FrameMeta, Layout, PixelFormat, Size, Timestamp};
 use maths::{lerp, noise, sine, smooth};
+use overlay::Overlay;
 use sensor::Sensor;
 use std::sync::OnceLock;
 
@@ -65,6 +69,8 @@ pub enum Theme {
     Far,
     /// Several small objects.
     Small,
+    /// What real cameras show and the others do not, judged second by second.
+    Footage,
 }
 
 /// How somebody or something moves from one point to another.
@@ -130,6 +136,9 @@ pub struct Scene {
     pub noise: f32,
     place: Place,
     duration_s: f64,
+    /// Whether the place has no colours of its own.
+    gray: bool,
+    overlay: Option<Overlay>,
     actors: Vec<Actor>,
     effects: Vec<Effect>,
     backdrop: OnceLock<Backdrop>,
@@ -176,7 +185,8 @@ impl Scene {
             let visible = if hidden { 0.0 } else { self.visible(bounds, camera, stance.feet) };
             let [x1, y1, x2, y2] = [0, 1, 2, 3].map(|k| bounds[k] - camera[k % 2]);
             let bbox = BoundingBox::from_xyxy(x1, y1, x2, y2).clipped(SIZE);
-            TrueObject { bbox, visible, moving: moving && shown == t }
+            // A feed that stutters goes on at once; one that stands still shows nothing that moves.
+            TrueObject { bbox, visible, moving: moving && t - shown < effects::STUTTER_S }
         });
         Truth { objects: objects.filter(|object| object.bbox.area() > 0.0).collect(), disturbance }
     }
@@ -233,7 +243,15 @@ impl Scene {
         let (rain, snow) = effects::weather(&self.effects, t);
         sensor::rain(&mut canvas.y, self.seed, ms, rain);
         sensor::snow(&mut canvas.y, self.seed, t, snow);
-        self.develop(canvas, &light, effects::cover(&self.effects, t), camera, ms)
+        sensor::insects(&mut canvas.y, self.seed, t, effects::insects(&self.effects, t));
+        let mut picture = self.develop(canvas, &light, effects::cover(&self.effects, t), camera, ms);
+        if let Some(detail) = effects::detail(&self.effects, t) {
+            sensor::coarsen(&mut picture[..WIDTH * HEIGHT], detail);
+        }
+        if let Some(overlay) = self.overlay {
+            overlay.draw(&mut picture[..WIDTH * HEIGHT], ms);
+        }
+        picture
     }
 
     /// What the camera sees of the backdrop.
@@ -243,7 +261,9 @@ impl Scene {
         let mut canvas = Planes::new(WIDTH, HEIGHT);
         crop(&back.y, back.width, [x, y], &mut canvas.y, WIDTH);
         for (from, to) in [(&back.u, &mut canvas.u), (&back.v, &mut canvas.v)] {
-            crop(from, back.width / 2, [0.5 * x, 0.5 * y], to, WIDTH / 2);
+            if !self.gray {
+                crop(from, back.width / 2, [0.5 * x, 0.5 * y], to, WIDTH / 2);
+            }
         }
         canvas
     }

@@ -9,25 +9,25 @@ use std::sync::OnceLock;
 
 /// Rows in the street where somebody can walk or drive.
 const PATH: f32 = 123.3;
-const FAR_PAVEMENT: f32 = 185.0;
-const FAR_LANE: f32 = 214.0;
-const NEAR_LANE: f32 = 249.0;
-const NEAR_PAVEMENT: f32 = 276.0;
-const YARD: f32 = 332.0;
+pub(super) const FAR_PAVEMENT: f32 = 185.0;
+pub(super) const FAR_LANE: f32 = 214.0;
+pub(super) const NEAR_LANE: f32 = 249.0;
+pub(super) const NEAR_PAVEMENT: f32 = 276.0;
+pub(super) const YARD: f32 = 332.0;
 
 /// Metres a second.
-const WALK: f32 = 1.5;
-const HURRY: f32 = 2.1;
-const DRIVE: f32 = 7.0;
+pub(super) const WALK: f32 = 1.5;
+pub(super) const HURRY: f32 = 2.1;
+pub(super) const DRIVE: f32 = 7.0;
 
 /// Writes a scene: everything is added at the present time, which then moves on.
-struct Script {
-    scene: Scene,
-    now: f64,
+pub(super) struct Script {
+    pub(super) scene: Scene,
+    pub(super) now: f64,
 }
 
 impl Script {
-    fn new(name: &str, seed: u64, place: Place) -> Self {
+    pub(super) fn new(name: &str, seed: u64, place: Place) -> Self {
         let scene = Scene {
             name: name.to_owned(),
             seed,
@@ -36,6 +36,8 @@ impl Script {
             noise: 2.0,
             place,
             duration_s: 0.0,
+            gray: false,
+            overlay: None,
             actors: Vec::new(),
             effects: Vec::new(),
             backdrop: OnceLock::new(),
@@ -43,36 +45,36 @@ impl Script {
         Self { scene, now: 0.0 }
     }
 
-    fn street(name: &str, seed: u64) -> Self {
+    pub(super) fn street(name: &str, seed: u64) -> Self {
         Self::new(name, seed, Place::Street)
     }
 
-    fn theme(mut self, theme: Theme) -> Self {
+    pub(super) fn theme(mut self, theme: Theme) -> Self {
         self.scene.theme = theme;
         self
     }
 
-    fn noise(mut self, sigma: f32) -> Self {
+    pub(super) fn noise(mut self, sigma: f32) -> Self {
         self.scene.noise = sigma;
         self
     }
 
-    fn night(mut self) -> Self {
+    pub(super) fn night(mut self) -> Self {
         self.scene.night = true;
         self
     }
 
-    fn wait(mut self, seconds: f64) -> Self {
+    pub(super) fn wait(mut self, seconds: f64) -> Self {
         self.now += seconds;
         self
     }
 
-    fn body_seed(&self) -> u64 {
+    pub(super) fn body_seed(&self) -> u64 {
         hash(&[self.scene.seed, 0xb0d7, self.scene.actors.len() as u64])
     }
 
     /// Somebody goes from one point to another; time does not move on.
-    fn goes(mut self, body: Body, from: [f32; 2], to: [f32; 2], speed: f32, pace: Pace) -> Self {
+    pub(super) fn goes(mut self, body: Body, from: [f32; 2], to: [f32; 2], speed: f32, pace: Pace) -> Self {
         let metre = self.scene.place.person_height(0.5 * (from[1] + to[1])) / 1.75;
         let way = ((to[0] - from[0]).abs() + 2.0 * (to[1] - from[1]).abs()) / (speed * metre);
         let end_s = self.now + f64::from(way);
@@ -81,28 +83,28 @@ impl Script {
     }
 
     /// Until the last who was added is gone.
-    fn until_gone(mut self) -> Self {
+    pub(super) fn until_gone(mut self) -> Self {
         self.now = self.scene.actors.last().map_or(self.now, |actor| actor.end_s);
         self
     }
 
-    fn crosses(self, body: Body, feet: f32, speed: f32, leftward: bool) -> Self {
+    pub(super) fn crosses(self, body: Body, feet: f32, speed: f32, leftward: bool) -> Self {
         let height = self.scene.place.person_height(feet);
         let half = match body {
             Body::Person { .. } => 0.4 * height,
-            Body::Car { .. } => 1.4 * height,
+            Body::Car { .. } | Body::BrightCar { .. } => 1.4 * height,
         };
         let (left, right) = (-half - MARGIN as f32, WIDTH as f32 + half + MARGIN as f32);
         let (from, to) = if leftward { (right, left) } else { (left, right) };
         self.goes(body, [from, feet], [to, feet], speed, Pace::Even)
     }
 
-    fn person(self, feet: f32, speed: f32, leftward: bool) -> Self {
+    pub(super) fn person(self, feet: f32, speed: f32, leftward: bool) -> Self {
         let body = Body::Person { seed: self.body_seed() };
         self.crosses(body, feet, speed, leftward)
     }
 
-    fn car(self, feet: f32, speed: f32, leftward: bool) -> Self {
+    pub(super) fn car(self, feet: f32, speed: f32, leftward: bool) -> Self {
         let body = Body::Car { seed: self.body_seed() };
         self.crosses(body, feet, speed, leftward)
     }
@@ -146,7 +148,7 @@ impl Script {
         self.disturbed(|at| Effect::Light { name, at, over, gain, offset })
     }
 
-    fn end(mut self) -> Scene {
+    pub(super) fn end(mut self) -> Scene {
         self.scene.duration_s = self.now.ceil();
         self.scene
     }

@@ -1,7 +1,7 @@
 //! The sensor and the encoder behind it: noise that depends on the light, and blocks that are not sent anew.
 
 use super::backdrop::{HEIGHT, WIDTH};
-use super::maths::{Random, hash, unit};
+use super::maths::{Random, hash, sine, unit};
 use std::sync::OnceLock;
 
 /// Side of a macroblock.
@@ -132,6 +132,52 @@ pub(super) fn snow(luma: &mut [u8], seed: u64, t: f64, amount: f32) {
                 let (fx, fy) = (drift.floor() + dx as f32, (row as f32).floor() + dy as f32);
                 let distance = ((fx - drift) * (fx - drift) + (fy - row as f32) * (fy - row as f32)).sqrt();
                 blend(luma, fx, fy, 222.0, 0.75 * (radius + 0.5 - distance).clamp(0.0, 1.0) / (1.0 + 0.5 * near));
+            }
+        }
+    }
+}
+
+/// Bright blots, each on a way of its own, in and out of the light.
+pub(super) fn insects(luma: &mut [u8], seed: u64, t: f64, count: u32) {
+    for k in 0..u64::from(count) {
+        // Each comes for two to five seconds, and then another one.
+        let mut random = Random::new(hash(&[seed, 0x1a5ec7, k]));
+        let stay = f64::from(random.between(2.0, 5.0));
+        let turn = ((t + f64::from(random.between(0.0, 5.0))) / stay) as u64;
+        let mut random = Random::new(hash(&[seed, 0x1a5ec8, k, turn]));
+        if random.next().is_multiple_of(2) {
+            continue;
+        }
+        let s = t as f32;
+        let mut around = |middle: f32, reach: f32| {
+            let (slow, quick) = (random.between(0.15, 0.5), random.between(0.7, 1.9));
+            let phase = random.between(0.0, 1.0);
+            middle + reach * (sine(slow * s + phase) + 0.35 * sine(quick * s + 2.0 * phase))
+        };
+        let (x, y) = (around(330.0, 260.0), around(170.0, 140.0));
+        let radius = random.between(1.5, 6.0);
+        let reach = radius as i32 + 2;
+        for dy in -reach..=reach {
+            for dx in -reach..=reach {
+                let (fx, fy) = (x.floor() + dx as f32, y.floor() + dy as f32);
+                let distance = ((fx - x) * (fx - x) + (fy - y) * (fy - y)).sqrt();
+                blend(luma, fx, fy, 235.0, (1.3 * (1.0 - distance / (radius + 1.0))).clamp(0.0, 0.9));
+            }
+        }
+    }
+}
+
+/// Leaves so much of what differs from the mean of each block of 8×8.
+pub(super) fn coarsen(luma: &mut [u8], detail: f32) {
+    for top in (0..HEIGHT).step_by(8) {
+        for left in (0..WIDTH).step_by(8) {
+            let rows = |y: usize| y * WIDTH + left..y * WIDTH + left + 8;
+            let sum: u32 = (top..top + 8).map(|y| luma[rows(y)].iter().map(|&v| u32::from(v)).sum::<u32>()).sum();
+            let mean = sum as f32 / 64.0;
+            for y in top..top + 8 {
+                for pixel in &mut luma[rows(y)] {
+                    *pixel = (mean + detail * (f32::from(*pixel) - mean) + 0.5) as u8;
+                }
             }
         }
     }

@@ -8,7 +8,7 @@ use super::lanes::{BLOCK, Lanes};
 pub(super) const MAX_MIXTURES: usize = 16;
 
 /// Rows of a block of one mode: its weights, its variances, then its means channel by channel.
-const WEIGHT: usize = 0;
+pub(super) const WEIGHT: usize = 0;
 pub(super) const VARIANCE: usize = 1;
 pub(super) const MEAN: usize = 2;
 

@@ -57,6 +57,8 @@ impl Kernel {
 const GRAY: usize = BLOCK * 3;
 const COLOR: usize = BLOCK * 5;
 
+/// Squared standard deviations from its mean within which a level is that of a mode; as for the making of new ones.
+const NEAR: f32 = 9.0;
 /// Pixels that are worth a thread of their own.
 const LEAST_BAND: usize = 32 * 1024;
 
@@ -130,6 +132,16 @@ impl Mixture {
     /// Forgets one pixel: what it shows next is its background.
     pub(crate) fn forget(&mut self, pixel: usize) {
         self.used[pixel / BLOCK][pixel % BLOCK] = 0;
+    }
+
+    /// Whether a pixel had a level before: a mode is near that is heavier than one that was made with this rate.
+    pub(crate) fn had(&self, pixel: usize, level: u8, rate: f32) -> bool {
+        let (block, k) = (pixel / BLOCK, pixel % BLOCK);
+        self.planes.iter().take(self.used[block][k].into()).any(|plane| {
+            let mode = &plane[block * GRAY..][..GRAY];
+            let away = mode[kernel::MEAN * BLOCK + k] - f32::from(level);
+            away * away < NEAR * mode[kernel::VARIANCE * BLOCK + k] && mode[kernel::WEIGHT * BLOCK + k] > 1.5 * rate
+        })
     }
 
     /// Modes in use of every pixel, then weight, variance and mean of each of them, pixel by pixel. A pixel that is not all

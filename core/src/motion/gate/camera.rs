@@ -3,8 +3,9 @@
 use super::explain::{self, Cover, Reason, Scene, Sway};
 use super::grid::{Grid, Sums};
 use super::light::{Light, View};
+use super::overlay::Overlays;
 use super::regions::{self, Region};
-use super::sightings::{self, Sightings};
+use super::sightings::{self, Doubt, Sightings};
 use super::state::{Action, Facts, Machine, MotionState};
 use super::time::Time;
 use super::{Motion, MotionGateConfig, OpenReason, color, noise, shift};
@@ -24,6 +25,9 @@ pub(super) struct Camera {
     pub(super) frames: u32,
     pub(super) sway: Sway,
     pub(super) sightings: Sightings,
+    pub(super) overlays: Overlays,
+    /// The weight of the last frame in the background.
+    rate: f32,
     /// Standard deviation of the sensor's noise on the working picture, in levels.
     pub(super) noise: f32,
     /// The state and when it began; none before the first frame.
@@ -33,6 +37,8 @@ pub(super) struct Camera {
     pub(super) passed_s: Option<f64>,
     /// Until then the light that was adopted last is learnt quickly.
     pub(super) settling_s: f64,
+    /// Whether the frame before lay beside the background.
+    pub(super) shifted: bool,
     /// Whether motion could have been seen in the frame before.
     pub(super) sees: bool,
     /// Seconds since the mixture was last asked.
@@ -72,6 +78,8 @@ const NOISE_AREA: f32 = 3.0;
 const ROUNDING_S: f64 = 1e-6;
 /// A gate that can see again passes a frame when none has passed for so long.
 const LOOK_AGAIN_S: f64 = 2.0;
+/// The first two frames tell of no more noise than this: cameras settle their exposure after a connect.
+const MOST_AT_FIRST: f32 = 8.0;
 /// Noise is averaged over this time.
 const NOISE_S: f64 = 3.0;
 /// The share of pixels that differ from which on the picture is compared with moved ones, and the share of scrambled tiles
@@ -87,6 +95,8 @@ const SETTLE_RATE: f64 = 0.3;
 const MOST_RATE: f64 = 0.1;
 /// Where more of the picture than this has changed, cells are not explained one by one.
 const MANY: f32 = 0.3;
+/// Where the camera sways, smaller regions may be what is left of edges, as a share of the picture.
+const BORDER: f32 = 0.002;
 /// A region is at rest when fewer of its pixels changed lately.
 const ACTIVE: f32 = 0.1;
 /// The state of a pixel: modes of the mixture.
@@ -107,11 +117,14 @@ impl Camera {
             machine: Machine::new(now_s),
             sway: Sway::new(grid.width, grid.height),
             sightings: Sightings::default(),
+            overlays: Overlays::default(),
+            rate: 0.0,
             frames: 0,
             noise: 0.0,
             state: None,
             moved_s: None,
             passed_s: None,
+            shifted: false,
             sees: false,
             settling_s: 0.0,
             unlearnt_s: 0.0,
@@ -174,6 +187,10 @@ impl Camera {
         let least = (config.min_region * self.grid.pixels() as f32).max(2.0);
         let moves = !found.is_empty()
             && (fraction >= config.min_fraction || found.iter().any(|region| region.area as f32 >= least));
+        if sees && self.sightings.hides(now_s) {
+            // Not seen at this instant, but it cannot have left.
+            self.moved_s = Some(now_s);
+        }
         self.answer(config, frame.meta().pts, moves, fraction, found)
     }
 
@@ -241,6 +258,14 @@ impl Camera {
             if differing as f32 >= LOOK_FOR_SHIFT * self.grid.count as f32 {
                 shift = shift::shift(width, height, &buffers.relit, &buffers.background);
             }
+            if shift != (0, 0) && self.machine.sways(now_s) {
+                shift::moved_back(width, height, shift, &buffers.background, &buffers.picture, &mut buffers.relit);
+                buffers.picture.copy_from_slice(&buffers.relit);
+                view = self.light.fit(width, &buffers.picture, &buffers.background, self.noise);
+                if !self.light.is_none() {
+                    self.light.remove(width, &buffers.picture, &buffers.background, &mut buffers.relit);
+                }
+            }
             if view.scrambled >= LOOK_FOR_REST || self.machine.waits() {
                 let active = regions::differing(&buffers.picture, &buffers.older, tolerance);
                 steady = (active as f32) < RESTLESS * self.grid.count as f32
@@ -250,10 +275,16 @@ impl Camera {
         let color = color::of(frame);
         let action = self.machine.step(&Facts { now_s, view, identical, color, shift, steady });
         // Where the light changes, noise cannot be told.
-        if matches!(action, Action::Watch | Action::Learn) && !identical && step_s > 0.0 {
+        let followed = std::mem::replace(&mut self.shifted, shift != (0, 0));
+        let seen = matches!(action, Action::Watch | Action::Learn | Action::Doubt) && !identical && step_s > 0.0;
+        if seen && !followed && !self.shifted {
             let noise = noise::between(&self.grid, &self.buffers.picture, &self.buffers.before);
             let share = if self.noise == 0.0 { 1.0 } else { 1.0 - (-step_s / NOISE_S).exp() };
-            self.noise += (noise - self.noise) * share as f32;
+            let noise = if self.noise == 0.0 { noise.min(MOST_AT_FIRST) } else { noise };
+            // In a light that changes, there may be less of it, but not more.
+            if action != Action::Doubt || noise < self.noise {
+                self.noise += (noise - self.noise) * share as f32;
+            }
         }
         action
     }
@@ -277,6 +308,7 @@ impl Camera {
             share(config.history_s).min(MOST_RATE)
         };
         self.unlearnt_s = 0.0;
+        self.rate = rate as f32;
         self.frames = self.frames.saturating_add(1);
         let buffers = &mut self.buffers;
         self.grid.gather(&buffers.relit, &mut buffers.list);
@@ -313,9 +345,32 @@ impl Camera {
         }
         let place = sightings::Place { width, pixels: self.grid.pixels(), noise: NOISE_AREA * self.noise };
         let mut found = if left == 0 { Vec::new() } else { regions::regions(&self.grid, &self.buffers.changed) };
-        found.retain(|region| self.sway.covers(region, now_s) != Cover::Yes && !self.rests(region, tolerance));
         let light = matches!(action, Action::Doubt | Action::Settle);
-        let doubt = |region: &Region| light || self.sway.covers(region, now_s) == Cover::Perhaps;
+        found.retain(|region| {
+            let sways = light && self.sway.covers(region, now_s) == Cover::Yes;
+            !sways && !self.rests(region, tolerance)
+        });
+        // The border of what was moved back.
+        let (grid, buffers) = (&self.grid, &self.buffers);
+        found.retain(|region| {
+            let known = || {
+                let pixels = region.y.clone().flat_map(|y| region.x.clone().map(move |x| (x, y)));
+                let changed = pixels.filter(|(x, y)| buffers.changed[y * grid.width + x] == 1);
+                let had = changed.filter(|&(x, y)| {
+                    grid.index(x, y)
+                        .is_some_and(|pixel| self.mixture.had(pixel, buffers.relit[y * grid.width + x], self.rate))
+                });
+                had.count() as f32 / region.area.max(1) as f32
+            };
+            self.sway.covers(region, now_s) == Cover::Yes || !self.overlays.covers(region, grid.pixels(), now_s, known)
+        });
+        let border = if self.shifted { BORDER * self.grid.pixels() as f32 } else { 0.0 };
+        let doubt = |region: &Region| match self.sway.covers(region, now_s) {
+            Cover::Yes => Doubt::Sways,
+            Cover::Perhaps => Doubt::Light,
+            Cover::No if light || (region.area as f32) < border => Doubt::Light,
+            Cover::No => Doubt::None,
+        };
         self.sightings.keep(found, place, doubt, now_s)
     }
 

@@ -7,6 +7,7 @@ mod explain;
 mod grid;
 mod light;
 mod noise;
+mod overlay;
 mod regions;
 mod shift;
 mod sightings;

@@ -4,6 +4,10 @@ use crate::imaging::vectorized;
 
 /// The farthest shift that is looked for, in working pixels.
 const REACH: isize = 8;
+/// Pixels of a side of the tiles that a shift must explain, and how many better ones there must be for each one that it makes
+/// worse.
+const TILE: usize = 16;
+const MOST_WORSE: usize = 3;
 /// A shift must leave at most this share of the difference.
 const BETTER: f32 = 0.7;
 
@@ -41,7 +45,53 @@ pub(super) fn shift(width: usize, height: usize, picture: &[u8], background: &[u
             break;
         }
     }
-    if (least as f32) < BETTER * still as f32 { (x, y) } else { (0, 0) }
+    let better = (least as f32) < BETTER * still as f32;
+    if better && is_everywhere(width, height, picture, background, (x, y)) { (x, y) } else { (0, 0) }
+}
+
+/// Whether a shift explains the picture and not only something large in it: of the tiles that it makes better or worse, most
+/// grow better.
+fn is_everywhere(width: usize, height: usize, picture: &[u8], background: &[u8], (dx, dy): (isize, isize)) -> bool {
+    let reach = REACH as usize;
+    let (mut better, mut worse) = (0, 0);
+    for top in (reach..height.saturating_sub(reach + TILE - 1)).step_by(TILE) {
+        for left in (reach..width.saturating_sub(reach + TILE - 1)).step_by(TILE) {
+            let difference = |dx: isize, dy: isize| -> u32 {
+                let row = |y: usize| {
+                    let from = (y as isize - dy) as usize * width + (left as isize - dx) as usize;
+                    sad(&picture[y * width + left..][..TILE], &background[from..from + TILE])
+                };
+                (top..top + TILE).map(row).sum()
+            };
+            let (still, moved) = (difference(0, 0), difference(dx, dy));
+            // By two levels a pixel.
+            let clearly = (2 * TILE * TILE) as u32;
+            better += usize::from(moved + clearly < still);
+            worse += usize::from(still + clearly < moved);
+        }
+    }
+    // Pictures of a few tiles have no say.
+    worse * MOST_WORSE <= better
+}
+
+/// Moves a picture back by a shift, so that it lies on the background; what comes in from outside is background.
+pub(super) fn moved_back(
+    width: usize,
+    height: usize,
+    (dx, dy): (isize, isize),
+    background: &[u8],
+    picture: &[u8],
+    out: &mut [u8],
+) {
+    out.copy_from_slice(background);
+    for y in 0..height {
+        let Some(from) = y.checked_add_signed(dy).filter(|&from| from < height) else { continue };
+        let (first, last) = ((-dx).max(0) as usize, (width as isize - dx).clamp(0, width as isize) as usize);
+        if first < last {
+            let source = from * width + (first as isize + dx) as usize;
+            out[y * width + first..y * width + last].copy_from_slice(&picture[source..source + last - first]);
+        }
+    }
 }
 
 vectorized! {
@@ -68,6 +118,22 @@ mod tests {
         for (dx, dy) in [(0, 0), (1, 0), (0, -1), (3, -2), (-7, 5)] {
             assert_eq!(shift(w, h, &picture(dx, dy), &picture(0, 0)), (dx, dy));
         }
+        // Back again.
+        let mut back = vec![0; w * h];
+        moved_back(w, h, (3, -2), &picture(0, 0), &picture(3, -2), &mut back);
+        assert_eq!(back, picture(0, 0));
+        // Something large that moves before a still background moves nothing else.
+        let large =
+            |x: usize| -> Vec<u8> {
+                let near = |k: usize| (x..x + 40).contains(&(k % w)) && k / w > 20;
+                let still = picture(0, 0);
+                (0..w * h)
+                    .map(|k| {
+                        if near(k) { at((k % w) as isize * 3 - 3 * x as isize, (k / w) as isize * 2) } else { still[k] }
+                    })
+                    .collect()
+            };
+        assert_eq!(shift(w, h, &large(34), &large(30)), (0, 0));
         assert_eq!(shift(1, 1, &[3], &[200]), (0, 0));
         assert_eq!(shift(w, h, &vec![9; w * h], &picture(0, 0)), (0, 0));
     }

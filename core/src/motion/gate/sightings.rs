@@ -21,6 +21,9 @@ const NEAR: f64 = 5.0;
 const SLOW: f64 = 0.06;
 /// So many small regions that come out of nothing are weather.
 const MANY: usize = 4;
+/// In two of so many looks, which are no longer ago than this, in seconds.
+const FALLS_LOOKS: usize = 6;
+const FALLS_S: f64 = 2.0;
 /// So many small regions are weather wherever they come from: flakes fall slowly.
 const CROWD: usize = 16;
 /// The largest drop or flake, as a share of the picture.
@@ -29,13 +32,51 @@ const DROP: f32 = 0.0012;
 const LARGER: f32 = 2.0;
 /// After this time a half of the weather is forgotten.
 const WEATHER_S: f64 = 10.0;
+/// What sways is averaged over this time, in seconds.
+const LEAF_S: f64 = 5.0;
+/// What is so many times as large as a leaf is something else, where it goes on.
+const SEVERAL: f32 = 3.0;
+/// Among more that are alike and near, none is followed; among so many, only one that is where it was expected.
+const CROWDED: usize = 3;
+/// What was missed in so many looks less one is followed all the same, where they are so far apart, in seconds.
+const MOST_LOOKS: f64 = 2.0;
+const SELDOM_S: f64 = 0.8;
+/// What went on and is lost among what sways is taken to be there for so long, in seconds.
+const HIDDEN_S: f64 = 3.0;
+/// What is nearer to the edge, in pixels, has left.
+const EDGE: usize = 8;
+/// How far back a way is known, in seconds, and how far apart its places are that its length is measured by.
+const WAY_S: f64 = 2.55;
+const STRIDE_S: f64 = 0.3;
+const STRIDES: usize = 2;
+/// What goes so far, in widths of the picture, is no part of something that comes back: 8 of 320 pixels.
+const GOES: f64 = 0.025;
+/// What went on is believed to go on for so long, in seconds.
+const WENT_S: f64 = 1.0;
+/// A way is straight that is at most so much longer than its ends are apart.
+const STRAIGHT: f64 = 1.15;
+/// What is followed from one look to the next has an area that changes by no more than this.
+const FOLLOWED: f32 = 2.5;
 
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Step {
+    x: f64,
+    y: f64,
+    at_s: f64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Sighting {
     x: f64,
     y: f64,
     at_s: f64,
     area: f32,
+    /// Where it came from, the latest place last, at most [`WAY_S`] back.
+    way: Vec<Step>,
+    /// Whether much swayed around it: then it says nothing about others.
+    sways: bool,
+    /// When it last had gone on in one direction.
+    went_s: Option<f64>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -43,11 +84,25 @@ pub(super) struct Sightings {
     seen: Vec<Sighting>,
     /// The frame before.
     last_s: f64,
-    /// Bits of the last frames, the newest lowest: whether many small regions came out of nothing.
-    falls: u8,
+    /// The last looks, and whether many small regions came out of nothing in them.
+    looks: Vec<(f64, bool)>,
     /// The area that weather reached, and when.
     weather: f32,
     weather_s: f64,
+    /// The mean area of what comes and goes where much sways.
+    leaf: f32,
+    /// When something that goes on was last seen where much sways, away from the edge.
+    hidden_s: Option<f64>,
+}
+
+/// What else than an object a region could be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doubt {
+    None,
+    /// Light, or a part of a crown: it must have been seen for a while.
+    Light,
+    /// A part of what sways around it: it must go on where that comes back.
+    Sways,
 }
 
 /// The picture that regions are in.
@@ -64,7 +119,16 @@ impl Sightings {
     pub(super) fn is_sound(&self) -> bool {
         let finite = |number: f64| number.abs() < 1e12;
         let seen = |one: &Sighting| finite(one.x) && finite(one.y) && finite(one.at_s) && finite(one.area.into());
-        self.seen.iter().all(seen) && finite(self.last_s) && finite(self.weather.into()) && finite(self.weather_s)
+        self.looks.iter().all(|&(at_s, _)| finite(at_s))
+            && self.seen.iter().all(seen)
+            && self
+                .seen
+                .iter()
+                .flat_map(|one| &one.way)
+                .all(|step| finite(step.x) && finite(step.y) && finite(step.at_s))
+            && finite(self.last_s)
+            && finite(self.weather.into())
+            && finite(self.weather_s)
     }
 
     /// Keeps those regions that count; `doubt` says which of them could be light or wind.
@@ -72,55 +136,136 @@ impl Sightings {
         &mut self,
         mut regions: Vec<Region>,
         place: Place,
-        doubt: impl Fn(&Region) -> bool,
+        doubt: impl Fn(&Region) -> Doubt,
         now_s: f64,
     ) -> Vec<Region> {
         let step_s = now_s - self.last_s;
         self.last_s = now_s;
         self.seen.retain(|seen| now_s - seen.at_s <= MEMORY_S.max(1.5 * step_s));
-        let weather = self.weather(&regions, place, now_s);
-        let all: Vec<Sighting> = regions.iter().map(|region| sighting(region, now_s)).collect();
+        let weather = self.weather(regions.iter().filter(|region| doubt(region) != Doubt::Sways), place, now_s);
         let width = place.width as f64;
+        let followed =
+            |region: &Region| Sighting { sways: doubt(region) == Doubt::Sways, ..self.followed(region, step_s, width) };
+        let all: Vec<Sighting> = regions.iter().map(followed).collect();
+        let leaf = self.leaf(regions.iter().zip(&all).filter(|(region, _)| doubt(region) == Doubt::Sways), step_s);
+        let mut one = all.iter();
+        let mut hidden_s = self.hidden_s;
         regions.retain(|region| {
+            let goes = one
+                .next()
+                .and_then(|sighting| sighting.went_s)
+                .is_some_and(|at_s| now_s - at_s <= WENT_S.max(1.5 * step_s));
             let area = region.area as f32;
             if area < weather.max(place.noise) {
                 return false;
             }
-            let least_s = if doubt(region) {
-                DOUBT_S
-            } else if area < (SMALL * place.pixels as f32).max(SMALL_IN_WEATHER * weather) {
-                1e-3
-            } else {
-                return true;
+            let least_s = match doubt(region) {
+                Doubt::Sways => {
+                    // Drops and a light that moves go on too.
+                    let counts = goes && area >= leaf && weather < 1.0;
+                    let height = place.pixels / place.width;
+                    let inside =
+                        |side: &std::ops::Range<usize>, most: usize| side.start >= EDGE && side.end + EDGE <= most;
+                    if counts && step_s >= SELDOM_S && inside(&region.x, place.width) && inside(&region.y, height) {
+                        hidden_s = Some(now_s);
+                    }
+                    return counts;
+                }
+                Doubt::Light => DOUBT_S,
+                Doubt::None if area < (SMALL * place.pixels as f32).max(SMALL_IN_WEATHER * weather) => 1e-3,
+                Doubt::None => return true,
             };
             self.seen_before(region, (least_s, weather), width * SPEED)
         });
+        self.hidden_s = hidden_s;
         self.seen.extend(all);
         regions
     }
 
+    /// Whether something is there that can not be seen for what sways before it.
+    pub(super) fn hides(&self, now_s: f64) -> bool {
+        self.hidden_s.is_some_and(|at_s| now_s - at_s <= HIDDEN_S)
+    }
+
+    /// The least area of what can be something else where much sways: several times that of what comes and goes there.
+    fn leaf<'a>(&mut self, swaying: impl Iterator<Item = (&'a Region, &'a Sighting)>, step_s: f64) -> f32 {
+        let flickers = swaying.filter(|(_, sighting)| sighting.way.is_empty());
+        let (count, sum) = flickers.fold((0, 0.0), |(count, sum), (region, _)| (count + 1, sum + region.area as f32));
+        let share = 1.0 - (-step_s / LEAF_S).exp() as f32;
+        self.leaf += (sum / f32::max(count as f32, 1.0) - self.leaf) * share;
+        SEVERAL * self.leaf
+    }
+
+    /// A region as a sighting, with the way of the one that it comes from, a look or two before.
+    fn followed(&self, region: &Region, step_s: f64, width: f64) -> Sighting {
+        let mut now = sighting(region, self.last_s);
+        let size = region.x.len().max(region.y.len()) as f64 / 2.0;
+        let alike = |one: &&Sighting| {
+            let age_s = now.at_s - one.at_s;
+            one.area <= now.area * FOLLOWED
+                && now.area <= one.area * FOLLOWED
+                && age_s <= (if step_s >= SELDOM_S { MOST_LOOKS } else { 1.0 } * step_s + 1e-6).min(WAY_S)
+                && (one.x - now.x).hypot(one.y - now.y) <= NEAR + size + width * SPEED * age_s
+        };
+        // Whether it is where it would be if it went on as before.
+        let expected = |one: &&Sighting| {
+            let [.., from] = one.way[..] else { return false };
+            let share = (now.at_s - one.at_s) / (one.at_s - from.at_s).max(1e-3);
+            let (dx, dy) = ((one.x - from.x) * share, (one.y - from.y) * share);
+            (one.x + dx - now.x).hypot(one.y + dy - now.y) <= NEAR + size + 0.5 * dx.hypot(dy)
+        };
+        let near: Vec<&Sighting> = self.seen.iter().filter(alike).collect();
+        let latest_s = near.iter().map(|one| one.at_s).fold(f64::NEG_INFINITY, f64::max);
+        let last = || near.iter().copied().filter(|one| latest_s - one.at_s < 1e-6);
+        // In a crowd of alike ones nobody can say which one it was.
+        let from = match last().count() {
+            1 => last().next(),
+            // Where frames follow closely, a way has many steps, and each may be the wrong one.
+            2..=CROWDED if step_s >= SELDOM_S => {
+                let mut there = last().filter(expected);
+                there.next().filter(|_| there.next().is_none())
+            }
+            _ => None,
+        };
+        let Some(from) = from else { return now };
+        now.went_s = from.went_s;
+        now.way.clone_from(&from.way);
+        now.way.push(Step { x: from.x, y: from.y, at_s: from.at_s });
+        now.way.retain(|step| now.at_s - step.at_s <= WAY_S);
+        if goes_on(&now, width * GOES) {
+            now.went_s = Some(now.at_s);
+        }
+        now
+    }
+
     /// Whether something alike was near, at least so long ago and so large.
     fn seen_before(&self, region: &Region, (least_s, least_area): (f64, f32), speed: f64) -> bool {
-        let Sighting { x, y, at_s, area } = sighting(region, self.last_s);
+        let Sighting { x, y, at_s, area, .. } = sighting(region, self.last_s);
         let size = region.x.len().max(region.y.len()) as f64 / 2.0;
         self.seen.iter().any(|seen| {
             let age_s = at_s - seen.at_s;
-            age_s >= least_s
+            !seen.sways
+                && age_s >= least_s
                 && seen.area >= least_area.max(area / ALIKE)
                 && (seen.x - x).hypot(seen.y - y) <= NEAR + size + speed * age_s
         })
     }
 
     /// The area up to which regions are weather.
-    fn weather(&mut self, regions: &[Region], place: Place, now_s: f64) -> f32 {
+    fn weather<'a>(&mut self, regions: impl Iterator<Item = &'a Region>, place: Place, now_s: f64) -> f32 {
         let largest = DROP * place.pixels as f32;
         let speed = place.width as f64 * SLOW;
-        let small = || regions.iter().filter(|region| (place.noise / 4.0..largest).contains(&(region.area as f32)));
-        let fresh = |region: &&Region| !self.seen_before(region, (1e-3, 0.0), speed);
-        // People appear once, weather with nearly every frame: with two of the last six.
-        self.falls = self.falls << 1 & 0b11_1111 | u8::from(small().filter(fresh).count() >= MANY);
-        let now = if small().count() >= CROWD || self.falls.count_ones() >= 2 {
-            LARGER * small().map(|region| region.area).max().unwrap_or(0) as f32
+        let small: Vec<&Region> =
+            regions.filter(|region| (place.noise / 4.0..largest).contains(&(region.area as f32))).collect();
+        let fresh = |region: &&&Region| !self.seen_before(region, (1e-3, 0.0), speed);
+        // People appear once, weather with nearly every look.
+        let falls = small.iter().filter(fresh).count() >= MANY;
+        self.looks.push((now_s, falls));
+        let most = self.looks.len().saturating_sub(FALLS_LOOKS);
+        self.looks.drain(..most);
+        self.looks.retain(|(at_s, _)| now_s - at_s <= FALLS_S);
+        let now = if small.len() >= CROWD || self.looks.iter().filter(|(_, falls)| *falls).count() >= 2 {
+            LARGER * small.iter().map(|region| region.area).max().unwrap_or(0) as f32
         } else {
             0.0
         };
@@ -132,5 +277,83 @@ impl Sightings {
 
 fn sighting(region: &Region, at_s: f64) -> Sighting {
     let (x, y) = region.center();
-    Sighting { x: x.into(), y: y.into(), at_s, area: region.area as f32 }
+    Sighting { x: x.into(), y: y.into(), at_s, area: region.area as f32, way: Vec::new(), sways: false, went_s: None }
+}
+
+/// Whether the way leads on: so far in one direction, over two steps at least.
+fn goes_on(sighting: &Sighting, far: f64) -> bool {
+    let here = Step { x: sighting.x, y: sighting.y, at_s: sighting.at_s };
+    let (mut last, mut length, mut steps) = (here, 0.0, 0);
+    for step in sighting.way.iter().rev() {
+        if last.at_s - step.at_s < STRIDE_S {
+            continue;
+        }
+        length += (step.x - last.x).hypot(step.y - last.y);
+        steps += 1;
+        last = *step;
+        let apart = (step.x - here.x).hypot(step.y - here.y);
+        if steps >= STRIDES && apart >= far && length <= STRAIGHT * apart {
+            return true;
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WIDE: Place = Place { width: 320, pixels: 320 * 180, noise: 0.0 };
+
+    fn region(x: f64, area: usize) -> Region {
+        let x = x as usize;
+        Region { x: x..x + 6, y: 80..98, area }
+    }
+
+    /// The looks at which a region counts that much sways around.
+    fn counted(step_s: f64, looks: usize, at: impl Fn(f64) -> f64) -> Vec<bool> {
+        let mut sightings = Sightings::default();
+        let look = |k: usize| {
+            let now_s = k as f64 * step_s;
+            !sightings.keep(vec![region(at(now_s), 60)], WIDE, |_| Doubt::Sways, now_s).is_empty()
+        };
+        (0..looks).map(look).collect()
+    }
+
+    #[test]
+    fn what_goes_on_counts_and_what_comes_back_does_not() {
+        for (step_s, within_s) in [(1.0, 2.0), (0.5, 2.0), (0.2, 1.5), (1.0 / 15.0, 1.5)] {
+            let looks = (8.0 / step_s) as usize;
+            let walks = counted(step_s, looks, |t| 100.0 + 8.0 * t);
+            let first = walks.iter().position(|&counts| counts).unwrap() as f64 * step_s;
+            assert!(first <= within_s + 1e-9, "{step_s}: from {first} s on");
+            assert!(walks[(within_s / step_s) as usize + 1..].iter().all(|&counts| counts), "{step_s}: {walks:?}");
+            let sways = counted(step_s, looks, |t| 100.0 + 3.5 * (4.1 * t).sin());
+            assert!(!sways.contains(&true), "{step_s}: {sways:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_followed_in_a_crowd_of_alike_ones() {
+        let mut sightings = Sightings::default();
+        for k in 0..40 {
+            let now_s = f64::from(k) * 0.2;
+            let all = (0..12).map(|n| region(20.0 + 24.0 * f64::from(n) + 2.0 * now_s, 30)).collect();
+            assert!(sightings.keep(all, WIDE, |_| Doubt::Sways, now_s).is_empty(), "{now_s}");
+        }
+    }
+
+    #[test]
+    fn weather_is_forgotten_in_seconds_and_not_in_looks() {
+        let drop = |k: usize, n: usize| Region { y: 60 * k..60 * k + 4, ..region((20 + 50 * n) as f64, 8) };
+        let drops = |k: usize| (0..6).map(|n| drop(k, n)).collect::<Vec<_>>();
+        let mut sightings = Sightings::default();
+        let mut look = |regions, now_s| {
+            sightings.keep(regions, WIDE, |_| Doubt::None, now_s);
+            sightings.weather
+        };
+        assert_eq!([look(drops(0), 0.0), look(vec![], 1.0), look(vec![], 2.0)], [0.0; 3]);
+        assert_eq!(look(drops(1), 3.0), 0.0, "twice in three seconds");
+        assert!(look(drops(2), 4.0) > 8.0, "twice in one second");
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::camera::{Camera, mixture_config};
 use super::grid::Grid;
+use super::overlay::Overlays;
 use super::sightings::Sightings;
 use super::state::{Machine, MotionState};
 use super::time::Time;
@@ -15,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 const MARK: &[u8; 8] = b"guaritaM";
 /// Raised whenever [`Saved`], or what its numbers mean, changes.
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 const HEAD: usize = MARK.len() + size_of::<u16>();
 const SUM: usize = 32;
 
@@ -37,11 +38,13 @@ struct SavedCamera {
     state: Option<(MotionState, i64)>,
     moved_s: Option<f64>,
     passed_s: Option<f64>,
+    shifted: bool,
     sees: bool,
     settling_s: f64,
     unlearnt_s: f64,
     sway: Vec<f64>,
     sightings: Sightings,
+    overlays: Overlays,
     filled: bool,
     recent_s: f64,
     /// The frame before, two earlier ones, and what they were compared with: the next frame is decided on as if nothing
@@ -66,11 +69,13 @@ pub(super) fn write(gate: &MotionGate) -> Vec<u8> {
             state: camera.state.map(|(state, since)| (state, since.as_nanos())),
             moved_s: camera.moved_s,
             passed_s: camera.passed_s,
+            shifted: camera.shifted,
             sees: camera.sees,
             settling_s: camera.settling_s,
             unlearnt_s: camera.unlearnt_s,
             sway: camera.sway.last_s.clone(),
             sightings: camera.sightings.clone(),
+            overlays: camera.overlays.clone(),
             filled: camera.buffers.filled,
             recent_s: camera.buffers.recent_s,
             picture: camera.buffers.picture.clone(),
@@ -130,7 +135,8 @@ impl SavedCamera {
             && finite.clone().all(|number| (0.0..1e12).contains(&number))
             && pictures.iter().all(|picture| picture.len() == grid.pixels())
             && self.sway.iter().all(|at| *at < 1e12)
-            && self.sightings.is_sound();
+            && self.sightings.is_sound()
+            && self.overlays.is_sound();
         if !sound {
             return None;
         }
@@ -141,6 +147,7 @@ impl SavedCamera {
         }
         camera.sway.last_s = self.sway;
         camera.sightings = self.sightings;
+        camera.overlays = self.overlays;
         camera.settling_s = self.settling_s;
         camera.unlearnt_s = self.unlearnt_s;
         camera.buffers.filled = self.filled;
@@ -155,6 +162,7 @@ impl SavedCamera {
         camera.state = self.state.map(|(state, since)| (state, Timestamp::from_nanos(since)));
         camera.moved_s = self.moved_s;
         camera.passed_s = self.passed_s;
+        camera.shifted = self.shifted;
         camera.sees = self.sees;
         Some(camera)
     }

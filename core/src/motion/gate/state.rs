@@ -78,6 +78,8 @@ enum Phase {
         since_s: f64,
         steady_s: Option<f64>,
         shown: MotionState,
+        /// How far it lay aside then.
+        first: (isize, isize),
     },
     Obscured {
         since_s: f64,
@@ -116,9 +118,20 @@ const FOLLOW_S: f64 = 2.0;
 /// Colourfulness of a colour picture, and of a gray one.
 const COLORED: f32 = 2.5;
 const GRAY: f32 = 1.0;
+/// The share of tiles that look different after the filter has switched.
+const SWITCHED: f32 = 0.3;
 /// A shift of the camera: at once from this many pixels, and after a while from one.
 const SHIFT: isize = 2;
 const SHIFT_S: f64 = 0.5;
+/// A camera that comes back so soon sways.
+const BACK_S: f64 = 10.0;
+/// So long after it was last beside its place it is known to sway.
+const SWAYS_S: f64 = 30.0;
+
+/// The farther of the two ways of a shift.
+fn farther((x, y): (isize, isize)) -> isize {
+    x.abs().max(y.abs())
+}
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Machine {
@@ -131,6 +144,8 @@ pub(super) struct Machine {
     calm_s: f64,
     /// Since when it lies beside the background.
     shifted_s: Option<f64>,
+    /// When the camera was last beside its place of those times that it came back from.
+    swayed_s: Option<f64>,
     colored: Option<bool>,
     /// When a slow change of light was last taken over.
     followed_s: f64,
@@ -144,6 +159,7 @@ impl Machine {
             light: (now_s, 0.0, 0.0),
             calm_s: now_s,
             shifted_s: None,
+            swayed_s: None,
             colored: None,
             followed_s: now_s,
         }
@@ -156,6 +172,11 @@ impl Machine {
     /// Whether a first background is being learnt.
     pub(super) fn learns(&self) -> bool {
         matches!(self.phase, Phase::Learning { .. })
+    }
+
+    /// Whether the camera is known to sway: then a shift is taken back, and hides nothing.
+    pub(super) fn sways(&self, now_s: f64) -> bool {
+        self.swayed_s.is_some_and(|at_s| now_s - at_s <= SWAYS_S)
     }
 
     /// Whether a changed picture has to come to rest.
@@ -199,9 +220,20 @@ impl Machine {
                 }
                 Action::Learn
             }
-            Phase::Unsettled { since_s, steady_s, shown } => {
+            Phase::Unsettled { since_s, steady_s, shown, first } => {
                 if color_flipped {
                     *shown = MotionState::IrSwitch;
+                }
+                // It came back, or went to the other side: a pole in the wind.
+                let ((x, y), aside) = (facts.shift, farther(facts.shift));
+                let back = aside <= 1 && aside < farther(*first) && facts.view.scrambled < CALM;
+                let beyond = x * first.0 + y * first.1 < 0;
+                if *shown == MotionState::CameraMoved && (back || beyond) && now_s - *since_s <= BACK_S {
+                    self.swayed_s = Some(now_s);
+                    self.calm_s = now_s;
+                    self.shifted_s = None;
+                    self.phase = Phase::Watching;
+                    return self.watch(facts, color_flipped);
                 }
                 *steady_s = if facts.steady { Some(steady_s.unwrap_or(now_s)) } else { None };
                 let rested = steady_s.is_some_and(|since_s| now_s - since_s >= REST_S);
@@ -241,16 +273,22 @@ impl Machine {
             return Action::Ignore;
         }
         let mut unsettle = |shown| {
-            self.phase = Phase::Unsettled { since_s: now_s, steady_s: None, shown };
+            self.phase = Phase::Unsettled { since_s: now_s, steady_s: None, shown, first: facts.shift };
             Action::Ignore
         };
-        if color_flipped {
+        // Something coloured in a gray scene is no switch: that changes light or pattern in many places too.
+        if color_flipped && view.relit + view.scrambled.max(view.flat) >= SWITCHED {
             return unsettle(MotionState::IrSwitch);
         }
-        let (x, y) = facts.shift;
-        self.shifted_s = if (x, y) == (0, 0) { None } else { Some(self.shifted_s.unwrap_or(now_s)) };
-        let far = x.abs().max(y.abs()) >= SHIFT;
-        if far || self.shifted_s.is_some_and(|since_s| now_s - since_s >= SHIFT_S) {
+        let sways = self.swayed_s.is_some_and(|at_s| now_s - at_s <= SWAYS_S);
+        let aside = farther(facts.shift);
+        let near = if sways { aside <= 1 } else { aside == 0 };
+        self.shifted_s = if near { None } else { Some(self.shifted_s.unwrap_or(now_s)) };
+        let shifted_s = self.shifted_s.map_or(0.0, |since_s| now_s - since_s);
+        if sways && aside > 0 && shifted_s < BACK_S {
+            self.swayed_s = Some(now_s);
+        } else if aside >= SHIFT || shifted_s >= SHIFT_S {
+            self.swayed_s = None;
             return unsettle(MotionState::CameraMoved);
         }
         // Something large that came slowly is an object until it has stood for a while.
