@@ -94,7 +94,7 @@ pub fn footage(first: u64) -> Vec<Scene> {
     let mut gray = street("coloured-car", 126);
     gray.scene.gray = true;
     let gray = gray.wait(8.0).passing(4, 7.0, |script, k| {
-        let body = Body::BrightCar { seed: 2 * script.body_seed() + k as u64 % 2 };
+        let body = Body::BrightCar { seed: script.body_seed() & !1 | (k as u64 % 2) };
         script.crosses(body, if k % 2 == 0 { YARD } else { NEAREST }, DRIVE, k % 2 == 0)
     });
     scenes.push(gray.end());

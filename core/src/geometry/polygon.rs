@@ -47,6 +47,8 @@ pub struct Polygon(Vec<Point>);
 
 /// Corners that a polygon may have.
 const MAX_POINTS: usize = 1024;
+/// Corners at the end of a ring that are its first one again: one, or one more for rounding.
+const MOST_CLOSING: usize = 2;
 /// Coordinates so little outside are what rounding made of 0 and 1.
 const ROUNDING: f32 = 1e-6;
 /// The least area, as a share of the picture: a thousandth of a thousandth is less than a pixel of a small one.
@@ -61,14 +63,17 @@ impl Polygon {
     /// edges that cross or touch each other, or an area under a millionth of the picture.
     pub fn new<P: Into<Point>>(points: impl IntoIterator<Item = P>) -> Result<Self> {
         let rounded = |Point { x, y }| Point { x: within_picture(x), y: within_picture(y) };
-        let mut polygon = Self(points.into_iter().map(|point| rounded(point.into())).take(MAX_POINTS + 2).collect());
+        let mut polygon =
+            Self(points.into_iter().map(|point| rounded(point.into())).take(MAX_POINTS + MOST_CLOSING + 1).collect());
         // A ring that was computed closes nearly where it began.
         let closes = |points: &[Point]| match points {
             [first, .., last] => (first.x - last.x).abs() <= ROUNDING && (first.y - last.y).abs() <= ROUNDING,
             _ => false,
         };
-        while polygon.0.len() > 3 && closes(&polygon.0) {
-            polygon.0.pop();
+        for _ in 0..MOST_CLOSING {
+            if polygon.0.len() > 3 && closes(&polygon.0) {
+                polygon.0.pop();
+            }
         }
         let points = &polygon.0;
         if !(3..=MAX_POINTS).contains(&points.len()) {
