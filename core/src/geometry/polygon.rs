@@ -70,10 +70,8 @@ impl Polygon {
             [first, .., last] => (first.x - last.x).abs() <= ROUNDING && (first.y - last.y).abs() <= ROUNDING,
             _ => false,
         };
-        for _ in 0..MOST_CLOSING {
-            if polygon.0.len() > 3 && closes(&polygon.0) {
-                polygon.0.pop();
-            }
+        while (4..=MAX_POINTS + MOST_CLOSING).contains(&polygon.0.len()) && closes(&polygon.0) {
+            polygon.0.pop();
         }
         let points = &polygon.0;
         if !(3..=MAX_POINTS).contains(&points.len()) {
