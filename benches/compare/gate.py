@@ -173,7 +173,7 @@ class Film:
 def shown(ours: Program, name: str, rates: list[int], measured: list[int], sides: list, config: dict, duration: float,
           shape: tuple[int, int], folder: pathlib.Path) -> Film:  # fmt: skip
     """Runs a scene past everybody. The next frames are drawn while the peers look at these."""
-    base = max(rates)
+    base = math.lcm(*rates)
     film = Film(name, rates)
     ours.call("open", source=name, fps=base, every=[base // rate for rate in rates])
     peers = [(rate, side.name, side(config)) for rate in measured for side in sides]
@@ -654,8 +654,8 @@ def measure(ours: Program, video: pathlib.Path | None, folder: pathlib.Path, rec
     footage_sides = ["ours", *(() if args.alone else (peer.name for peer in FOOTAGE_PEERS))]
     for k, name in enumerate(filmed):
         progress(f"footage {k + 1} of {len(filmed)}: {name}")
-        rates, peers_of_footage = [30, *FOOTAGE_RATES], [] if args.alone else [*FOOTAGE_PEERS]
-        film = shown(ours, name, rates, list(FOOTAGE_RATES), peers_of_footage, config, scenes[name]["duration_s"], shape, folder)
+        rates, peers_of_footage = list(FOOTAGE_RATES), [] if args.alone else [*FOOTAGE_PEERS]
+        film = shown(ours, name, rates, rates, peers_of_footage, config, scenes[name]["duration_s"], shape, folder)
         seconds += judged_seconds(ours, film, name, footage_sides)
     progress_done()
     if "openings" in parts and video and not args.alone:

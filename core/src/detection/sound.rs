@@ -21,20 +21,22 @@ pub(crate) fn is_box(bbox: &BoundingBox) -> bool {
 /// Pictures with a shorter side are too small to tell a fraction from a pixel.
 const TELLS_FRACTIONS: u32 = 16;
 
+/// Whether an object in a picture can reach from one place to the other along a side of this length.
+pub(crate) fn fits_side(low: f32, high: f32, side: f32) -> bool {
+    let middle = (low + high) / 2.0;
+    (-0.25 * side..=1.25 * side).contains(&middle) && high - low <= 2.0 * side
+}
+
 /// Whether a box can be of an object in a picture of this size. It may go over the edges, but its middle is not far outside,
 /// it is not much larger than the picture, and not as small as fractions are that were taken for pixels.
 pub(crate) fn fits(bbox: &BoundingBox, size: Size) -> bool {
-    let fits = |low: f32, high: f32, side: f32| {
-        let middle = (low + high) / 2.0;
-        (-0.25 * side..=1.25 * side).contains(&middle) && high - low <= 2.0 * side
-    };
     let (width, height) = (size.width as f32, size.height as f32);
     let is_fraction = bbox.x2 <= 1.5
         && bbox.y2 <= 1.5
         && bbox.x1 >= -0.5
         && bbox.y1 >= -0.5
         && size.width.min(size.height) >= TELLS_FRACTIONS;
-    fits(bbox.x1, bbox.x2, width) && fits(bbox.y1, bbox.y2, height) && !is_fraction
+    fits_side(bbox.x1, bbox.x2, width) && fits_side(bbox.y1, bbox.y2, height) && !is_fraction
 }
 
 impl Detection {

@@ -26,8 +26,6 @@ pub(super) struct Camera {
     pub(super) sway: Sway,
     pub(super) sightings: Sightings,
     pub(super) overlays: Overlays,
-    /// The weight of the last frame in the background.
-    rate: f32,
     /// Standard deviation of the sensor's noise on the working picture, in levels.
     pub(super) noise: f32,
     /// The state and when it began; none before the first frame.
@@ -118,7 +116,6 @@ impl Camera {
             sway: Sway::new(grid.width, grid.height),
             sightings: Sightings::default(),
             overlays: Overlays::default(),
-            rate: 0.0,
             frames: 0,
             noise: 0.0,
             state: None,
@@ -173,8 +170,8 @@ impl Camera {
                 if action == Action::Follow || action == Action::Settle {
                     self.adopt_light(action == Action::Settle);
                 }
-                self.compare(config, action != Action::Doubt);
-                self.moving(now_s, action)
+                let rate = self.compare(config, action != Action::Doubt);
+                self.moving(now_s, action, rate)
             }
         };
         let sees = matches!(action, Action::Watch | Action::Follow | Action::Doubt | Action::Settle);
@@ -294,8 +291,9 @@ impl Camera {
         (4.0 * self.noise).clamp(8.0, 100.0) as u8
     }
 
-    /// Compares the picture in the background's light with the background, pixel by pixel, and learns from it.
-    fn compare(&mut self, config: &MotionGateConfig, learn: bool) {
+    /// Compares the picture in the background's light with the background, pixel by pixel, and learns from it; gives the weight
+    /// that it got there.
+    fn compare(&mut self, config: &MotionGateConfig, learn: bool) -> f64 {
         let share = |time_s: f64| 1.0 - (-self.unlearnt_s / time_s).exp();
         let rate = if !learn {
             0.0
@@ -308,7 +306,6 @@ impl Camera {
             share(config.history_s).min(MOST_RATE)
         };
         self.unlearnt_s = 0.0;
-        self.rate = rate as f32;
         self.frames = self.frames.saturating_add(1);
         let buffers = &mut self.buffers;
         self.grid.gather(&buffers.relit, &mut buffers.list);
@@ -316,10 +313,11 @@ impl Camera {
         self.mixture.apply((&mixture, rate), (Kernel::fastest(), None), &buffers.list, &[], &mut buffers.mask);
         self.mixture.background(&mut buffers.list);
         self.grid.scatter(&buffers.list, &mut buffers.background);
+        rate
     }
 
-    /// Regions in which something moves.
-    fn moving(&mut self, now_s: f64, action: Action) -> Vec<Region> {
+    /// Regions in which something moves; `rate` is the weight that the picture got in the background.
+    fn moving(&mut self, now_s: f64, action: Action, rate: f64) -> Vec<Region> {
         let tolerance = self.tolerance();
         let (width, height) = (self.grid.width, self.grid.height);
         let buffers = &mut self.buffers;
@@ -358,7 +356,7 @@ impl Camera {
                 let changed = pixels.filter(|(x, y)| buffers.changed[y * grid.width + x] == 1);
                 let had = changed.filter(|&(x, y)| {
                     grid.index(x, y)
-                        .is_some_and(|pixel| self.mixture.had(pixel, buffers.relit[y * grid.width + x], self.rate))
+                        .is_some_and(|pixel| self.mixture.had(pixel, buffers.relit[y * grid.width + x], rate as f32))
                 });
                 had.count() as f32 / region.area.max(1) as f32
             };

@@ -118,14 +118,19 @@ impl Sightings {
     /// Whether all of it can be: for what was read from somewhere.
     pub(super) fn is_sound(&self) -> bool {
         let finite = |number: f64| number.abs() < 1e12;
-        let seen = |one: &Sighting| finite(one.x) && finite(one.y) && finite(one.at_s) && finite(one.area.into());
-        self.looks.iter().all(|&(at_s, _)| finite(at_s))
-            && self.seen.iter().all(seen)
-            && self
-                .seen
-                .iter()
-                .flat_map(|one| &one.way)
-                .all(|step| finite(step.x) && finite(step.y) && finite(step.at_s))
+        let step = |step: &Step| finite(step.x) && finite(step.y) && finite(step.at_s);
+        let seen = |one: &Sighting| {
+            finite(one.x)
+                && finite(one.y)
+                && finite(one.at_s)
+                && finite(one.area.into())
+                && one.way.iter().all(step)
+                && one.went_s.is_none_or(finite)
+        };
+        self.seen.iter().all(seen)
+            && self.looks.iter().all(|&(at_s, _)| finite(at_s))
+            && finite(self.leaf.into())
+            && self.hidden_s.is_none_or(finite)
             && finite(self.last_s)
             && finite(self.weather.into())
             && finite(self.weather_s)
@@ -142,24 +147,26 @@ impl Sightings {
         let step_s = now_s - self.last_s;
         self.last_s = now_s;
         self.seen.retain(|seen| now_s - seen.at_s <= MEMORY_S.max(1.5 * step_s));
-        let weather = self.weather(regions.iter().filter(|region| doubt(region) != Doubt::Sways), place, now_s);
+        let doubts: Vec<Doubt> = regions.iter().map(doubt).collect();
+        let still = regions.iter().zip(&doubts).filter(|(_, doubt)| **doubt != Doubt::Sways);
+        let weather = self.weather(still.map(|(region, _)| region), place, now_s);
         let width = place.width as f64;
-        let followed =
-            |region: &Region| Sighting { sways: doubt(region) == Doubt::Sways, ..self.followed(region, step_s, width) };
-        let all: Vec<Sighting> = regions.iter().map(followed).collect();
-        let leaf = self.leaf(regions.iter().zip(&all).filter(|(region, _)| doubt(region) == Doubt::Sways), step_s);
-        let mut one = all.iter();
+        let followed = |(region, doubt): (&Region, &Doubt)| Sighting {
+            sways: *doubt == Doubt::Sways,
+            ..self.followed(region, step_s, width)
+        };
+        let all: Vec<Sighting> = regions.iter().zip(&doubts).map(followed).collect();
+        let leaf = self.leaf(&all, step_s);
+        let mut each = all.iter().zip(doubts);
         let mut hidden_s = self.hidden_s;
         regions.retain(|region| {
-            let goes = one
-                .next()
-                .and_then(|sighting| sighting.went_s)
-                .is_some_and(|at_s| now_s - at_s <= WENT_S.max(1.5 * step_s));
+            let Some((sighting, doubt)) = each.next() else { return false };
+            let goes = sighting.went_s.is_some_and(|at_s| now_s - at_s <= WENT_S.max(1.5 * step_s));
             let area = region.area as f32;
             if area < weather.max(place.noise) {
                 return false;
             }
-            let least_s = match doubt(region) {
+            let least_s = match doubt {
                 Doubt::Sways => {
                     // Drops and a light that moves go on too.
                     let counts = goes && area >= leaf && weather < 1.0;
@@ -188,9 +195,9 @@ impl Sightings {
     }
 
     /// The least area of what can be something else where much sways: several times that of what comes and goes there.
-    fn leaf<'a>(&mut self, swaying: impl Iterator<Item = (&'a Region, &'a Sighting)>, step_s: f64) -> f32 {
-        let flickers = swaying.filter(|(_, sighting)| sighting.way.is_empty());
-        let (count, sum) = flickers.fold((0, 0.0), |(count, sum), (region, _)| (count + 1, sum + region.area as f32));
+    fn leaf(&mut self, all: &[Sighting], step_s: f64) -> f32 {
+        let flickers = all.iter().filter(|sighting| sighting.sways && sighting.way.is_empty());
+        let (count, sum) = flickers.fold((0, 0.0), |(count, sum), sighting| (count + 1, sum + sighting.area));
         let share = 1.0 - (-step_s / LEAF_S).exp() as f32;
         self.leaf += (sum / f32::max(count as f32, 1.0) - self.leaf) * share;
         SEVERAL * self.leaf

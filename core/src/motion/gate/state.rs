@@ -272,6 +272,7 @@ impl Machine {
             self.phase = Phase::Obscured { since_s: now_s };
             return Action::Ignore;
         }
+        let sways = self.sways(now_s);
         let mut unsettle = |shown| {
             self.phase = Phase::Unsettled { since_s: now_s, steady_s: None, shown, first: facts.shift };
             Action::Ignore
@@ -280,7 +281,6 @@ impl Machine {
         if color_flipped && view.relit + view.scrambled.max(view.flat) >= SWITCHED {
             return unsettle(MotionState::IrSwitch);
         }
-        let sways = self.swayed_s.is_some_and(|at_s| now_s - at_s <= SWAYS_S);
         let aside = farther(facts.shift);
         let near = if sways { aside <= 1 } else { aside == 0 };
         self.shifted_s = if near { None } else { Some(self.shifted_s.unwrap_or(now_s)) };

@@ -1,7 +1,7 @@
 //! From Rekognition's answers to detections.
 
 use super::config::{RekognitionConfig, TextUnit};
-use crate::detection::{Detection, Detections, ImageLabel, Label, Timing};
+use crate::detection::{Detection, Detections, ImageLabel, Label, Timing, sound};
 use crate::error::{Error, Result};
 use crate::geometry::{BoundingBox, Size};
 use crate::imaging::Window;
@@ -124,10 +124,7 @@ fn share(percent: Option<f32>) -> Option<f32> {
 
 /// Whether a left, a top, a width and a height can be shares of the sides of a picture that something lies in.
 fn within_picture([left, top, width, height]: [f32; 4]) -> bool {
-    // NaN is in no range.
-    let side = |from: f32, length: f32| {
-        length > 0.0 && length <= 2.0 && (-0.25..=1.25).contains(&(from + length / 2.0)) && from.abs() <= 2.0
-    };
+    let side = |from: f32, length: f32| length > 0.0 && sound::fits_side(from, from + length, 1.0);
     side(left, width) && side(top, height)
 }
 
