@@ -219,7 +219,7 @@ def written() -> str:
     parts = []
     for name in WANTED:
         parts.append(BY_HAND.get(name) or source.typed_dict(name))
-    for name in ("ExecutionProvider", "MotionState", "OpenReason", "BreakerState"):
+    for name in ("ExecutionProvider", "IgnoreReason", "MotionState", "OpenReason", "BreakerState"):
         source.literal(name)
     aliases = "\n".join(source.literals[name] for name in sorted(source.literals))
     return HEAD + aliases + "\n\n\n" + "\n\n\n".join(parts) + "\n"

@@ -253,9 +253,11 @@ fn a_camera_on_a_pole_sees_what_passes() {
 }
 
 #[test]
-fn a_clock_that_jumps_is_learnt() {
-    assert_seen("clock-jumps", 1, 0.0, 9);
-    assert_seen("clock-people", 5, 0.97, 5);
+fn clocks_are_learnt_and_who_comes_beside_one_is_seen() {
+    assert_seen("clock", 5, 0.0, 2);
+    assert_seen("clock-large", 5, 0.0, 2);
+    assert_seen("clock-jumps", 1, 0.0, 6);
+    assert_seen("clock-people", 5, 0.97, 2);
 }
 
 #[test]

@@ -111,6 +111,19 @@ impl Motion {
         self.0.regions.iter().copied().map(BoundingBox).collect()
     }
 
+    /// Why other changes of this frame do not count as motion: `sway`, `overlay`, `weather`, `light`, `camera`, `noise` or
+    /// `still`. It says nothing about pictures that were not compared: see `state`.
+    #[getter]
+    fn ignored<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_py(py, &self.0.ignored)
+    }
+
+    /// Cells of 8×8 pixels of the working picture in which changes are ignored as those of an overlay, such as a clock.
+    #[getter]
+    fn overlay_cells(&self) -> u32 {
+        self.0.overlay_cells
+    }
+
     /// The presentation time, in seconds, of the frame with which `state` began.
     #[getter]
     fn since(&self) -> f64 {
@@ -130,6 +143,8 @@ impl Motion {
         dict.set_item("fraction", to_py(py, &self.0.fraction)?)?;
         let regions: Vec<_> = self.0.regions.iter().map(|region| region.to_array()).collect();
         dict.set_item("regions", to_py(py, &regions)?)?;
+        dict.set_item("ignored", self.ignored(py)?)?;
+        dict.set_item("overlay_cells", self.overlay_cells())?;
         dict.set_item("since", self.since())?;
         Ok(dict)
     }

@@ -69,7 +69,8 @@ pub use model::{
     RowHints, RowOrder, SsdBoxes, SsdHints,
 };
 pub use motion::{
-    BackgroundModel, BackgroundModelConfig, Kernel, Motion, MotionGate, MotionGateConfig, MotionState, OpenReason,
+    BackgroundModel, BackgroundModelConfig, IgnoreReason, IgnoreReasons, Kernel, Motion, MotionGate, MotionGateConfig,
+    MotionState, OpenReason,
 };
 pub use onnx::{ExecutionProvider, ProviderChoice, RuntimeInfo, runtime};
 pub use pipeline::{

@@ -52,6 +52,7 @@ pub fn footage(first: u64) -> Vec<Scene> {
         ("clock", 101, Overlay::Clock),
         ("clock-ms", 102, Overlay::Milliseconds),
         ("clock-box", 103, Overlay::Boxed),
+        ("clock-large", 108, Overlay::Large),
         ("rec", 104, Overlay::Recording),
         ("logo", 105, Overlay::Logo),
         ("clock-jumps", 106, Overlay::Jumping),

@@ -11,6 +11,8 @@ pub(super) enum Overlay {
     Milliseconds,
     /// White on an opaque black box.
     Boxed,
+    /// In letters of twice the height.
+    Large,
     /// A dot and letters, on for a second and off for one.
     Recording,
     /// A mark that shines through, brighter and darker.
@@ -40,7 +42,9 @@ const CHARACTERS: &[(char, [u8; 7])] = &[
 ];
 /// Pixels of the picture for one of a character.
 const SCALE: usize = 2;
-const ADVANCE: usize = 6 * SCALE;
+const LARGE: usize = 4;
+/// Columns from one character to the next.
+const ADVANCE: usize = 6;
 const WHITE: f32 = 230.0;
 /// When the jumping clock jumps, in milliseconds.
 const JUMP_MS: u64 = 30_000;
@@ -51,13 +55,14 @@ impl Overlay {
         let seconds = ms / 1000 + 9 * 3600 + 58 * 60 + 30;
         let clock = format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
         match self {
-            Self::Clock => write(luma, [20, 14], &clock),
-            Self::Milliseconds => write(luma, [20, 14], &format!("{clock}.{:03}", ms % 1000)),
+            Self::Clock => write(luma, [20, 14], SCALE, &clock),
+            Self::Milliseconds => write(luma, [20, 14], SCALE, &format!("{clock}.{:03}", ms % 1000)),
             Self::Boxed => {
-                fill(luma, [330, 332], [8 * ADVANCE + 8, 22], 16.0, 1.0);
-                write(luma, [334, 336], &clock);
+                fill(luma, [330, 332], [8 * ADVANCE * SCALE + 8, 22], 16.0, 1.0);
+                write(luma, [334, 336], SCALE, &clock);
             }
-            Self::Recording if seconds.is_multiple_of(2) => write(luma, [560, 14], "*REC"),
+            Self::Large => write(luma, [20, 14], LARGE, &clock),
+            Self::Recording if seconds.is_multiple_of(2) => write(luma, [560, 14], SCALE, "*REC"),
             Self::Recording => {}
             Self::Logo => {
                 let alpha = 0.5 + 0.35 * sine(ms as f32 / 2300.0);
@@ -65,18 +70,18 @@ impl Overlay {
                     fill(luma, [560 + 6 * k, 300 + 6 * k], [10, 24 - 6 * k], WHITE, alpha);
                 }
             }
-            Self::Jumping if ms < JUMP_MS => write(luma, [20, 14], &clock),
-            Self::Jumping => write(luma, [500, 330], &clock),
+            Self::Jumping if ms < JUMP_MS => write(luma, [20, 14], SCALE, &clock),
+            Self::Jumping => write(luma, [500, 330], SCALE, &clock),
         }
     }
 }
 
-fn write(luma: &mut [u8], [x, y]: [usize; 2], text: &str) {
+fn write(luma: &mut [u8], [x, y]: [usize; 2], scale: usize, text: &str) {
     for (k, wanted) in text.chars().enumerate() {
         let rows = CHARACTERS.iter().find(|(character, _)| *character == wanted).map_or([0; 7], |(_, rows)| *rows);
         for (row, bits) in rows.into_iter().enumerate() {
             for column in (0..5).filter(|column| bits >> (4 - column) & 1 == 1) {
-                fill(luma, [x + k * ADVANCE + column * SCALE, y + row * SCALE], [SCALE, SCALE], WHITE, 1.0);
+                fill(luma, [x + (k * ADVANCE + column) * scale, y + row * scale], [scale, scale], WHITE, 1.0);
             }
         }
     }

@@ -45,6 +45,7 @@ BreakerState: TypeAlias = Literal["closed", "open", "half_open", "forced_open", 
 ChannelOrder: TypeAlias = Literal["rgb", "bgr"]
 ExecutionProvider: TypeAlias = Literal["cpu", "cuda", "tensorrt", "openvino", "coreml", "directml"]
 Family: TypeAlias = Literal["yolov8", "yolov5", "yolo-end2end", "yolo-end2end-flat", "yolox", "ssd", "nanodet", "rtdetr", "rtdetr-ultralytics", "rfdetr", "yunet"]
+IgnoreReason: TypeAlias = Literal["sway", "overlay", "weather", "light", "camera", "noise", "still"]
 MotionState: TypeAlias = Literal["learning", "stable", "moving", "light_shift", "ir_switch", "camera_moved", "frozen", "obscured"]
 OpenReason: TypeAlias = Literal["motion", "linger", "heartbeat"]
 PictureWanted: TypeAlias = Literal["none", "crop", "frame"]

@@ -59,6 +59,12 @@ impl Decision {
         self.0.motion
     }
 
+    /// What other changes of the picture were ignored for, as in `Motion.ignored`.
+    #[getter]
+    fn ignored<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_py(py, &self.0.ignored)
+    }
+
     /// The mean luma of the picture, 0..255; 0 where nobody looked.
     #[getter]
     fn luma(&self) -> u8 {
@@ -106,6 +112,7 @@ impl Decision {
         dict.set_item("gate", self.gate(py)?)?;
         dict.set_item("open", self.open(py)?)?;
         dict.set_item("motion", self.motion())?;
+        dict.set_item("ignored", self.ignored(py)?)?;
         dict.set_item("luma", self.luma())?;
         dict.set_item("age", self.age())?;
         dict.set_item("found", self.found())?;

@@ -49,6 +49,8 @@ def observe(gate: guarita.MotionGate, step: Step) -> Json:
         "state": last.state,
         "fraction": last.fraction,
         "regions": [region.xyxy for region in last.regions],
+        "ignored": last.ignored,
+        "overlay_cells": last.overlay_cells,
         "since_s": last.since,
         "opened": sum(map(bool, seen)),
     }

@@ -125,7 +125,7 @@ def account(one: guarita.Account) -> Json:
 
 
 def decision(one: guarita.Decision) -> Json:
-    names = "frames", "outcome", "gate", "open", "luma", "found", "counted", "events"
+    names = "frames", "outcome", "gate", "open", "ignored", "luma", "found", "counted", "events"
     return {"from_s": one.begin, "to_s": one.end, **{name: getattr(one, name) for name in names}}
 
 

@@ -1,5 +1,10 @@
 //! What the account needs of core's `motion`.
 
+#[path = "../../src/motion/gate/ignored.rs"]
+mod ignored;
+
+pub use ignored::IgnoreReasons;
+
 use serde::{Deserialize, Serialize};
 
 /// What the gate takes a picture for; here there is no gate.

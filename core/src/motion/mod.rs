@@ -4,4 +4,4 @@ mod background;
 mod gate;
 
 pub use background::{BackgroundModel, BackgroundModelConfig, Kernel};
-pub use gate::{Motion, MotionGate, MotionGateConfig, MotionState, OpenReason};
+pub use gate::{IgnoreReason, IgnoreReasons, Motion, MotionGate, MotionGateConfig, MotionState, OpenReason};

@@ -154,7 +154,7 @@ impl SavedOutlet {
 
 const MARK: &[u8; 8] = b"guaritaP";
 /// Raised whenever what is written, or what it means, changes; the snapshot of a gate has a version of its own.
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 const HEAD: usize = MARK.len() + size_of::<u16>();
 const SUM: usize = size_of::<u32>();
 

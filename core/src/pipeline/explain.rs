@@ -1,6 +1,6 @@
 use super::{DropReason, Outcome, SkipReason};
 use crate::clock::{Timestamp, UnixTime};
-use crate::motion::{MotionState, OpenReason};
+use crate::motion::{IgnoreReasons, MotionState, OpenReason};
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::fmt;
@@ -25,6 +25,8 @@ pub struct Decision {
     pub open: Option<OpenReason>,
     /// The largest share of the picture that moved, 0..1.
     pub motion: f32,
+    /// What other changes of the picture were ignored for.
+    pub ignored: IgnoreReasons,
     /// The mean luma of the picture, 0..255; 0 where nobody looked.
     pub luma: u8,
     /// From the push until it ended, in milliseconds; the longest.
@@ -50,6 +52,7 @@ impl Decision {
             gate: None,
             open: None,
             motion: 0.0,
+            ignored: IgnoreReasons::default(),
             luma: 0,
             age_ms: 0,
             found: 0,
@@ -86,6 +89,9 @@ impl fmt::Display for Decision {
                 write!(f, " open for {open:?}")?;
             }
             write!(f, ", {:.3} % moved, luma {}", self.motion * 100.0, self.luma)?;
+            for (k, reason) in self.ignored.iter().enumerate() {
+                write!(f, "{}{reason:?}", if k == 0 { ", ignored " } else { " and " })?;
+            }
         }
         if self.found > 0 {
             write!(f, ", {} found, {} counted, {} events", self.found, self.counted, self.events)?;
@@ -112,6 +118,7 @@ impl Ring {
             run.to = next.to;
             run.frames = run.frames.saturating_add(1);
             run.motion = run.motion.max(next.motion);
+            run.ignored = run.ignored.union(next.ignored);
             run.age_ms = run.age_ms.max(next.age_ms);
             run.waiting = run.waiting.max(next.waiting);
             run.luma = next.luma;

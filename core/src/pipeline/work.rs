@@ -104,6 +104,7 @@ impl GateWork {
         if let (Some(gate), Some(small)) = (&mut self.gate, &small) {
             let motion = gate.observe(small)?;
             (decision.gate, decision.open, decision.motion) = (Some(motion.state), motion.reason, motion.fraction);
+            decision.ignored = motion.ignored;
             self.seen.state = Some(motion.state);
             self.seen.open = motion.open;
             self.seen.frames = self.seen.frames.saturating_add(1);

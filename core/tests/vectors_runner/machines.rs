@@ -54,13 +54,15 @@ pub(crate) fn observe(gate: &mut MotionGate, step: &Value) -> Answer {
         opened += u32::from(motion.open);
         last = Some(motion);
     }
-    let Motion { open, reason, state, fraction, regions, since, .. } = last.expect("a frame");
+    let Motion { open, reason, state, fraction, regions, ignored, overlay_cells, since, .. } = last.expect("a frame");
     Ok(json!({
         "open": open,
         "reason": reason,
         "state": state,
         "fraction": fraction,
         "regions": regions.iter().map(|region| region.to_array()).collect::<Vec<_>>(),
+        "ignored": ignored,
+        "overlay_cells": overlay_cells,
         "since_s": seconds(since),
         "opened": opened,
     }))

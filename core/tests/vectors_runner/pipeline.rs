@@ -181,6 +181,7 @@ fn decision(one: &Decision) -> Value {
         "outcome": one.outcome,
         "gate": one.gate,
         "open": one.open,
+        "ignored": one.ignored,
         "luma": one.luma,
         "found": one.found,
         "counted": one.counted,

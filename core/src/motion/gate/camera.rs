@@ -3,12 +3,12 @@
 use super::explain::{self, Cover, Reason, Scene, Sway};
 use super::grid::{Grid, Sums};
 use super::light::{Light, View};
-use super::overlay::Overlays;
+use super::overlay::{self, Overlays};
 use super::regions::{self, Region};
 use super::sightings::{self, Doubt, Sightings};
 use super::state::{Action, Facts, Machine, MotionState};
 use super::time::Time;
-use super::{Motion, MotionGateConfig, OpenReason, color, noise, shift};
+use super::{IgnoreReason, IgnoreReasons, Motion, MotionGateConfig, OpenReason, color, noise, shift};
 use crate::clock::Timestamp;
 use crate::frame::Frame;
 use crate::motion::background::{BackgroundModelConfig, Kernel, Mixture};
@@ -100,6 +100,20 @@ const ACTIVE: f32 = 0.1;
 /// The state of a pixel: modes of the mixture.
 const MODES: usize = 3;
 
+impl Buffers {
+    /// Whether a region changes from the frame before to this one; what changes in the place beside does not count.
+    fn changes(&self, grid: &Grid, region: &Region, beside: Option<&overlay::Place>, tolerance: u8) -> bool {
+        let pixels = region.y.clone().flat_map(|y| region.x.clone().map(move |x| (x, y)));
+        let own = pixels.filter(|&(x, y)| beside.is_none_or(|place| !place.contains(x, y)));
+        let (mut active, mut all) = (0, 0);
+        for k in own.map(|(x, y)| y * grid.width + x).filter(|&k| self.changed[k] == 1) {
+            all += 1;
+            active += usize::from(self.picture[k].abs_diff(self.before[k]) > tolerance);
+        }
+        active > 0 && active as f32 >= ACTIVE * all as f32
+    }
+}
+
 impl Camera {
     pub(super) fn new(grid: Grid, time: Time) -> Self {
         let mixture = Mixture::new(&mixture_config(0.0), 1, grid.count);
@@ -151,6 +165,7 @@ impl Camera {
         let now_s = self.time.now_s();
         self.unlearnt_s += step_s;
         let action = self.look(frame, now_s, step_s);
+        let mut ignored = IgnoreReasons::default();
         let found = match action {
             Action::Ignore => {
                 // What was not seen is not learnt later.
@@ -171,7 +186,7 @@ impl Camera {
                     self.adopt_light(action == Action::Settle);
                 }
                 let rate = self.compare(config, action != Action::Doubt);
-                self.moving(now_s, action, rate)
+                self.moving(now_s, action, rate, &mut ignored)
             }
         };
         let sees = matches!(action, Action::Watch | Action::Follow | Action::Doubt | Action::Settle);
@@ -184,30 +199,38 @@ impl Camera {
         let least = (config.min_region * self.grid.pixels() as f32).max(2.0);
         let moves = !found.is_empty()
             && (fraction >= config.min_fraction || found.iter().any(|region| region.area as f32 >= least));
-        if sees && self.sightings.hides(now_s) {
-            // Not seen at this instant, but it cannot have left.
+        let pts = frame.meta().pts;
+        let (state, since) = self.state_since(moves, pts);
+        // What is hidden at this instant cannot have left.
+        if moves || (sees && self.sightings.hides(now_s)) {
             self.moved_s = Some(now_s);
         }
-        self.answer(config, frame.meta().pts, moves, fraction, found)
+        if state == MotionState::CameraMoved {
+            ignored.insert(IgnoreReason::Camera);
+        }
+        let reason = self.open_reason(config, moves);
+        Motion {
+            open: reason.is_some(),
+            reason,
+            state,
+            fraction,
+            regions: regions::merged(&self.grid, found),
+            ignored,
+            overlay_cells: self.overlays.cells(now_s),
+            since,
+        }
     }
 
-    fn answer(
-        &mut self,
-        config: &MotionGateConfig,
-        pts: Timestamp,
-        moves: bool,
-        fraction: f32,
-        found: Vec<Region>,
-    ) -> Motion {
-        let now_s = self.time.now_s();
-        if moves {
-            self.moved_s = Some(now_s);
+    fn state_since(&mut self, moves: bool, pts: Timestamp) -> (MotionState, Timestamp) {
+        let state = self.machine.state(self.time.now_s(), moves);
+        match self.state {
+            Some((before, since)) if before == state => (state, since),
+            _ => *self.state.insert((state, pts)),
         }
-        let state = self.machine.state(now_s, moves);
-        let since = match self.state {
-            Some((before, since)) if before == state => since,
-            _ => self.state.insert((state, pts)).1,
-        };
+    }
+
+    fn open_reason(&mut self, config: &MotionGateConfig, moves: bool) -> Option<OpenReason> {
+        let now_s = self.time.now_s();
         let within = |at: Option<f64>, s: f64| at.is_some_and(|at| now_s - at <= s + ROUNDING_S);
         let reason = if moves {
             Some(OpenReason::Motion)
@@ -221,7 +244,7 @@ impl Camera {
         if reason.is_some() {
             self.passed_s = Some(now_s);
         }
-        Motion { open: reason.is_some(), reason, state, fraction, regions: regions::merged(&self.grid, found), since }
+        reason
     }
 
     /// Looks at the picture as a whole.
@@ -316,8 +339,9 @@ impl Camera {
         rate
     }
 
-    /// Regions in which something moves; `rate` is the weight that the picture got in the background.
-    fn moving(&mut self, now_s: f64, action: Action, rate: f64) -> Vec<Region> {
+    /// Regions in which something moves, and what others were ignored for; `rate` is the weight that the picture got in the
+    /// background.
+    fn moving(&mut self, now_s: f64, action: Action, rate: f64, ignored: &mut IgnoreReasons) -> Vec<Region> {
         let tolerance = self.tolerance();
         let (width, height) = (self.grid.width, self.grid.height);
         let buffers = &mut self.buffers;
@@ -333,10 +357,13 @@ impl Camera {
                 inside: &self.grid.inside,
                 tolerance,
             };
-            explain::explain(&scene, &mut buffers.changed, |column, row, reason| {
-                if reason == Reason::Sway {
+            explain::explain(&scene, &mut buffers.changed, |column, row, reason| match reason {
+                Reason::Sway => {
                     self.sway.note(column, row, now_s);
+                    ignored.insert(IgnoreReason::Sway);
                 }
+                Reason::Light => ignored.insert(IgnoreReason::Light),
+                Reason::Little => {}
             });
             std::mem::swap(&mut buffers.raw, &mut buffers.changed);
             left = regions::despeckle(width, &buffers.raw, 1, &buffers.zeros, &mut buffers.changed);
@@ -345,12 +372,20 @@ impl Camera {
         let mut found = if left == 0 { Vec::new() } else { regions::regions(&self.grid, &self.buffers.changed) };
         let light = matches!(action, Action::Doubt | Action::Settle);
         found.retain(|region| {
-            let sways = light && self.sway.covers(region, now_s) == Cover::Yes;
-            !sways && !self.rests(region, tolerance)
+            let why = if light && self.sway.covers(region, now_s) == Cover::Yes {
+                IgnoreReason::Sway
+            } else if self.rests(region, tolerance) {
+                IgnoreReason::Still
+            } else {
+                return true;
+            };
+            ignored.insert(why);
+            false
         });
-        // The border of what was moved back.
         let (grid, buffers) = (&self.grid, &self.buffers);
+        let look = |active| overlay::Look { pixels: grid.pixels(), now_s, last_s: self.sightings.last_s, active };
         found.retain(|region| {
+            let active = buffers.changes(grid, region, None, tolerance);
             let known = || {
                 let pixels = region.y.clone().flat_map(|y| region.x.clone().map(move |x| (x, y)));
                 let changed = pixels.filter(|(x, y)| buffers.changed[y * grid.width + x] == 1);
@@ -360,16 +395,34 @@ impl Camera {
                 });
                 had.count() as f32 / region.area.max(1) as f32
             };
-            self.sway.covers(region, now_s) == Cover::Yes || !self.overlays.covers(region, grid.pixels(), now_s, known)
+            if self.sway.covers(region, now_s) == Cover::Yes {
+                return true;
+            }
+            let overlay = self.overlays.covers(region, look(active), known);
+            let extends = || self.overlays.extended_by(region, now_s);
+            if overlay || extends().is_some_and(|place| !buffers.changes(grid, region, Some(place), tolerance)) {
+                ignored.insert(IgnoreReason::Overlay);
+                return false;
+            }
+            let still =
+                sightings::is_small(region, grid.pixels()) && !buffers.changes(grid, region, None, tolerance / 2);
+            if still {
+                ignored.insert(IgnoreReason::Still);
+            }
+            !still
         });
+        // Where the camera sways, the border of what was moved back.
         let border = if self.shifted { BORDER * self.grid.pixels() as f32 } else { 0.0 };
+        let active = |region: &Region| self.buffers.changes(&self.grid, region, None, tolerance);
         let doubt = |region: &Region| match self.sway.covers(region, now_s) {
-            Cover::Yes => Doubt::Sways,
-            Cover::Perhaps => Doubt::Light,
-            Cover::No if light || (region.area as f32) < border => Doubt::Light,
+            Cover::No if self.overlays.extended_by(region, now_s).is_some() => Doubt::Perhaps(IgnoreReason::Overlay),
+            Cover::Yes => Doubt::Sways { active: active(region) },
+            Cover::Perhaps => Doubt::Perhaps(IgnoreReason::Sway),
+            Cover::No if light => Doubt::Perhaps(IgnoreReason::Light),
+            Cover::No if (region.area as f32) < border => Doubt::Perhaps(IgnoreReason::Camera),
             Cover::No => Doubt::None,
         };
-        self.sightings.keep(found, place, doubt, now_s)
+        self.sightings.keep(found, place, doubt, now_s, ignored)
     }
 
     /// Whether nothing moves in a region. If it is what an object left behind, it is background from now on: its border is then

@@ -15,6 +15,8 @@ const MAX_SHARE: f64 = 0.75;
 /// Rows of the frame that go into one row of the working picture. Of taller boxes so many are picked at even distances:
 /// reading memory is most of the work, and twelve pixels or more average the noise out well enough.
 const MAX_ROWS: usize = 4;
+/// The widest box of colours of which 16 bits hold the sum.
+const MAX_BOX: usize = 64;
 
 /// Pixels of a row that are looked at.
 #[derive(Clone, Debug)]
@@ -141,7 +143,7 @@ impl Grid {
         else {
             return;
         };
-        sums.0.resize((self.columns[right] - self.columns[left]) * step, 0);
+        sums.columns.resize((self.columns[right] - self.columns[left]) * step, 0);
         for row in &mut spans {
             let y = row[0].y;
             let (x0, x1) = (row[0].x.start, row[row.len() - 1].x.end);
@@ -158,19 +160,26 @@ impl Grid {
             }
             let rows = (top..bottom).step_by(every);
             let (count, out) = (rows.len(), &mut out[x0..x1]);
+            let mut picked: [&[u8]; MAX_ROWS] = [&[]; MAX_ROWS];
+            picked.iter_mut().zip(rows).for_each(|(row, y)| *row = source(y));
             let box_width = self.frame.width as usize / self.width;
-            if step == 1 && box_width * self.width == self.frame.width as usize && box_width.is_multiple_of(2) {
-                let sums = &mut sums.0[..range.len() / 2];
-                sums.fill(0);
-                rows.for_each(|y| add_pairs(source(y), sums));
+            let even = box_width * self.width == self.frame.width as usize;
+            if step == 1 && even && box_width.is_multiple_of(2) {
+                let sums = &mut sums.columns[..range.len() / 2];
+                add_pairs(&picked[..count], sums);
                 average_pairs(sums, box_width / 2, count, out);
                 continue;
             }
-            let sums = &mut sums.0[..range.len()];
-            sums.fill(0);
-            rows.for_each(|y| add_row(source(y), sums));
+            let boxes = &mut sums.boxes;
+            let sums = &mut sums.columns[..range.len()];
+            add_rows(&picked[..count], sums);
             match weights {
                 None => average(sums, columns, count, out),
+                Some(weights) if even && box_width <= MAX_BOX => {
+                    boxes.resize(sums.len() - (box_width - 1) * step, 0);
+                    add_boxes(sums, box_width, step, boxes);
+                    average_boxes(boxes, box_width, count, (step, weights), out);
+                }
                 Some(weights) => average_color(sums, columns, count, (step, weights), out),
             }
         }
@@ -179,21 +188,58 @@ impl Grid {
 
 /// Sums of the rows of a box, kept from frame to frame.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sums(Vec<u16>);
+pub(super) struct Sums {
+    columns: Vec<u16>,
+    /// The same over the columns of a box, from each column on.
+    boxes: Vec<u16>,
+}
 
 vectorized! {
-    fn add_row(row: &[u8], sums: &mut [u16]) {
-        for (sum, &value) in sums.iter_mut().zip(row) {
-            *sum += u16::from(value);
+    /// Sums of the columns of one to [`MAX_ROWS`] rows.
+    fn add_rows(rows: &[&[u8]], sums: &mut [u16]) {
+        match *rows {
+            [a] => add_rows_by([a], sums),
+            [a, b] => add_rows_by([a, b], sums),
+            [a, b, c] => add_rows_by([a, b, c], sums),
+            [a, b, c, d] => add_rows_by([a, b, c, d], sums),
+            _ => {}
         }
     }
 }
 
+#[inline(always)]
+fn add_rows_by<const N: usize>(mut rows: [&[u8]; N], sums: &mut [u16]) {
+    for row in &mut rows {
+        *row = &row[..sums.len()];
+    }
+    for (k, sum) in sums.iter_mut().enumerate() {
+        *sum = rows.iter().map(|row| u16::from(row[k])).sum();
+    }
+}
+
 vectorized! {
-    /// As [`add_row`], two columns at once.
-    fn add_pairs(row: &[u8], sums: &mut [u16]) {
-        for (sum, &pair) in sums.iter_mut().zip(row.as_chunks::<2>().0) {
-            let pair = u16::from_le_bytes(pair);
+    /// As [`add_rows`], two columns at once.
+    fn add_pairs(rows: &[&[u8]], sums: &mut [u16]) {
+        match *rows {
+            [a] => add_pairs_by([a], sums),
+            [a, b] => add_pairs_by([a, b], sums),
+            [a, b, c] => add_pairs_by([a, b, c], sums),
+            [a, b, c, d] => add_pairs_by([a, b, c, d], sums),
+            _ => {}
+        }
+    }
+}
+
+#[inline(always)]
+fn add_pairs_by<const N: usize>(rows: [&[u8]; N], sums: &mut [u16]) {
+    let mut pairs: [&[[u8; 2]]; N] = [&[]; N];
+    for (pairs, row) in pairs.iter_mut().zip(rows) {
+        *pairs = &row.as_chunks::<2>().0[..sums.len()];
+    }
+    for (k, sum) in sums.iter_mut().enumerate() {
+        *sum = 0;
+        for pairs in pairs {
+            let pair = u16::from_le_bytes(pairs[k]);
             *sum += (pair & 0xff) + (pair >> 8);
         }
     }
@@ -238,6 +284,50 @@ fn average_by<const N: usize>(sums: &[u16], share: f32, out: &mut [u8]) {
 #[inline(always)]
 fn rounded(sum: u32, share: f32) -> u8 {
     (sum as f32 * share + 0.5) as i32 as u8
+}
+
+vectorized! {
+    /// Sums over `width` pixels of `step` bytes, from each byte on: more than is needed, but without taking pixels apart.
+    fn add_boxes(sums: &[u16], width: usize, step: usize, out: &mut [u16]) {
+        match (width, step) {
+            (2, 3) => add_boxes_by::<2, 3>(sums, out),
+            (3, 3) => add_boxes_by::<3, 3>(sums, out),
+            (4, 3) => add_boxes_by::<4, 3>(sums, out),
+            (6, 3) => add_boxes_by::<6, 3>(sums, out),
+            (8, 3) => add_boxes_by::<8, 3>(sums, out),
+            (12, 3) => add_boxes_by::<12, 3>(sums, out),
+            (2, 4) => add_boxes_by::<2, 4>(sums, out),
+            (4, 4) => add_boxes_by::<4, 4>(sums, out),
+            (6, 4) => add_boxes_by::<6, 4>(sums, out),
+            _ => {
+                out.copy_from_slice(&sums[..out.len()]);
+                for aside in 1..width {
+                    for (out, &sum) in out.iter_mut().zip(&sums[aside * step..]) {
+                        *out += sum;
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn add_boxes_by<const WIDTH: usize, const STEP: usize>(sums: &[u16], out: &mut [u16]) {
+    let aside: [&[u16]; WIDTH] = std::array::from_fn(|k| &sums[k * STEP..][..out.len()]);
+    for (k, out) in out.iter_mut().enumerate() {
+        *out = aside.iter().map(|sums| sums[k]).sum();
+    }
+}
+
+vectorized! {
+    fn average_boxes(boxes: &[u16], width: usize, rows: usize, colors: (usize, [f32; 3]), out: &mut [u8]) {
+        let (step, [a, b, c]) = colors;
+        let share = 1.0 / (rows * width) as f32;
+        for (out, total) in out.iter_mut().zip(boxes.chunks(width * step)) {
+            let [first, second, third] = [f32::from(total[0]), f32::from(total[1]), f32::from(total[2])];
+            *out = ((first * a + second * b + third * c) * share + 0.5) as i32 as u8;
+        }
+    }
 }
 
 vectorized! {

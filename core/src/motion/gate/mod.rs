@@ -5,6 +5,7 @@ mod color;
 mod config;
 mod explain;
 mod grid;
+mod ignored;
 mod light;
 mod noise;
 mod overlay;
@@ -16,6 +17,7 @@ mod state;
 mod time;
 
 pub use config::MotionGateConfig;
+pub use ignored::{IgnoreReason, IgnoreReasons};
 pub use state::MotionState;
 
 use crate::clock::Timestamp;
@@ -54,6 +56,12 @@ pub struct Motion {
     /// Boxes around what moves, in pixels of the frame, the largest area of change first; at most
     /// 256.
     pub regions: Vec<BoundingBox>,
+    /// Why other changes of this frame do not count as motion. It says nothing about pictures that were not compared: see
+    /// `state`.
+    pub ignored: IgnoreReasons,
+    /// Cells of 8×8 pixels of the working picture in which changes are ignored as those of an overlay, such as a clock. What is
+    /// larger than the overlay, or looks different, counts there too.
+    pub overlay_cells: u32,
     /// Presentation time of the frame with which `state` began.
     pub since: Timestamp,
 }

@@ -2,6 +2,7 @@
 //! go are weather.
 
 use super::regions::Region;
+use super::{IgnoreReason, IgnoreReasons};
 use serde::{Deserialize, Serialize};
 
 /// An earlier sighting counts this long, in seconds, and at least from one frame to the next.
@@ -53,6 +54,9 @@ const STRIDES: usize = 2;
 const GOES: f64 = 0.025;
 /// What went on is believed to go on for so long, in seconds.
 const WENT_S: f64 = 1.0;
+/// Where frames follow closely, it has gone on by chance at one look, and is sure to go on after so long, in seconds.
+const AGAIN_S: f64 = 0.12;
+const SURE_S: f64 = 0.4;
 /// A way is straight that is at most so much longer than its ends are apart.
 const STRAIGHT: f64 = 1.15;
 /// What is followed from one look to the next has an area that changes by no more than this.
@@ -75,15 +79,15 @@ struct Sighting {
     way: Vec<Step>,
     /// Whether much swayed around it: then it says nothing about others.
     sways: bool,
-    /// When it last had gone on in one direction.
-    went_s: Option<f64>,
+    /// When it first and last had gone on in one direction.
+    went_s: Option<(f64, f64)>,
 }
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Sightings {
     seen: Vec<Sighting>,
     /// The frame before.
-    last_s: f64,
+    pub(super) last_s: f64,
     /// The last looks, and whether many small regions came out of nothing in them.
     looks: Vec<(f64, bool)>,
     /// The area that weather reached, and when.
@@ -99,10 +103,18 @@ pub(super) struct Sightings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Doubt {
     None,
-    /// Light, or a part of a crown: it must have been seen for a while.
-    Light,
-    /// A part of what sways around it: it must go on where that comes back.
-    Sways,
+    /// This, perhaps: it must have been seen for a while.
+    Perhaps(IgnoreReason),
+    /// A part of what sways around it: it must go on where that comes back, and be `active`: change at this instant.
+    Sways {
+        active: bool,
+    },
+}
+
+impl Doubt {
+    fn sways(self) -> bool {
+        matches!(self, Self::Sways { .. })
+    }
 }
 
 /// The picture that regions are in.
@@ -125,7 +137,7 @@ impl Sightings {
                 && finite(one.at_s)
                 && finite(one.area.into())
                 && one.way.iter().all(step)
-                && one.went_s.is_none_or(finite)
+                && one.went_s.is_none_or(|(since_s, at_s)| finite(since_s) && finite(at_s))
         };
         self.seen.iter().all(seen)
             && self.looks.iter().all(|&(at_s, _)| finite(at_s))
@@ -136,23 +148,25 @@ impl Sightings {
             && finite(self.weather_s)
     }
 
-    /// Keeps those regions that count; `doubt` says which of them could be light or wind.
+    /// Keeps those regions that count, and adds what others were ignored for; `doubt` says which of them could be light or
+    /// wind.
     pub(super) fn keep(
         &mut self,
         mut regions: Vec<Region>,
         place: Place,
         doubt: impl Fn(&Region) -> Doubt,
         now_s: f64,
+        ignored: &mut IgnoreReasons,
     ) -> Vec<Region> {
         let step_s = now_s - self.last_s;
         self.last_s = now_s;
         self.seen.retain(|seen| now_s - seen.at_s <= MEMORY_S.max(1.5 * step_s));
         let doubts: Vec<Doubt> = regions.iter().map(doubt).collect();
-        let still = regions.iter().zip(&doubts).filter(|(_, doubt)| **doubt != Doubt::Sways);
+        let still = regions.iter().zip(&doubts).filter(|(_, doubt)| !doubt.sways());
         let weather = self.weather(still.map(|(region, _)| region), place, now_s);
         let width = place.width as f64;
         let followed = |(region, doubt): (&Region, &Doubt)| Sighting {
-            sways: *doubt == Doubt::Sways,
+            sways: doubt.sways(),
             ..self.followed(region, step_s, width)
         };
         let all: Vec<Sighting> = regions.iter().zip(&doubts).map(followed).collect();
@@ -161,28 +175,41 @@ impl Sightings {
         let mut hidden_s = self.hidden_s;
         regions.retain(|region| {
             let Some((sighting, doubt)) = each.next() else { return false };
-            let goes = sighting.went_s.is_some_and(|at_s| now_s - at_s <= WENT_S.max(1.5 * step_s));
+            let goes = sighting.went_s.is_some_and(|(_, at_s)| now_s - at_s <= WENT_S.max(1.5 * step_s));
+            let went_for = |least_s: f64| {
+                sighting.went_s.is_some_and(|(since_s, _)| step_s >= SELDOM_S || now_s - since_s >= least_s)
+            };
             let area = region.area as f32;
             if area < weather.max(place.noise) {
+                ignored.insert(if area < weather { IgnoreReason::Weather } else { IgnoreReason::Noise });
                 return false;
             }
-            let least_s = match doubt {
-                Doubt::Sways => {
+            let weathered = SMALL_IN_WEATHER * weather;
+            let (least_s, why) = match doubt {
+                Doubt::Sways { active } => {
                     // Drops and a light that moves go on too.
-                    let counts = goes && area >= leaf && weather < 1.0;
+                    let counts = goes && went_for(AGAIN_S) && active && area >= leaf && weather < 1.0;
+                    if !counts {
+                        ignored.insert(IgnoreReason::Sway);
+                    }
                     let height = place.pixels / place.width;
                     let inside =
                         |side: &std::ops::Range<usize>, most: usize| side.start >= EDGE && side.end + EDGE <= most;
-                    if counts && step_s >= SELDOM_S && inside(&region.x, place.width) && inside(&region.y, height) {
+                    if counts && went_for(SURE_S) && inside(&region.x, place.width) && inside(&region.y, height) {
                         hidden_s = Some(now_s);
                     }
                     return counts;
                 }
-                Doubt::Light => DOUBT_S,
-                Doubt::None if area < (SMALL * place.pixels as f32).max(SMALL_IN_WEATHER * weather) => 1e-3,
+                Doubt::Perhaps(why) => (DOUBT_S, why),
+                Doubt::None if area < weathered => (1e-3, IgnoreReason::Weather),
+                Doubt::None if is_small(region, place.pixels) => (1e-3, IgnoreReason::Noise),
                 Doubt::None => return true,
             };
-            self.seen_before(region, (least_s, weather), width * SPEED)
+            let counts = self.seen_before(region, (least_s, weather), width * SPEED);
+            if !counts {
+                ignored.insert(why);
+            }
+            counts
         });
         self.hidden_s = hidden_s;
         self.seen.extend(all);
@@ -240,7 +267,7 @@ impl Sightings {
         now.way.push(Step { x: from.x, y: from.y, at_s: from.at_s });
         now.way.retain(|step| now.at_s - step.at_s <= WAY_S);
         if goes_on(&now, width * GOES) {
-            now.went_s = Some(now.at_s);
+            now.went_s = Some((now.went_s.map_or(now.at_s, |(since_s, _)| since_s), now.at_s));
         }
         now
     }
@@ -280,6 +307,11 @@ impl Sightings {
         (self.weather, self.weather_s) = (now.max(left), now_s);
         self.weather
     }
+}
+
+/// Whether a region is so small that noise may have made it.
+pub(super) fn is_small(region: &Region, pixels: usize) -> bool {
+    (region.area as f32) < SMALL * pixels as f32
 }
 
 fn sighting(region: &Region, at_s: f64) -> Sighting {
@@ -322,7 +354,15 @@ mod tests {
         let mut sightings = Sightings::default();
         let look = |k: usize| {
             let now_s = k as f64 * step_s;
-            !sightings.keep(vec![region(at(now_s), 60)], WIDE, |_| Doubt::Sways, now_s).is_empty()
+            !sightings
+                .keep(
+                    vec![region(at(now_s), 60)],
+                    WIDE,
+                    |_| Doubt::Sways { active: true },
+                    now_s,
+                    &mut IgnoreReasons::default(),
+                )
+                .is_empty()
         };
         (0..looks).map(look).collect()
     }
@@ -346,7 +386,12 @@ mod tests {
         for k in 0..40 {
             let now_s = f64::from(k) * 0.2;
             let all = (0..12).map(|n| region(20.0 + 24.0 * f64::from(n) + 2.0 * now_s, 30)).collect();
-            assert!(sightings.keep(all, WIDE, |_| Doubt::Sways, now_s).is_empty(), "{now_s}");
+            assert!(
+                sightings
+                    .keep(all, WIDE, |_| Doubt::Sways { active: true }, now_s, &mut IgnoreReasons::default())
+                    .is_empty(),
+                "{now_s}"
+            );
         }
     }
 
@@ -356,7 +401,7 @@ mod tests {
         let drops = |k: usize| (0..6).map(|n| drop(k, n)).collect::<Vec<_>>();
         let mut sightings = Sightings::default();
         let mut look = |regions, now_s| {
-            sightings.keep(regions, WIDE, |_| Doubt::None, now_s);
+            sightings.keep(regions, WIDE, |_| Doubt::None, now_s, &mut IgnoreReasons::default());
             sightings.weather
         };
         assert_eq!([look(drops(0), 0.0), look(vec![], 1.0), look(vec![], 2.0)], [0.0; 3]);

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 const MARK: &[u8; 8] = b"guaritaM";
 /// Raised whenever [`Saved`], or what its numbers mean, changes.
-const VERSION: u16 = 3;
+const VERSION: u16 = 4;
 const HEAD: usize = MARK.len() + size_of::<u16>();
 const SUM: usize = 32;
 
