@@ -5,6 +5,7 @@ use pyo3::exceptions::{PyFileNotFoundError, PyMemoryError, PyOSError, PyPermissi
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
+use std::error::Error as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ pub(crate) fn to_py(error: &Error) -> PyErr {
 
 fn raised(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     let context = PyDict::new(py);
-    if let Some(cause) = error.cause() {
+    if let Some(cause) = error.source() {
         // Fit to be shown, as the message is.
         context.set_item("cause", Error::new(error.code(), cause.to_string()).to_string())?;
         if let Some(open) = cause.downcast_ref::<guarita::BreakerOpen>() {
@@ -29,7 +30,7 @@ fn raised(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     let class = classes(py)?.get_item(usize::from(error.code().number()) - 1)?;
     let raised = PyErr::from_value(class.call((error.to_string(),), Some(&extra))?);
     // An exception of the host that passed through the core is the cause of what it became there.
-    if let Some(host) = error.cause().and_then(|cause| cause.downcast_ref::<PyErr>()) {
+    if let Some(host) = error.source().and_then(|cause| cause.downcast_ref::<PyErr>()) {
         raised.set_cause(py, Some(host.clone_ref(py)));
     }
     Ok(raised)

@@ -264,3 +264,31 @@ assert os.waitstatus_to_exitcode(status) == 0, status
 print(1 + len(list(source)))
 """
     assert run(script, fixtures, limit=60).stdout == "500\n"
+
+
+#: A model that takes a while, so that the process ends in the middle of it.
+ASYNC = """
+detector = guarita.Detector(SLOW)
+async def looks():
+    under_way = [asyncio.ensure_future(detector.detect_async(PLATE)) for _ in range(40)]
+    await under_way[0]
+    sys.exit(4)
+asyncio.run(looks())
+"""
+THREADS = """
+detector = guarita.Detector(SLOW)
+def looks():
+    while True:
+        detector.detect(PLATE)
+        came.set()
+for _ in range(4):
+    threading.Thread(target=looks, daemon=True).start()
+assert came.wait(20)
+sys.exit(4)
+"""
+
+
+@pytest.mark.parametrize("script", [pytest.param(ASYNC, id="async"), pytest.param(THREADS, id="threads")])
+def test_looks_in_flight_when_the_process_ends(script: str, model: str, fixtures: Path) -> None:
+    for _ in range(10):
+        assert run(script.replace("SLOW", repr(model)), fixtures, expected=4).stderr == ""

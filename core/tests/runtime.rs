@@ -11,6 +11,7 @@ use guarita::{
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 const CASE: &str = "GUARITA_TEST_CASE";
 const RIGHT: &str = "GUARITA_TEST_RIGHT";
@@ -283,5 +284,59 @@ fn many_threads_load_it_at_once() {
         let threads: Vec<_> = (0..8).map(|_| std::thread::spawn(|| runtime(None).unwrap())).collect();
         let found: Vec<RuntimeInfo> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
         assert!(found.iter().all(|info| *info == found[0]));
+    });
+}
+
+/// The process ends while threads are in the library, twenty times: `exit` runs the library's own destructors.
+#[test]
+fn the_process_ends_with_looks_in_flight() {
+    const NAME: &str = "the_process_ends_with_looks_in_flight";
+    if is_child() {
+        let detector = Arc::new(common::open_in(right(), "v8_nc80.onnx").unwrap());
+        let frame = common::flat(Size::new(96, 96), PixelFormat::Rgb8, &[204, 50, 153]);
+        let (begun, looks) = std::sync::mpsc::channel();
+        for _ in 0..4 {
+            let (detector, frame, begun) = (detector.clone(), frame.clone(), begun.clone());
+            std::thread::spawn(move || {
+                loop {
+                    match detector.detect(&frame) {
+                        Ok(_) => drop(begun.send(())),
+                        Err(error) if error.code() == ErrorCode::Cancelled => return,
+                        Err(error) => eprintln!("{error}"),
+                    }
+                }
+            });
+        }
+        looks.iter().take(40).for_each(drop);
+        std::process::exit(3);
+    }
+    for turn in 0..20 {
+        let mut child = Command::new(std::env::current_exe().unwrap());
+        child.args(["--exact", NAME, "--nocapture", "--test-threads=1"]).env(CASE, NAME).env(RIGHT, right());
+        let output = child.output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(3) && told.is_empty(), "{turn}: {}: {told}", output.status);
+    }
+}
+
+/// A copy that somebody else has loaded is found without a name, and the report says whose it is.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_copy_that_the_process_has_is_used() {
+    in_child("a_copy_that_the_process_has_is_used", "", &[], |_| {
+        assert_eq!(runtime(None).unwrap_err().code(), ErrorCode::RuntimeUnavailable);
+        let folder = right();
+        let file = std::fs::read_dir(&folder).map_or(folder.clone(), |files| {
+            let mut names = files.filter_map(|file| Some(file.ok()?.path()));
+            names.find(|path| path.file_name().unwrap().to_str().unwrap().starts_with("libonnxruntime.so")).unwrap()
+        });
+        // As another package of the host's would: it stays loaded.
+        #[allow(unsafe_code, reason = "loads a library as others do")]
+        // SAFETY: the library is the one that the tests run with.
+        let others = unsafe { libloading::Library::new(&file) }.unwrap();
+        let found = runtime(None).unwrap();
+        assert_eq!(found.library.canonicalize().unwrap(), file.canonicalize().unwrap());
+        assert_eq!(found.origin, "loaded by this process before");
+        drop(others);
     });
 }

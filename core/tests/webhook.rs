@@ -6,6 +6,7 @@ mod loopback;
 
 use guarita::*;
 use loopback::{Act, Server};
+use std::error::Error as _;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
@@ -152,7 +153,7 @@ fn an_asked_wait_is_passed_on() {
     for (value, expected) in [("7", Some(7)), ("86400", Some(60)), ("soon", None)] {
         let server = Server::start(move |_, _| status(503).with("retry-after", value));
         let error = deliver(&server.url()).unwrap_err();
-        let asked = error.cause().and_then(|cause| cause.downcast_ref::<RetryAfter>()).map(|asked| asked.0.as_secs());
+        let asked = error.source().and_then(|cause| cause.downcast_ref::<RetryAfter>()).map(|asked| asked.0.as_secs());
         assert_eq!(asked, expected, "{value}");
     }
 }

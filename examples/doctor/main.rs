@@ -37,7 +37,7 @@ fn main() -> ExitCode {
 
 fn examine(arguments: &Arguments) -> Result<(), Error> {
     let runtime = guarita::runtime(arguments.onnxruntime.as_deref())?;
-    println!("ONNX Runtime {} at {}", runtime.version, runtime.library.display());
+    println!("ONNX Runtime {} at {} ({})", runtime.version, runtime.library.display(), runtime.origin);
     for provider in ExecutionProvider::ALL {
         let there = if runtime.providers.contains(&provider) { "built in" } else { "not built in" };
         println!("  {:<9} {there}", provider.name());

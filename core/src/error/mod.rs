@@ -120,11 +120,14 @@ pub enum Advice {
     FixHost,
 }
 
-/// An error of guarita: [`code`](Error::code) and [`advice`](Error::advice) for programs, a message for people.
+/// An error of guarita: [`code`](Error::code) and [`advice`](Error::advice) for programs, a message for people. The error of a
+/// library below that caused it, where there is one, is its [`source`](std::error::Error::source).
 #[derive(thiserror::Error)]
-#[error("{}", .0.message)]
+#[error(transparent)]
 pub struct Error(Box<Inner>);
 
+#[derive(thiserror::Error)]
+#[error("{message}")]
 struct Inner {
     code: ErrorCode,
     advice: Advice,
@@ -166,18 +169,19 @@ impl Error {
     pub fn advice(&self) -> Advice {
         self.0.advice
     }
-
-    /// The error of a library below that caused this one, where there is one.
-    pub fn cause(&self) -> Option<&(dyn std::error::Error + Send + Sync + 'static)> {
-        self.0.source.as_deref()
-    }
 }
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Error");
-        out.field("code", &self.0.code).field("advice", &self.0.advice).field("message", &self.0.message);
-        if let Some(source) = &self.0.source {
+        out.field("code", &self.code).field("advice", &self.advice).field("message", &self.message);
+        if let Some(source) = &self.source {
             out.field("source", source);
         }
         out.finish()
@@ -246,6 +250,7 @@ constructors! {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::error::Error as _;
 
     #[test]
     fn numbers_are_fixed() {
@@ -262,7 +267,7 @@ mod tests {
         assert_eq!(error.code(), ErrorCode::ResourceExhausted);
         assert_eq!(error.advice(), Advice::ChangeInput);
         assert_eq!(error.to_string(), "picture too large");
-        assert_eq!(error.cause().map(ToString::to_string).as_deref(), Some("disk"));
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("disk"));
     }
 
     #[test]

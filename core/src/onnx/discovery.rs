@@ -1,8 +1,9 @@
 //! Where the ONNX Runtime library may be.
 //!
 //! A path that somebody wrote down (config, `GUARITA_ONNXRUNTIME`, `ORT_DYLIB_PATH`, in this order) is the answer: if it
-//! does not work, that is an error, not a reason to load another library than the one asked for. Only without one are
-//! the folders of guarita and of the executable searched, then the system's.
+//! does not work, that is an error, not a reason to load another library than the one asked for. Only without one is a copy
+//! used that the process has loaded already, for somebody else: two of the same name do not go together. Then the folders of
+//! guarita and of the executable are searched, then the system's.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -21,12 +22,13 @@ pub(super) struct Place {
 pub(super) fn places(configured: Option<&Path>) -> Vec<Place> {
     #[expect(clippy::disallowed_methods, reason = "the one home of the variables that guarita reads")]
     let variable = |name: &'static str| std::env::var_os(name);
-    plan(configured, variable, &own_folders())
+    plan(configured, variable, &loaded(), &own_folders())
 }
 
 fn plan(
     configured: Option<&Path>,
     variable: impl Fn(&'static str) -> Option<OsString>,
+    loaded: &[PathBuf],
     folders: &[(PathBuf, &'static str)],
 ) -> Vec<Place> {
     let named = configured.map(|path| (path.to_path_buf(), "the config")).or_else(|| {
@@ -40,7 +42,8 @@ fn plan(
         let found = if inside.is_empty() { vec![path] } else { inside };
         return found.into_iter().map(|path| Place { path, origin }).collect();
     }
-    let mut places: Vec<Place> = Vec::new();
+    let mut places: Vec<Place> =
+        loaded.iter().map(|path| Place { path: path.clone(), origin: "loaded by this process before" }).collect();
     for &(ref folder, origin) in folders {
         places.extend(libraries_in(folder).into_iter().map(|path| Place { path, origin }));
     }
@@ -55,14 +58,52 @@ const SYSTEM_NAMES: &[&str] = &["libonnxruntime.dylib"];
 #[cfg(not(any(windows, target_os = "macos")))]
 const SYSTEM_NAMES: &[&str] = &["libonnxruntime.so", "libonnxruntime.so.1"];
 
+/// Whether a file is called as the library is.
+fn is_library(name: &str) -> bool {
+    name == "onnxruntime.dll"
+        || name
+            .strip_prefix("libonnxruntime.")
+            .is_some_and(|rest| rest == "so" || rest == "dylib" || rest.starts_with("so.") || rest.ends_with(".dylib"))
+}
+
+/// Copies of the library that this process has loaded already.
+#[cfg(target_os = "linux")]
+fn loaded() -> Vec<PathBuf> {
+    use std::ffi::{CStr, OsStr};
+    use std::os::unix::ffi::OsStrExt;
+    #[allow(unsafe_code, reason = "called by the loader")]
+    unsafe extern "C" fn note(
+        object: *mut libc::dl_phdr_info,
+        _size: libc::size_t,
+        found: *mut libc::c_void,
+    ) -> libc::c_int {
+        // SAFETY: the loader gives an object that lives during the call, and `found` as it was given below.
+        let (name, found) = unsafe { ((*object).dlpi_name, &mut *found.cast::<Vec<PathBuf>>()) };
+        if !name.is_null() {
+            // SAFETY: a text of the loader's, with a zero at its end.
+            let path = Path::new(OsStr::from_bytes(unsafe { CStr::from_ptr(name) }.to_bytes()));
+            if path.file_name().and_then(OsStr::to_str).is_some_and(is_library) {
+                found.push(path.to_path_buf());
+            }
+        }
+        0
+    }
+    let mut found: Vec<PathBuf> = Vec::new();
+    // SAFETY: `note` is called for each object before this returns, with a pointer to `found`.
+    #[allow(unsafe_code, reason = "the only way to learn what the process has loaded")]
+    unsafe {
+        libc::dl_iterate_phdr(Some(note), (&raw mut found).cast());
+    }
+    found
+}
+
+#[cfg(not(target_os = "linux"))]
+fn loaded() -> Vec<PathBuf> {
+    Vec::new()
+}
+
 /// Files in a folder that are called as the library is, the plain name first, then the newest version.
 fn libraries_in(folder: &Path) -> Vec<PathBuf> {
-    let is_library = |name: &str| {
-        name == "onnxruntime.dll"
-            || name.strip_prefix("libonnxruntime.").is_some_and(|rest| {
-                rest == "so" || rest == "dylib" || rest.starts_with("so.") || rest.ends_with(".dylib")
-            })
-    };
     let mut names: Vec<String> = std::fs::read_dir(folder)
         .into_iter()
         .flatten()
@@ -136,11 +177,14 @@ mod tests {
     #[test]
     fn a_named_path_is_the_only_place_and_the_config_wins() {
         let set = |name: &'static str| (name == "ORT_DYLIB_PATH").then(|| OsString::from("/opt/ort/libonnxruntime.so"));
-        let places = plan(None, set, &[]);
+        let places = plan(None, set, &["/loaded/libonnxruntime.so".into()], &[]);
         assert_eq!(places, [Place { path: "/opt/ort/libonnxruntime.so".into(), origin: "ORT_DYLIB_PATH" }]);
         let both = |_: &'static str| Some(OsString::from("/b.so"));
-        assert_eq!(plan(None, both, &[])[0].origin, "GUARITA_ONNXRUNTIME");
-        assert_eq!(plan(Some(Path::new("/a.so")), both, &[]), [Place { path: "/a.so".into(), origin: "the config" }]);
+        assert_eq!(plan(None, both, &[], &[])[0].origin, "GUARITA_ONNXRUNTIME");
+        assert_eq!(
+            plan(Some(Path::new("/a.so")), both, &[], &[]),
+            [Place { path: "/a.so".into(), origin: "the config" }]
+        );
     }
 
     #[test]
@@ -150,19 +194,21 @@ mod tests {
             &folder,
             &["libonnxruntime.so.1.9.0", "libonnxruntime.so.1.31.1", "libonnxruntime_providers_shared.so", "x.so"],
         );
-        let found: Vec<_> = plan(Some(&folder), |_| None, &[]).into_iter().map(|place| place.path).collect();
+        let found: Vec<_> = plan(Some(&folder), |_| None, &[], &[]).into_iter().map(|place| place.path).collect();
         assert_eq!(found, [folder.join("libonnxruntime.so.1.31.1"), folder.join("libonnxruntime.so.1.9.0")]);
         touch(&folder, &["libonnxruntime.so"]);
-        assert_eq!(plan(Some(&folder), |_| None, &[])[0].path, folder.join("libonnxruntime.so"));
+        assert_eq!(plan(Some(&folder), |_| None, &[], &[])[0].path, folder.join("libonnxruntime.so"));
     }
 
     #[test]
-    fn without_a_name_own_folders_come_before_the_system() {
+    fn without_a_name_a_loaded_copy_comes_first_and_own_folders_before_the_system() {
         let folder = scratch("own");
         touch(&folder, &["libonnxruntime.so.1.20.0"]);
         let empty = |_: &'static str| Some(OsString::new());
-        let places = plan(None, empty, &[(folder.clone(), "beside guarita")]);
-        assert_eq!(places[0], Place { path: folder.join("libonnxruntime.so.1.20.0"), origin: "beside guarita" });
+        let loaded = PathBuf::from("/loaded/libonnxruntime.so.1");
+        let places = plan(None, empty, std::slice::from_ref(&loaded), &[(folder.clone(), "beside guarita")]);
+        assert_eq!(places[0].path, loaded);
+        assert_eq!(places[1], Place { path: folder.join("libonnxruntime.so.1.20.0"), origin: "beside guarita" });
         assert_eq!(places.last().unwrap().origin, "the system's loader");
     }
 

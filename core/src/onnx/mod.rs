@@ -3,6 +3,7 @@
 mod discovery;
 mod engine;
 mod execution;
+mod exit;
 mod runtime;
 mod session;
 

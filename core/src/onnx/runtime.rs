@@ -5,6 +5,7 @@
 
 use super::discovery::{self, Place};
 use super::execution::ExecutionProvider;
+use super::exit;
 use crate::error::{Error, Result};
 use ort::ep::ExecutionProvider as _;
 use serde::{Serialize, Serializer};
@@ -20,6 +21,8 @@ pub struct RuntimeInfo {
     /// The file that was loaded; a bare name where the system's loader found it.
     #[serde(serialize_with = "shown")]
     pub library: PathBuf,
+    /// Who named it: `the config`, a variable, `beside guarita`, `loaded by this process before` and others.
+    pub origin: &'static str,
     /// Its version, such as `1.31.1`.
     pub version: String,
     /// The execution providers that it was built with.
@@ -42,8 +45,8 @@ static LOADED: Mutex<Option<Loaded>> = Mutex::new(None);
 /// Loads ONNX Runtime, unless it is loaded already, and says which one it is.
 ///
 /// The places, in order: `library` (a file, or the folder it lies in), the variables `GUARITA_ONNXRUNTIME` and
-/// `ORT_DYLIB_PATH`, beside guarita's own library or executable, the system's loader. A path that is named must work;
-/// the last two are only searched where none is named.
+/// `ORT_DYLIB_PATH`, a copy that this process has loaded already (Linux), beside guarita's own library or executable, the
+/// system's loader. A path that is named must work; the others are only searched where none is named.
 ///
 /// # Errors
 /// `RuntimeUnavailable` with every place that was tried and what to install; never a panic, also on a second try.
@@ -107,8 +110,12 @@ fn load_from(place: &Place) -> Result<Loaded, String> {
     let version = probe(&place.path)?;
     let builder = ort::init_from(&place.path).map_err(|error| error.to_string())?;
     let environment = builder.with_name("guarita").with_telemetry(false).build().map_err(|error| error.to_string())?;
+    exit::wait_at_exit(exit::Use::Loaded);
     let providers = ExecutionProvider::ALL.into_iter().filter(|&provider| is_built_in(provider)).collect();
-    Ok(Loaded { info: RuntimeInfo { library: place.path.clone(), version, providers }, environment })
+    Ok(Loaded {
+        info: RuntimeInfo { library: place.path.clone(), origin: place.origin, version, providers },
+        environment,
+    })
 }
 
 /// Whether an ELF library ends before its table of sections, which stands last. The system's loader does not look, and

@@ -2,6 +2,7 @@
 
 use super::engine::{Engine, EngineReport, InputTensor, OutputTensor, TensorData};
 use super::execution::{ExecutionProvider, ProviderChoice};
+use super::exit;
 use super::runtime::{self, Loaded};
 use crate::error::{Error, ErrorCode, Result};
 use ort::AsPointer;
@@ -10,6 +11,7 @@ use ort::session::Session;
 use ort::session::builder::SessionBuilder;
 use ort::value::{DynValue, TensorElementType, TensorRef};
 use std::ffi::CString;
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::ptr::{self, NonNull};
 use std::sync::Mutex;
@@ -30,7 +32,7 @@ pub(crate) enum Source {
 }
 
 pub(crate) struct OrtEngine {
-    session: Session,
+    session: ManuallyDrop<Session>,
     /// Names for the C interface, made once.
     output_names: Vec<(String, CString)>,
     /// Held during a run on anything but the processor. ONNX Runtime promises concurrent runs for the processor; the
@@ -43,7 +45,11 @@ pub(crate) struct OrtEngine {
 
 impl OrtEngine {
     pub(crate) fn open(source: &Source, output_names: &[String], options: &SessionOptions<'_>) -> Result<Self> {
-        runtime::with_runtime(options.library, |loaded| Self::open_in(loaded, source, output_names, options))
+        let _inside = exit::enter()?;
+        let opened =
+            runtime::with_runtime(options.library, |loaded| Self::open_in(loaded, source, output_names, options));
+        exit::wait_at_exit(exit::Use::Opened);
+        opened
     }
 
     fn open_in(
@@ -67,6 +73,7 @@ impl OrtEngine {
                         spinning: options.spinning,
                     };
                     let device = (provider != ExecutionProvider::Cpu).then(|| Mutex::new(()));
+                    let session = ManuallyDrop::new(session);
                     return Ok(Self { session, output_names, device, report, has_run: AtomicBool::new(false) });
                 }
                 // A model that cannot be loaded fails on every provider, and not for want of the provider.
@@ -76,6 +83,19 @@ impl OrtEngine {
         }
         let why: Vec<String> = skipped.iter().map(|(_, why)| why.clone()).collect();
         Err(Error::runtime_unavailable(why.join("; ")))
+    }
+}
+
+impl Drop for OrtEngine {
+    fn drop(&mut self) {
+        // At the end of the process its memory goes anyway, and the library may have gone already.
+        if let Ok(_inside) = exit::enter() {
+            // SAFETY: nothing uses the session after this.
+            #[allow(unsafe_code, reason = "a session that must not be dropped when the process ends")]
+            unsafe {
+                ManuallyDrop::drop(&mut self.session);
+            }
+        }
     }
 }
 
@@ -155,6 +175,8 @@ fn dispatch(provider: ExecutionProvider) -> Option<ExecutionProviderDispatch> {
 
 impl Engine for OrtEngine {
     fn run(&self, inputs: &[InputTensor<'_>], read: &mut dyn FnMut(&[OutputTensor<'_>]) -> Result<()>) -> Result<()> {
+        // To the end: the outputs are freed by the library as well.
+        let _inside = exit::enter()?;
         let held = self.device.as_ref().map(|device| device.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         let values = self.run_session(inputs)?;
         drop(held);
@@ -227,6 +249,7 @@ impl OrtEngine {
             .collect::<Vec<_>>();
         status.map_err(failed)?;
         self.has_run.store(true, Ordering::Relaxed);
+        exit::wait_at_exit(exit::Use::Ran);
         if values.len() == self.output_names.len() {
             return Ok(values);
         }

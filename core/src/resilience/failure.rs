@@ -2,6 +2,7 @@ use crate::clock::Timestamp;
 use crate::error::{Advice, Error, ErrorCode};
 use crate::resilience::breaker::{BreakerOpen, Permit};
 use serde::{Deserialize, Serialize};
+use std::error::Error as _;
 
 /// What a failed call says about the other side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -33,7 +34,7 @@ pub enum Verdict {
 /// ```
 pub fn classify(error: &Error) -> Verdict {
     // No call was made, so it says nothing; and to retry it would use up tokens for nothing.
-    if error.cause().is_some_and(|cause| cause.is::<BreakerOpen>()) {
+    if error.source().is_some_and(|cause| cause.is::<BreakerOpen>()) {
         return Verdict::NotCounted;
     }
     match error.code() {

@@ -35,6 +35,12 @@ pub(crate) fn open(name: &str) -> guarita::Result<Detector> {
     Detector::open(ModelSpec::read_with(fixture(name), &ModelHints::default())?, config())
 }
 
+/// As [`open`], with this library.
+pub(crate) fn open_in(library: PathBuf, name: &str) -> guarita::Result<Detector> {
+    let config = DetectorConfig { onnxruntime: Some(library), ..DetectorConfig::default() };
+    Detector::open(ModelSpec::read_with(fixture(name), &ModelHints::default())?, config)
+}
+
 /// A frame of one colour.
 pub(crate) fn flat(size: Size, format: PixelFormat, pixel: &[u8]) -> Frame {
     let layout = Layout::packed(format, size).unwrap();

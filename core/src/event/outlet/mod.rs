@@ -17,6 +17,7 @@ use crate::resilience::{RetryDecision, RetryPolicy, RetryTokens};
 use desk::Desk;
 use line::{Ending, Line, Step};
 use std::any::Any;
+use std::error::Error as _;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -215,7 +216,7 @@ impl<T: Clone> Worker<T> {
                 }
             };
             let failed = LastError { code: error.code(), message: error.to_string(), at: now };
-            let asked = error.cause().and_then(|cause| cause.downcast_ref::<RetryAfter>()).map(|asked| asked.0);
+            let asked = error.source().and_then(|cause| cause.downcast_ref::<RetryAfter>()).map(|asked| asked.0);
             // A sink's advice is enough, whatever its code: a full channel is no fault, and yet it empties.
             let decision = match error.advice() {
                 Advice::RetryLater => Some(self.policy.again(&error, attempt, asked, now, None)),

@@ -5,9 +5,10 @@ use std::time::Duration;
 ///
 /// ```
 /// use guarita::{Error, ErrorCode, RetryAfter};
+/// use std::error::Error as _;
 /// use std::time::Duration;
 /// let error = Error::new(ErrorCode::RateLimited, "429").with_source(RetryAfter(Duration::from_secs(5)));
-/// assert!(error.cause().is_some_and(|cause| cause.is::<RetryAfter>()));
+/// assert!(error.source().is_some_and(|cause| cause.is::<RetryAfter>()));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryAfter(

@@ -63,6 +63,7 @@ pub(super) fn no_answer(origin: &str, timeout_s: f64, error: &ureq::Error) -> Er
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::error::Error as _;
 
     #[test]
     fn every_status_says_what_to_do() {
@@ -85,7 +86,7 @@ mod tests {
             let wait = Some(Duration::from_secs(7));
             let error = judge("https://here", status, wait).unwrap_err();
             assert_eq!((error.code(), error.advice()), (code, advice), "{status}");
-            let asked = error.cause().and_then(|cause| cause.downcast_ref::<RetryAfter>());
+            let asked = error.source().and_then(|cause| cause.downcast_ref::<RetryAfter>());
             assert_eq!(asked.is_some(), advice == Advice::RetryLater, "{status}");
         }
         for status in [200, 202, 204, 299] {
