@@ -383,3 +383,17 @@ def test_wrong_configs_are_named(provider: guarita.LocalProvider) -> None:
     closed.close()
     with pytest.raises(guarita.InvalidState, match="closed"):
         guarita.Pipeline(closed)
+
+
+def test_a_class_that_no_model_has_is_refused_by_name(model: str) -> None:
+    with guarita.Detector(model, confidence=0.6) as detector, guarita.LocalProvider(detector) as provider:
+        assert provider.capability["labels"]["person"] == pytest.approx(0.6)
+        with guarita.Pipeline(provider) as pipeline:
+            trigger = {"name": "visitor", "when": {"present": {"classes": ["persn"]}}}
+            with pytest.raises(guarita.InvalidConfig, match='trigger "visitor": classes: "persn" .* is "person" meant'):
+                pipeline.add_camera("gate", triggers=[trigger])
+            camera = pipeline.add_camera("gate", classes=["person"])
+            (told,) = pipeline.health().degraded
+            assert "counts from 0.5 on, and local reports it from 0.6" in told
+            camera.update(classes=["person"], min_confidence=0.7)
+            assert pipeline.health().degraded == []

@@ -96,6 +96,7 @@ def test_name_and_capability() -> None:
             "max_in_flight": 64,
             "leaves_machine": False,
             "price": 0,
+            "labels": None,
         }
     with provider(leaves_machine=True, price=7) as cloud:
         assert (cloud.capability["price"], cloud.capability["leaves_machine"]) == (7, True)

@@ -594,6 +594,7 @@ class CallbackProviderConfig(TypedDict, total=False):
         max_in_flight: Requests taken, waiting or being looked at, before `Overloaded`; 1..100000, default 64.
         workers: Threads, which is calls side by side; 1..256, default 1.
         leaves_machine: Pictures leave the machine; default false.
+        labels: The labels that it can find, up to 100000; empty (the default) where it cannot say. A camera that counts another one is refused then.
         price: The price of a frame, up to $1000; default none. Only what leaves the machine has one.
     """
 
@@ -609,6 +610,8 @@ class CallbackProviderConfig(TypedDict, total=False):
     """Threads, which is calls side by side; 1..256, default 1."""
     leaves_machine: bool
     """Pictures leave the machine; default false."""
+    labels: Sequence[str]
+    """The labels that it can find, up to 100000; empty (the default) where it cannot say. A camera that counts another one is refused then."""
     price: int
     """The price of a frame, up to $1000; default none. Only what leaves the machine has one."""
 

@@ -18,7 +18,7 @@ pub(crate) use response::Response;
 
 use crate::background;
 use crate::callable::Callable;
-use crate::config::named;
+use crate::config::{named, to_py};
 use crate::error::{OrRaise, detached, raise};
 use crate::fork::Native;
 use crate::future::Promise;
@@ -85,7 +85,8 @@ impl Provider {
         &self.name
     }
 
-    /// What it can do: `wants`, `max_batch`, `max_in_flight`, `leaves_machine` and `price` (millionths of a dollar a frame).
+    /// What it can do: `wants`, `max_batch`, `max_in_flight`, `leaves_machine`, `price` (millionths of a dollar a frame) and
+    /// `labels` (what it can find, each with the least confidence that is reported; None where it cannot say).
     #[getter]
     fn capability<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let held = self.hold()?;
@@ -97,6 +98,7 @@ impl Provider {
         dict.set_item("max_in_flight", can.max_in_flight)?;
         dict.set_item("leaves_machine", can.leaves_machine)?;
         dict.set_item("price", can.price.as_micros())?;
+        dict.set_item("labels", to_py(py, &can.labels)?)?;
         Ok(dict)
     }
 

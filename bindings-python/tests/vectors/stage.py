@@ -32,7 +32,9 @@ class Stage:
         self.pipeline.close()
 
     def start(self, restore: guarita.PipelineCheckpoint | None = None) -> guarita.Pipeline:
-        provider = guarita.CallbackProvider(self.look, name="host", clock=self.clock)
+        provider = guarita.CallbackProvider(
+            self.look, name="host", clock=self.clock, labels=self.case.get("labels", [])
+        )
         sinks = {"host": self.events.append}
         pipeline = guarita.Pipeline(provider, sinks=sinks, restore=restore, **self.case.get("config", {}))
         for config in self.case.get("cameras", ()):

@@ -1,9 +1,10 @@
 use crate::error::{Error, Result};
-use crate::model::ModelSpec;
+use crate::model::{Labels, ModelSpec, nearest};
 use crate::onnx::ProviderChoice;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How a [`Detector`](crate::Detector) runs and what it reports. Plain data; unknown fields are refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -109,6 +110,10 @@ impl Thresholds {
                     (shown, all) if shown < all => format!("the model's {all} classes begin with {}", known.join(", ")),
                     _ => format!("the model's classes are {}", known.join(", ")),
                 };
+                let known = match nearest(name, spec.labels.iter().map(|(_, name)| name)) {
+                    Some(nearest) => format!("is {nearest:?} meant?"),
+                    None => known,
+                };
                 Error::invalid_config(format!("{field}: {name:?} is no class of this model; {known}"))
             })
         };
@@ -131,6 +136,13 @@ impl Thresholds {
     /// No class has a lower threshold.
     pub(super) fn least(&self) -> f32 {
         self.least
+    }
+
+    /// The classes that have a name and are reported; none where no class has one.
+    pub(super) fn by_name(&self, labels: &Labels) -> Option<BTreeMap<Arc<str>, f32>> {
+        let least = |id: u32| self.by_id.get(id as usize).copied().unwrap_or(self.others);
+        let all = labels.iter().map(|(id, name)| (name.into(), least(id)));
+        (!labels.is_empty()).then(|| all.filter(|(_, least)| *least < NEVER).collect())
     }
 
     pub(super) fn passes(&self, class_id: u32, score: f32) -> bool {

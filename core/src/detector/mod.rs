@@ -20,6 +20,7 @@ use crate::onnx::{
 use config::Thresholds;
 use decode::Decoder;
 use half::f16;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -173,6 +174,11 @@ impl Detector {
     }
 
     /// Frames that go through the model in one run, at most.
+    /// The classes that it reports, each with its threshold; none where the model has no names.
+    pub(crate) fn label_confidences(&self) -> Option<BTreeMap<Arc<str>, f32>> {
+        self.thresholds.by_name(&self.spec.labels)
+    }
+
     pub(crate) fn max_batch(&self) -> usize {
         if self.batch_refused.get().is_some() { 1 } else { self.report.batch.at_once(self.config.max_batch) }
     }

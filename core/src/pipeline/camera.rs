@@ -75,9 +75,10 @@ impl Camera {
             return Err(self.gone());
         }
         *lock(&self.work.config) = Arc::clone(&config);
-        state.scheduler.update(self.key, config);
+        state.scheduler.update(self.key, Arc::clone(&config));
         self.shared.leave(state);
         tracing::info!(camera = self.id().as_str(), "camera updated");
+        self.shared.warn_of_slips(&config);
         Ok(())
     }
 

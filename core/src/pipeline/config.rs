@@ -272,9 +272,14 @@ impl CameraConfig {
         if self.client.is_empty() { self.id.as_str() } else { &self.client }
     }
 
+    /// The least confidence of a label in a picture that is not dark.
+    pub(super) fn least_confidence_by_day(&self, label: &str) -> f32 {
+        self.class_confidence.get(label).copied().unwrap_or(self.min_confidence)
+    }
+
     /// The least confidence of a label in a picture of this mean luma.
     fn least_confidence(&self, label: &str, luma: u8) -> f32 {
-        let usual = self.class_confidence.get(label).copied().unwrap_or(self.min_confidence);
+        let usual = self.least_confidence_by_day(label);
         if luma < self.low_light.luma { usual.max(self.low_light.min_confidence) } else { usual }
     }
 

@@ -13,6 +13,7 @@ mod builder;
 mod cache;
 mod camera;
 mod checkpoint;
+mod classes;
 mod config;
 mod explain;
 mod fair;
@@ -121,7 +122,8 @@ impl Pipeline {
     ///
     /// # Errors
     /// `InvalidConfig` as [`CameraConfig::validate`], also where there is a camera of this name already, or `host_triggers`
-    /// names one that the builder was not given; `Unsupported` where the provider cannot look for what is wanted;
+    /// names one that the builder was not given, or the provider knows that it cannot find a class that is named; `Unsupported`
+    /// where the provider cannot look for what is wanted;
     /// `InvalidState` after `shutdown`.
     pub fn add_camera(&self, config: CameraConfig) -> Result<Camera> {
         self.shared.check(&config)?;
@@ -156,6 +158,7 @@ impl Pipeline {
         drop(state);
         let camera = Camera { shared: Arc::clone(&self.shared), work, key };
         tracing::info!(camera = camera.id().as_str(), "camera added");
+        self.shared.warn_of_slips(&camera.config());
         Ok(camera)
     }
 

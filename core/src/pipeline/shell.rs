@@ -2,6 +2,7 @@
 
 use super::account::{Account, Books};
 use super::checkpoint::CameraCheckpoint;
+use super::classes;
 use super::config::CameraConfig;
 use super::fair::Key;
 use super::job::{Found, Item, Leftover};
@@ -11,13 +12,14 @@ use super::tickets::Tickets;
 use super::work::{GateSeen, GateWork, SceneWork, whole};
 use super::{Outcome, PipelineHealth, SkipReason};
 use crate::clock::{Clock, Timestamp};
+use crate::detection::Detections;
 use crate::error::{Error, ErrorCode, Result};
 use crate::event::Seldom;
 use crate::frame::CameraId;
-use crate::provider::{Provider, Reply, Request};
+use crate::provider::{Capability, Provider, Reply, Request};
 use crate::resilience::{Budget, RateLimit, Saving, Spend};
 use crate::threads::{Threads, caught};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -42,7 +44,14 @@ pub(super) struct Shared {
     /// Frames that took long, and failures of the provider, that are told of.
     slow: Seldom,
     failures: Seldom,
+    /// What the provider has found, where it does not say what it can find.
+    found: Option<Mutex<BTreeSet<Arc<str>>>>,
 }
+
+/// So many names are kept.
+const MOST_FOUND: usize = 4_096;
+/// So many possible slips are told of at once.
+const MOST_SLIPS: usize = 32;
 
 pub(super) struct State {
     pub(super) scheduler: Scheduler,
@@ -164,7 +173,8 @@ impl Shared {
         limit: Option<RateLimit>,
         budget: Option<(Budget, Arc<str>)>,
     ) -> Self {
-        let leaves_machine = provider.capability().leaves_machine;
+        let capability = provider.capability();
+        let leaves_machine = capability.leaves_machine;
         let state = State {
             scheduler,
             cameras: BTreeMap::new(),
@@ -191,6 +201,7 @@ impl Shared {
             cost: Mutex::default(),
             slow: Seldom::default(),
             failures: Seldom::default(),
+            found: capability.labels.is_none().then(Mutex::default),
         }
     }
 
@@ -379,6 +390,9 @@ impl Shared {
             Item::Found(_, Found::Cached { .. }) => Outcome::Skipped(SkipReason::Cached),
             _ => Outcome::Analysed,
         };
+        if let Item::Found(_, Found::Looked { detections, .. }) = &item {
+            self.note_found(detections);
+        }
         if let Some(camera) = camera {
             // Without a cache there is nothing to learn, and the gate, which may be at the next frame, is not waited for.
             if let Item::Found(job, Found::Looked { detections, answer }) = &item
@@ -408,7 +422,7 @@ impl Shared {
         self.outlets.check(config)?;
         let capability = self.provider.capability();
         if capability.wants.contains(&config.want) {
-            return Ok(());
+            return classes::check(config, self.provider.name(), &capability);
         }
         let can: Vec<_> = capability.wants.iter().map(|want| want.as_str()).collect();
         Err(Error::unsupported(format!(
@@ -419,10 +433,38 @@ impl Shared {
         )))
     }
 
+    /// Keeps what was found, where the provider does not say what it can find.
+    fn note_found(&self, detections: &Detections) {
+        let Some(found) = &self.found else { return };
+        let mut found = lock(found);
+        for item in detections.iter().filter(|_| found.len() < MOST_FOUND).collect::<Vec<_>>() {
+            if !found.contains(&item.label.name) {
+                found.insert(Arc::clone(&item.label.name));
+            }
+        }
+    }
+
+    /// What in a camera's config may be a slip.
+    fn slips(&self, config: &CameraConfig, capability: &Capability) -> Vec<String> {
+        let none = BTreeSet::new();
+        match &self.found {
+            Some(found) => classes::notes(config, self.provider.name(), capability, &lock(found)),
+            None => classes::notes(config, self.provider.name(), capability, &none),
+        }
+    }
+
+    /// Tells the log what in a config may be a slip.
+    pub(super) fn warn_of_slips(&self, config: &CameraConfig) {
+        for slip in self.slips(config, &self.provider.capability()) {
+            caught(|| tracing::warn!("{slip}"));
+        }
+    }
+
     pub(super) fn health(&self) -> PipelineHealth {
-        let (live, overdue) = {
+        let (live, overdue, configs) = {
             let state = self.lock();
-            (!state.scheduler.is_closed(), state.scheduler.overdue())
+            let configs: Vec<_> = state.cameras.values().map(|camera| camera.config()).collect();
+            (!state.scheduler.is_closed(), state.scheduler.overdue(), configs)
         };
         let provider = self.provider.health();
         let mut degraded: Vec<_> = provider.degraded.clone().into_iter().collect();
@@ -438,6 +480,8 @@ impl Shared {
                 degraded.push(format!("{} panicked {} times", outlet.name, outlet.panics));
             }
         }
+        let capability = self.provider.capability();
+        degraded.extend(configs.iter().flat_map(|config| self.slips(config, &capability)).take(MOST_SLIPS));
         PipelineHealth { live, ready: live && provider.ready, degraded, provider }
     }
 

@@ -44,7 +44,9 @@ pub(crate) use rekognition::certificates;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Result};
 use crate::resilience::MicroDollars;
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 /// Something that looks at pictures. Object-safe: hold it as `Arc<dyn Provider>`.
 ///
@@ -80,8 +82,11 @@ pub trait Provider: Send + Sync + fmt::Debug {
     }
 }
 
+/// Names of what a provider finds, with the least confidence of each that it reports, 0..1.
+pub(crate) type LabelConfidences = BTreeMap<Arc<str>, f32>;
+
 /// What a provider can do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Capability {
     /// What it can be asked for.
@@ -94,17 +99,33 @@ pub struct Capability {
     pub leaves_machine: bool,
     /// The price of a frame now, for each thing that it can be asked for; zero for the local ones.
     pub price: MicroDollars,
+    /// The labels that it can find, asked for `labels`; none where it cannot say. A camera that counts another one is refused.
+    /// Each has the least confidence that is reported, 0..1.
+    pub labels: Option<BTreeMap<Arc<str>, f32>>,
 }
 
 impl Capability {
     /// A provider that works on this machine and takes no money.
     pub fn local(wants: &[Want], max_batch: usize, max_in_flight: usize) -> Self {
-        Self { wants: wants.to_vec(), max_batch, max_in_flight, leaves_machine: false, price: MicroDollars::ZERO }
+        Self {
+            wants: wants.to_vec(),
+            max_batch,
+            max_in_flight,
+            leaves_machine: false,
+            price: MicroDollars::ZERO,
+            labels: None,
+        }
     }
 
     /// One that sends pictures away, at this price for a frame.
     pub fn remote(wants: &[Want], max_batch: usize, max_in_flight: usize, price: MicroDollars) -> Self {
         Self { leaves_machine: true, price, ..Self::local(wants, max_batch, max_in_flight) }
+    }
+
+    /// The same of one that can say which labels it finds.
+    #[must_use]
+    pub fn with_labels(self, labels: BTreeMap<Arc<str>, f32>) -> Self {
+        Self { labels: Some(labels), ..self }
     }
 
     /// Checks what every provider checks before it takes a request: that it makes sense, that this provider can do it,

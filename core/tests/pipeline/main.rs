@@ -5,6 +5,7 @@
 mod account;
 mod bad_input;
 mod checkpoint;
+mod classes;
 #[path = "../common/mod.rs"]
 mod common;
 mod guide;

@@ -133,7 +133,8 @@ fn start(
     checkpoint: Option<PipelineCheckpoint>,
 ) -> guarita::Result<Pipeline> {
     let answers: Vec<Value> = find(input, "answers").unwrap_or_default();
-    let named = CallbackProviderConfig { name: "host".into(), ..CallbackProviderConfig::default() };
+    let labels = find(input, "labels").unwrap_or_default();
+    let named = CallbackProviderConfig { name: "host".into(), labels, ..CallbackProviderConfig::default() };
     let clock = Arc::clone(clock) as Arc<dyn Clock>;
     let provider = CallbackProvider::with_clock(named, clock, move |request| look(&answers, request))?;
     let told = Arc::clone(told);

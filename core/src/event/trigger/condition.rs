@@ -208,6 +208,15 @@ impl Condition {
             }
     }
 
+    /// Shows each class that it, or a condition within it, names.
+    pub(crate) fn each_class(&self, show: &mut impl FnMut(&str)) {
+        match self {
+            Self::All(list) | Self::Any(list) => list.iter().for_each(|inner| inner.each_class(show)),
+            Self::Not(inner) => inner.each_class(show),
+            leaf => leaf.classes().iter().for_each(|class| show(class)),
+        }
+    }
+
     pub(crate) fn is_crossing(&self) -> bool {
         matches!(self, Self::Enter { .. } | Self::Leave { .. })
     }

@@ -21,6 +21,9 @@ pub struct CallbackProviderConfig {
     pub workers: usize,
     /// Pictures leave the machine; default false.
     pub leaves_machine: bool,
+    /// The labels that it can find, up to 100000; empty (the default) where it cannot say. A camera that counts another one is
+    /// refused then.
+    pub labels: Vec<String>,
     /// The price of a frame, up to $1000; default none. Only what leaves the machine has one.
     pub price: MicroDollars,
 }
@@ -34,6 +37,7 @@ impl Default for CallbackProviderConfig {
             max_in_flight: 64,
             workers: 1,
             leaves_machine: false,
+            labels: Vec::new(),
             price: MicroDollars::ZERO,
         }
     }
@@ -58,6 +62,10 @@ impl CallbackProviderConfig {
         within("max_batch", self.max_batch, 1, 4_096)?;
         within("max_in_flight", self.max_in_flight, 1, 100_000)?;
         within("workers", self.workers, 1, 256)?;
+        within("labels", self.labels.len(), 0, 100_000)?;
+        if self.labels.iter().any(|label| label.trim().is_empty()) {
+            return Err(Error::invalid_config("labels: one of them is empty"));
+        }
         within("price", self.price.as_micros(), 0, 1_000_000_000)?;
         if self.price > MicroDollars::ZERO && !self.leaves_machine {
             return Err(Error::invalid_config(format!(
@@ -69,9 +77,13 @@ impl CallbackProviderConfig {
     }
 
     pub(super) fn capability(&self) -> Capability {
-        match self.leaves_machine {
+        let can = match self.leaves_machine {
             true => Capability::remote(&self.wants, self.max_batch, self.max_in_flight, self.price),
             false => Capability::local(&self.wants, self.max_batch, self.max_in_flight),
+        };
+        match self.labels.is_empty() {
+            true => can,
+            false => can.with_labels(self.labels.iter().map(|label| (label.trim().into(), 0.0)).collect()),
         }
     }
 }

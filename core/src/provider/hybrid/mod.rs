@@ -11,7 +11,7 @@ mod rank;
 pub use config::{Escalation, HybridConfig, HybridMode};
 pub use flow::Side;
 
-use super::{Capability, Health, HealthLog, Provider, Reply, Request, Want};
+use super::{Capability, Health, HealthLog, LabelConfidences, Provider, Reply, Request, Want};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::resilience::{BreakerTransition, CircuitBreaker};
@@ -199,6 +199,17 @@ impl Provider for HybridProvider {
     }
 }
 
+/// What one of the two can find; none where one that can be asked for labels cannot say.
+fn either(primary: &Capability, fallback: &Capability) -> Option<LabelConfidences> {
+    let mut labels = LabelConfidences::new();
+    for side in [primary, fallback].into_iter().filter(|side| side.wants.contains(&Want::Labels)) {
+        for (name, &least) in side.labels.as_ref()? {
+            labels.entry(Arc::clone(name)).and_modify(|known| *known = known.min(least)).or_insert(least);
+        }
+    }
+    Some(labels)
+}
+
 fn joined(primary: &Capability, fallback: &Capability) -> Capability {
     let wants = Want::ALL.into_iter().filter(|want| primary.wants.contains(want) || fallback.wants.contains(want));
     Capability {
@@ -207,5 +218,6 @@ fn joined(primary: &Capability, fallback: &Capability) -> Capability {
         max_in_flight: primary.max_in_flight.saturating_add(fallback.max_in_flight),
         leaves_machine: primary.leaves_machine || fallback.leaves_machine,
         price: primary.price.max(fallback.price),
+        labels: either(primary, fallback),
     }
 }

@@ -3,6 +3,7 @@ use crate::detector::{BatchMode, Detector};
 use crate::error::Result;
 use crate::frame::Frame;
 use crate::onnx::ExecutionProvider;
+use crate::provider::LabelConfidences;
 use std::fmt;
 use std::sync::Arc;
 
@@ -28,6 +29,8 @@ pub(super) struct About {
     pub(super) intra_op_threads: usize,
     pub(super) finds_faces: bool,
     pub(super) version: Arc<str>,
+    /// What it can find; none where the model has no names.
+    pub(super) labels: Option<LabelConfidences>,
 }
 
 /// What a face is called.
@@ -49,6 +52,7 @@ impl Look for Detector {
             intra_op_threads: report.intra_op_threads,
             finds_faces: spec.labels.iter().any(|(_, name)| is_face(name)),
             version: format!("{file}@{sha256}").into(),
+            labels: self.label_confidences(),
         }
     }
 

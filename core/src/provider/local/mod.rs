@@ -170,7 +170,10 @@ impl LocalProvider {
         let shared = Arc::new(Shared {
             name: "local".into(),
             look,
-            capability: Capability::local(wants, about.max_batch, config.queue + workers),
+            capability: Capability {
+                labels: about.labels.clone(),
+                ..Capability::local(wants, about.max_batch, config.queue + workers)
+            },
             about,
             cpu: CpuLook::new(recover),
             workers,

@@ -45,7 +45,15 @@ const DAMAGED: u32 = 14;
 impl Look for Fake {
     fn about(&self) -> About {
         let (max_batch, device) = (self.max_batch, self.device);
-        About { max_batch, shrinks: true, device, intra_op_threads: 1, finds_faces: true, version: "fake@1".into() }
+        About {
+            max_batch,
+            shrinks: true,
+            device,
+            intra_op_threads: 1,
+            finds_faces: true,
+            version: "fake@1".into(),
+            labels: None,
+        }
     }
 
     fn detect_batch(&self, frames: &[Frame]) -> Result<Vec<Detections>> {

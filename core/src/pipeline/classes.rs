@@ -1,0 +1,149 @@
+//! Whether what a camera counts by name can be found at all.
+
+use super::CameraConfig;
+use crate::error::{Error, Result};
+use crate::model::nearest;
+use crate::provider::{Capability, LabelConfidences, Want};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Refuses a class that the provider knows it cannot find.
+pub(super) fn check(config: &CameraConfig, provider: &str, capability: &Capability) -> Result<()> {
+    let Some(labels) = asked_of(config, capability).labels else { return Ok(()) };
+    match named(config).into_iter().find(|(_, class)| !labels.contains_key(class.as_str())) {
+        None => Ok(()),
+        Some((field, class)) => Err(Error::invalid_config(format!(
+            "{field}: {class:?} is nothing that {provider} can find; {}",
+            suggestion(&class, labels.keys().map(|name| &**name))
+        ))),
+    }
+}
+
+/// What of a camera's names may be a slip, for people. `found` is what the provider has found so far.
+pub(super) fn notes(
+    config: &CameraConfig,
+    provider: &str,
+    capability: &Capability,
+    found: &BTreeSet<Arc<str>>,
+) -> Vec<String> {
+    let id = &config.id;
+    let note = |(field, class): (String, String)| match asked_of(config, capability).labels {
+        Some(labels) => {
+            let (theirs, ours) = (*labels.get(class.as_str())?, config.least_confidence_by_day(&class));
+            (ours < theirs).then(|| {
+                format!(
+                    "camera {id}: {field}: {class:?} counts from {ours} on, and {provider} reports it from {theirs} on: what \
+                     lies between never comes"
+                )
+            })
+        }
+        // The names of the label space, and what was seen, are no slips.
+        None if crate::model::coco_id(&class).is_some() || found.contains(class.as_str()) => None,
+        None => Some(format!(
+            "camera {id}: {field}: {provider} does not say whether it can find {class:?}, and has not found one so far; {}",
+            suggestion(&class, crate::model::coco_names())
+        )),
+    };
+    let mut notes: Vec<_> = named(config).into_iter().filter_map(note).collect();
+    notes.dedup();
+    notes
+}
+
+/// What is known of what the camera asks for.
+struct Known<'a> {
+    labels: Option<&'a LabelConfidences>,
+}
+
+fn asked_of<'a>(config: &CameraConfig, capability: &'a Capability) -> Known<'a> {
+    // Texts are not names, and faces have one.
+    Known { labels: capability.labels.as_ref().filter(|_| config.want == Want::Labels) }
+}
+
+/// The names that a config counts by, each with the field that it stands in.
+fn named(config: &CameraConfig) -> Vec<(String, String)> {
+    if config.want != Want::Labels {
+        return Vec::new();
+    }
+    let mut named: Vec<_> = config.classes.iter().map(|class| ("classes".into(), class.clone())).collect();
+    named.extend(config.class_confidence.keys().map(|class| ("class_confidence".into(), class.clone())));
+    for trigger in &config.triggers {
+        trigger.when.each_class(&mut |class| {
+            named.push((format!("trigger {:?}: classes", trigger.name), class.trim().into()));
+        });
+    }
+    named
+}
+
+fn suggestion<'a>(class: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
+    match nearest(class, known.clone()) {
+        Some(nearest) => format!("is {nearest:?} meant?"),
+        None => format!("it finds {}", shown(known)),
+    }
+}
+
+/// The first dozen of them.
+fn shown<'a>(names: impl Iterator<Item = &'a str> + Clone) -> String {
+    let some: Vec<&str> = names.clone().take(12).collect();
+    let more = if names.count() > some.len() { " and others" } else { "" };
+    format!("{}{more}", some.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Condition, TriggerConfig};
+
+    fn camera(classes: &[&str]) -> CameraConfig {
+        CameraConfig { classes: classes.iter().map(ToString::to_string).collect(), ..CameraConfig::new("gate-7") }
+    }
+
+    fn knows(labels: &[(&str, f32)]) -> Capability {
+        let labels = labels.iter().map(|&(name, least)| (name.into(), least)).collect();
+        Capability::local(&[Want::Labels, Want::Text], 1, 1).with_labels(labels)
+    }
+
+    #[test]
+    fn a_name_that_nothing_has_is_refused_with_the_nearest_one() {
+        let can = knows(&[("person", 0.25), ("car", 0.25), ("dog", 0.25)]);
+        assert!(check(&camera(&["person", "dog"]), "local", &can).is_ok());
+        let said = |config: &CameraConfig| check(config, "local", &can).unwrap_err().to_string();
+        assert_eq!(
+            said(&camera(&["car", "persn"])),
+            "classes: \"persn\" is nothing that local can find; is \"person\" meant?"
+        );
+        assert_eq!(
+            said(&camera(&["Person"])),
+            "classes: \"Person\" is nothing that local can find; is \"person\" meant?"
+        );
+        assert!(said(&camera(&["forklift"])).ends_with("it finds car, dog, person"));
+        let within = Condition::Not(Box::new(Condition::Present {
+            classes: vec![" dgo ".into()],
+            zone: None,
+            min_confidence: None,
+        }));
+        let triggers = vec![TriggerConfig::new("loose", Condition::All(vec![within]))];
+        let told = said(&CameraConfig { triggers, ..camera(&[]) });
+        assert!(
+            told.starts_with("trigger \"loose\": classes: \"dgo\"") && told.ends_with("is \"dog\" meant?"),
+            "{told}"
+        );
+        let class_confidence = [("cra".to_string(), 0.5)].into();
+        assert!(said(&CameraConfig { class_confidence, ..camera(&[]) }).starts_with("class_confidence: \"cra\""));
+        // Where names are not what is asked for, or the provider does not say, nothing is refused.
+        assert!(check(&CameraConfig { want: Want::Text, ..camera(&["persn"]) }, "local", &can).is_ok());
+        assert!(check(&camera(&["persn"]), "cloud", &Capability::local(&[Want::Labels], 1, 1)).is_ok());
+    }
+
+    #[test]
+    fn what_may_be_a_slip_is_said() {
+        let can = knows(&[("person", 0.6), ("car", 0.25)]);
+        let told = notes(&camera(&["person", "car"]), "local", &can, &BTreeSet::new());
+        assert!(
+            told.len() == 1 && told[0].contains("\"person\" counts from 0.5 on, and local reports it from 0.6"),
+            "{told:?}"
+        );
+        let silent = Capability::local(&[Want::Labels], 1, 1);
+        let told = notes(&camera(&["persn", "person", "forklift"]), "cloud", &silent, &["forklift".into()].into());
+        assert!(told.len() == 1 && told[0].ends_with("is \"person\" meant?"), "{told:?}");
+    }
+}
