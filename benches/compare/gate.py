@@ -443,7 +443,7 @@ def cost(ours: Program, video: pathlib.Path | None, config: dict, shape: tuple[i
     frames = np.stack([cv2.resize(frame, (1920, 1080), interpolation=cv2.INTER_LINEAR) for frame in small])
     file = folder / "frames"
     frames.tofile(file)
-    samples: dict[str, list[list[int]]] = {side: [] for side in SIDES}
+    samples: dict[str, list[list[int]]] = {side: [] for side in ("ours", "ours, BGR", *SIDES[1:])}
 
     def peer(side) -> list[int]:
         one, times = side(config), []
@@ -455,12 +455,14 @@ def cost(ours: Program, video: pathlib.Path | None, config: dict, shape: tuple[i
 
     for k in range(args.passes):
         progress(f"cost: pass {k + 1} of {args.passes}")
-        samples["ours"].append(ours.call("time", file=str(file), size={"width": 1920, "height": 1080}, fps=15)["ns"])
+        for side, bgr in (("ours", False), ("ours, BGR", True)):
+            told = ours.call("time", file=str(file), size={"width": 1920, "height": 1080}, fps=15, bgr=bgr)
+            samples[side].append(told["ns"])
         for side in PEERS:
             samples[side.name].append(peer(side))
     progress_done()
     ns = {side: float(np.mean(np.min(passes, axis=0)[count // 2 :])) for side, passes in samples.items()}
-    title(f"Cost of a 1920x1080 gray frame, one thread, {args.passes} passes turn by turn "
+    title(f"Cost of a 1920x1080 frame, gray where nothing else is said, one thread, {args.passes} passes turn by turn "
           f"({'vtest' if video else 'a scene'}, enlarged)")  # fmt: skip
     table(["", "ns", "÷ ours"], [[side, f"{value:,.0f}", f"{value / ns['ours']:.1f}"] for side, value in ns.items()])
     return ns

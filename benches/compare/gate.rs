@@ -33,8 +33,8 @@ enum Request {
     Seconds { scene: String, fps: f64, open: Vec<bool> },
     /// Whether a gate is open that lingers after each of these moves.
     Linger { fps: f64, moves: Vec<bool> },
-    /// A new gate sees all gray frames of a file: nanoseconds of every frame.
-    Time { file: PathBuf, size: Size, fps: f64 },
+    /// A new gate sees all gray frames of a file, or the same as BGR: nanoseconds of every frame.
+    Time { file: PathBuf, size: Size, fps: f64, bgr: bool },
 }
 
 #[derive(Deserialize)]
@@ -79,6 +79,11 @@ fn decision(motion: &Motion) -> Value {
         "fraction": motion.fraction,
         "regions": regions,
     })
+}
+
+fn in_bgr(gray: &Frame) -> guarita::Result<Frame> {
+    let pixels: Vec<u8> = gray.data().iter().flat_map(|&level| [level; 3]).collect();
+    Ok(Frame::from_owner(pixels, Layout::packed(PixelFormat::Bgr8, gray.size())?)?.with_meta(gray.meta().clone()))
 }
 
 fn truth(scene: &Scene, t: f64) -> Value {
@@ -139,7 +144,10 @@ impl State {
             Request::Linger { fps, moves } => {
                 Ok(json!({"ok": true, "open": lingering(&moves, fps, MotionGateConfig::default().linger_s)}))
             }
-            Request::Time { file, size, fps } => time(&load(&file, size, fps, 0)?),
+            Request::Time { file, size, fps, bgr } => {
+                let frames = load(&file, size, fps, 0)?;
+                time(&if bgr { frames.iter().map(in_bgr).collect::<Result<_, _>>()? } else { frames })
+            }
         }
     }
 

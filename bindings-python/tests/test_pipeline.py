@@ -389,9 +389,8 @@ def test_a_class_that_no_model_has_is_refused_by_name(model: str) -> None:
     with guarita.Detector(model, confidence=0.6) as detector, guarita.LocalProvider(detector) as provider:
         assert provider.capability["labels"]["person"] == pytest.approx(0.6)
         with guarita.Pipeline(provider) as pipeline:
-            trigger = {"name": "visitor", "when": {"present": {"classes": ["persn"]}}}
             with pytest.raises(guarita.InvalidConfig, match='trigger "visitor": classes: "persn" .* is "person" meant'):
-                pipeline.add_camera("gate", triggers=[trigger])
+                pipeline.add_camera("gate", triggers=[{"name": "visitor", "when": {"present": {"classes": ["persn"]}}}])
             camera = pipeline.add_camera("gate", classes=["person"])
             (told,) = pipeline.health().degraded
             assert "counts from 0.5 on, and local reports it from 0.6" in told

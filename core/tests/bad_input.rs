@@ -145,7 +145,7 @@ fn a_class_that_the_model_does_not_know() {
     let classes = DetectorConfig { classes: vec!["car".into(), "lorry".into()], ..config() };
     assert_error(two(classes.clone()), ErrorCode::InvalidConfig, &["classes", "lorry", "car, truck"]);
     let by_class = DetectorConfig { confidence_by_class: [("Car".to_owned(), 0.5)].into(), ..config() };
-    assert_error(two(by_class), ErrorCode::InvalidConfig, &["confidence_by_class", "Car", "car, truck"]);
+    assert_error(two(by_class), ErrorCode::InvalidConfig, &["confidence_by_class", "Car", "is \"car\" meant?"]);
     // Of many names some are enough.
     assert_error(open_with(classes.clone()), ErrorCode::InvalidConfig, &["lorry", "80 classes begin with"]);
     // Without any, the way to give them.

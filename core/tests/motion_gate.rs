@@ -548,3 +548,32 @@ fn frames_of_any_size_are_taken() {
     let mut gate = MotionGate::new(MotionGateConfig { working_width: 0, ..quick() }).unwrap();
     assert_eq!(gate.observe(&huge).unwrap_err().code(), ErrorCode::ResourceExhausted);
 }
+
+/// A lamp that blinks becomes an overlay; who then stands in its light, or somewhere else, and shifts about, is none.
+#[test]
+fn somebody_who_shifts_about_is_no_overlay_also_where_a_lamp_blinked() {
+    let lamp = |x, y| (300..360).contains(&x) && (160..208).contains(&y);
+    for (every, left) in [(500, 316), (500, 90), (1000, 316), (200, 90)] {
+        let mut street = Street::new();
+        let mut gate = MotionGate::new(quick()).unwrap();
+        let mut look = |millis: i64, change: &dyn Fn(usize, usize, u8) -> u8| {
+            gate.observe(&frame(&street.gray(change), SIZE, millis)).unwrap()
+        };
+        let (mut cells, mut seen, mut looks) = (0, 0, 0);
+        for millis in (0..60_000).step_by(every) {
+            let is_on = (4_000..24_000).contains(&millis) && millis / 1000 % 2 == 0;
+            let here = left + [0, 5, 2, 7, 3, 6, 1][millis as usize / every % 7];
+            let motion = look(millis, &|x, y, level| match millis {
+                ..24_000 if is_on && lamp(x, y) => 230,
+                30_000.. if (here..here + 18).contains(&x) && (160..208).contains(&y) => 30,
+                _ => level,
+            });
+            cells = cells.max(motion.overlay_cells);
+            if millis >= 30_000 {
+                (seen, looks) = (seen + usize::from(moves(&motion)), looks + 1);
+            }
+        }
+        assert!(cells > 0, "the lamp is none, at {every} ms");
+        assert!(seen * 10 >= looks * 7, "{every} ms, at {left}: {seen} of {looks}");
+    }
+}

@@ -13,7 +13,8 @@ pub(super) fn check(config: &CameraConfig, provider: &str, capability: &Capabili
     match named(config).into_iter().find(|(_, class)| !labels.contains_key(class.as_str())) {
         None => Ok(()),
         Some((field, class)) => Err(Error::invalid_config(format!(
-            "{field}: {class:?} is nothing that {provider} can find; {}",
+            "{field}: {:?} is nothing that {provider} can find; {}",
+            short(&class),
             suggestion(&class, labels.keys().map(|name| &**name))
         ))),
     }
@@ -32,15 +33,17 @@ pub(super) fn notes(
             let (theirs, ours) = (*labels.get(class.as_str())?, config.least_confidence_by_day(&class));
             (ours < theirs).then(|| {
                 format!(
-                    "camera {id}: {field}: {class:?} counts from {ours} on, and {provider} reports it from {theirs} on: what \
-                     lies between never comes"
+                    "camera {id}: {field}: {:?} counts from {ours} on, and {provider} reports it from {theirs} on: what lies \
+                     between never comes",
+                    short(&class)
                 )
             })
         }
         // The names of the label space, and what was seen, are no slips.
         None if crate::model::coco_id(&class).is_some() || found.contains(class.as_str()) => None,
         None => Some(format!(
-            "camera {id}: {field}: {provider} does not say whether it can find {class:?}, and has not found one so far; {}",
+            "camera {id}: {field}: {provider} does not say whether it can find {:?}, and has not found one so far; {}",
+            short(&class),
             suggestion(&class, crate::model::coco_names())
         )),
     };
@@ -72,6 +75,11 @@ fn named(config: &CameraConfig) -> Vec<(String, String)> {
         });
     }
     named
+}
+
+/// As much of a name as is fit to be shown.
+fn short(class: &str) -> &str {
+    &class[..class.floor_char_boundary(64)]
 }
 
 fn suggestion<'a>(class: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {

@@ -97,6 +97,8 @@ const MANY: f32 = 0.3;
 const BORDER: f32 = 0.002;
 /// A region is at rest when fewer of its pixels changed lately.
 const ACTIVE: f32 = 0.1;
+/// The share of pixels that have changed ones all around, from which on a region is a body.
+const BODY: f32 = 0.15;
 /// The state of a pixel: modes of the mixture.
 const MODES: usize = 3;
 
@@ -111,6 +113,17 @@ impl Buffers {
             active += usize::from(self.picture[k].abs_diff(self.before[k]) > tolerance);
         }
         active > 0 && active as f32 >= ACTIVE * all as f32
+    }
+}
+
+impl Buffers {
+    /// Whether a region is of strokes: few of its pixels have changed ones all around.
+    fn is_thin(&self, width: usize, region: &Region) -> bool {
+        let one = |x: usize, y: usize| self.changed[y * width + x] == 1;
+        let inner = |(x, y): (usize, usize)| (y - 1..=y + 1).all(|y| (x - 1..=x + 1).all(|x| one(x, y)));
+        let inside = |side: &std::ops::Range<usize>| side.start + 1..side.end.saturating_sub(1);
+        let pixels = inside(&region.y).flat_map(|y| inside(&region.x).map(move |x| (x, y)));
+        (pixels.filter(|&at| inner(at)).count() as f32) < BODY * region.area as f32
     }
 }
 
@@ -343,38 +356,24 @@ impl Camera {
     /// background.
     fn moving(&mut self, now_s: f64, action: Action, rate: f64, ignored: &mut IgnoreReasons) -> Vec<Region> {
         let tolerance = self.tolerance();
-        let (width, height) = (self.grid.width, self.grid.height);
-        let buffers = &mut self.buffers;
-        regions::ones(&mut buffers.mask);
-        self.grid.scatter(&buffers.mask, &mut buffers.raw);
-        let mut left = regions::despeckle(width, &buffers.raw, 1, &buffers.zeros, &mut buffers.changed);
-        if left > 0 && (left as f32) < MANY * self.grid.count as f32 {
-            let scene = Scene {
-                width,
-                height,
-                picture: &buffers.relit,
-                background: &buffers.background,
-                inside: &self.grid.inside,
-                tolerance,
-            };
-            explain::explain(&scene, &mut buffers.changed, |column, row, reason| match reason {
-                Reason::Sway => {
-                    self.sway.note(column, row, now_s);
-                    ignored.insert(IgnoreReason::Sway);
-                }
-                Reason::Light => ignored.insert(IgnoreReason::Light),
-                Reason::Little => {}
-            });
-            std::mem::swap(&mut buffers.raw, &mut buffers.changed);
-            left = regions::despeckle(width, &buffers.raw, 1, &buffers.zeros, &mut buffers.changed);
-        }
-        let place = sightings::Place { width, pixels: self.grid.pixels(), noise: NOISE_AREA * self.noise };
-        let mut found = if left == 0 { Vec::new() } else { regions::regions(&self.grid, &self.buffers.changed) };
+        let mut found = match self.unexplained(now_s, tolerance, ignored) {
+            0 => Vec::new(),
+            _ => regions::regions(&self.grid, &self.buffers.changed),
+        };
         let light = matches!(action, Action::Doubt | Action::Settle);
         found.retain(|region| {
-            let why = if light && self.sway.covers(region, now_s) == Cover::Yes {
+            let cover = self.sway.covers(region, now_s);
+            let why = if light && cover == Cover::Yes {
                 IgnoreReason::Sway
             } else if self.rests(region, tolerance) {
+                IgnoreReason::Still
+            } else if cover == Cover::Yes {
+                return true;
+            } else if self.is_overlay(region, now_s, rate, tolerance) {
+                IgnoreReason::Overlay
+            } else if sightings::is_small(region, self.grid.pixels())
+                && !self.buffers.changes(&self.grid, region, None, tolerance / 2)
+            {
                 IgnoreReason::Still
             } else {
                 return true;
@@ -382,47 +381,76 @@ impl Camera {
             ignored.insert(why);
             false
         });
-        let (grid, buffers) = (&self.grid, &self.buffers);
-        let look = |active| overlay::Look { pixels: grid.pixels(), now_s, last_s: self.sightings.last_s, active };
-        found.retain(|region| {
-            let active = buffers.changes(grid, region, None, tolerance);
-            let known = || {
-                let pixels = region.y.clone().flat_map(|y| region.x.clone().map(move |x| (x, y)));
-                let changed = pixels.filter(|(x, y)| buffers.changed[y * grid.width + x] == 1);
-                let had = changed.filter(|&(x, y)| {
-                    grid.index(x, y)
-                        .is_some_and(|pixel| self.mixture.had(pixel, buffers.relit[y * grid.width + x], rate as f32))
-                });
-                had.count() as f32 / region.area.max(1) as f32
-            };
-            if self.sway.covers(region, now_s) == Cover::Yes {
-                return true;
-            }
-            let overlay = self.overlays.covers(region, look(active), known);
-            let extends = || self.overlays.extended_by(region, now_s);
-            if overlay || extends().is_some_and(|place| !buffers.changes(grid, region, Some(place), tolerance)) {
-                ignored.insert(IgnoreReason::Overlay);
-                return false;
-            }
-            let still =
-                sightings::is_small(region, grid.pixels()) && !buffers.changes(grid, region, None, tolerance / 2);
-            if still {
-                ignored.insert(IgnoreReason::Still);
-            }
-            !still
-        });
         // Where the camera sways, the border of what was moved back.
         let border = if self.shifted { BORDER * self.grid.pixels() as f32 } else { 0.0 };
-        let active = |region: &Region| self.buffers.changes(&self.grid, region, None, tolerance);
+        let extends = |region: &Region| {
+            self.buffers.is_thin(self.grid.width, region) && self.overlays.extended_by(region, now_s).is_some()
+        };
         let doubt = |region: &Region| match self.sway.covers(region, now_s) {
-            Cover::No if self.overlays.extended_by(region, now_s).is_some() => Doubt::Perhaps(IgnoreReason::Overlay),
-            Cover::Yes => Doubt::Sways { active: active(region) },
+            Cover::Yes => Doubt::Sways { active: self.buffers.changes(&self.grid, region, None, tolerance) },
+            Cover::No if extends(region) => Doubt::Perhaps(IgnoreReason::Overlay),
             Cover::Perhaps => Doubt::Perhaps(IgnoreReason::Sway),
             Cover::No if light => Doubt::Perhaps(IgnoreReason::Light),
             Cover::No if (region.area as f32) < border => Doubt::Perhaps(IgnoreReason::Camera),
             Cover::No => Doubt::None,
         };
+        let place =
+            sightings::Place { width: self.grid.width, pixels: self.grid.pixels(), noise: NOISE_AREA * self.noise };
         self.sightings.keep(found, place, doubt, now_s, ignored)
+    }
+
+    /// Leaves ones in `changed` where neither noise nor what [`explain`] knows changed the picture; gives how many.
+    fn unexplained(&mut self, now_s: f64, tolerance: u8, ignored: &mut IgnoreReasons) -> usize {
+        let (width, height) = (self.grid.width, self.grid.height);
+        let buffers = &mut self.buffers;
+        regions::ones(&mut buffers.mask);
+        self.grid.scatter(&buffers.mask, &mut buffers.raw);
+        let left = regions::despeckle(width, &buffers.raw, 1, &buffers.zeros, &mut buffers.changed);
+        if left == 0 || left as f32 >= MANY * self.grid.count as f32 {
+            return left;
+        }
+        let scene = Scene {
+            width,
+            height,
+            picture: &buffers.relit,
+            background: &buffers.background,
+            inside: &self.grid.inside,
+            tolerance,
+        };
+        explain::explain(&scene, &mut buffers.changed, |column, row, reason| match reason {
+            Reason::Sway => {
+                self.sway.note(column, row, now_s);
+                ignored.insert(IgnoreReason::Sway);
+            }
+            Reason::Light => ignored.insert(IgnoreReason::Light),
+            Reason::Little => {}
+        });
+        std::mem::swap(&mut buffers.raw, &mut buffers.changed);
+        regions::despeckle(width, &buffers.raw, 1, &buffers.zeros, &mut buffers.changed)
+    }
+
+    /// Whether a region is a change of an overlay, or of one that it touches: then it stands still after it changed.
+    fn is_overlay(&mut self, region: &Region, now_s: f64, rate: f64, tolerance: u8) -> bool {
+        let (grid, buffers) = (&self.grid, &self.buffers);
+        let known = || {
+            let pixels = region.y.clone().flat_map(|y| region.x.clone().map(move |x| (x, y)));
+            let changed = pixels.filter(|(x, y)| buffers.changed[y * grid.width + x] == 1);
+            let had = changed.filter(|&(x, y)| {
+                let level = buffers.relit[y * grid.width + x];
+                grid.index(x, y).is_some_and(|pixel| self.mixture.had(pixel, level, rate as f32))
+            });
+            had.count() as f32 / region.area.max(1) as f32
+        };
+        let look = overlay::Look {
+            pixels: grid.pixels(),
+            now_s,
+            last_s: self.sightings.last_s,
+            active: buffers.changes(grid, region, None, tolerance),
+            thin: buffers.is_thin(grid.width, region),
+        };
+        let touched = |place| !buffers.changes(grid, region, Some(place), tolerance);
+        self.overlays.covers(region, look, known)
+            || (look.thin && self.overlays.extended_by(region, now_s).is_some_and(touched))
     }
 
     /// Whether nothing moves in a region. If it is what an object left behind, it is background from now on: its border is then

@@ -13,6 +13,8 @@ const MOST_AREA: f32 = 0.015;
 const GROWN: usize = 200;
 /// By so many pixels a change may reach over the box of a place.
 const MARGIN: usize = 2;
+/// What blinks as a whole keeps its box to so many pixels.
+const SAME: usize = 1;
 /// A change so near may be one of the same place, in pixels.
 const NEXT: usize = 6;
 /// So many changes in one place, and nothing that leaves it.
@@ -60,11 +62,17 @@ pub(super) struct Look {
     pub(super) last_s: f64,
     /// Whether something changed in the region since.
     pub(super) active: bool,
+    /// Whether it is of strokes, as letters are, and not a body.
+    pub(super) thin: bool,
 }
 
 impl Place {
     pub(super) fn contains(&self, x: usize, y: usize) -> bool {
         self.x.contains(&x) && self.y.contains(&y)
+    }
+
+    fn holds(&self, region: &Region) -> bool {
+        within(&region.x, &self.x) && within(&region.y, &self.y)
     }
 
     fn is_near(&self, region: &Region, by: usize) -> bool {
@@ -108,18 +116,22 @@ impl Overlays {
     /// Whether a region is a change of an overlay: it stays in a place where things changed before, and shows what was there
     /// before. `known` gives the share of its pixels that had their level before.
     pub(super) fn covers(&mut self, region: &Region, look: Look, known: impl FnOnce() -> f32) -> bool {
-        let Look { pixels, now_s, last_s, active } = look;
+        let Look { pixels, now_s, last_s, active, thin } = look;
         if region.area as f32 > MOST_AREA * pixels as f32 {
             return false;
         }
         self.places.retain(|place| now_s - place.changed_s <= FORGET_S);
-        for place in self.places.iter_mut().filter(|place| active && place.is_near(region, NEXT)) {
+        for place in self.places.iter_mut().filter(|place| active && thin && place.is_near(region, NEXT)) {
             if place.active_s < last_s {
                 place.grow(region, pixels / GROWN);
             }
             place.active_s = now_s;
         }
-        let in_place = |place: &Place| within(&region.x, &place.x) && within(&region.y, &place.y);
+        // Letters change in parts; what is no letter blinks as a whole, or it is something else that is there.
+        let in_place = |place: &Place| match thin {
+            true => place.holds(region),
+            false => same(&region.x, &place.x) && same(&region.y, &place.y),
+        };
         // What appears at once, such as the letters of a line, did not leave each other.
         let known_since_s = self.places.iter().find(|place| in_place(place)).map(|place| place.began_s);
         let began_s = known_since_s.unwrap_or(now_s);
@@ -159,16 +171,21 @@ impl Overlays {
     /// The overlay of which a region may be a rarer change, such as that of the minutes beside the seconds: it touches the
     /// overlay and is no higher, or no wider, than that.
     pub(super) fn extended_by(&self, region: &Region, now_s: f64) -> Option<&Place> {
+        let beside = |place: &&Place| !place.holds(region);
         let touches = |place: &&Place| {
             (within(&region.y, &place.y) && reaches(&region.x, &place.x, BESIDE))
                 || (within(&region.x, &place.x) && reaches(&region.y, &place.y, BESIDE))
         };
-        self.places.iter().filter(|place| place.is_overlay(now_s)).find(touches)
+        self.places.iter().filter(|place| place.is_overlay(now_s)).filter(beside).find(touches)
     }
 }
 
 fn reaches(side: &Range<usize>, place: &Range<usize>, by: usize) -> bool {
     side.start < place.end + by && place.start < side.end + by
+}
+
+fn same(side: &Range<usize>, place: &Range<usize>) -> bool {
+    side.start.abs_diff(place.start) <= SAME && side.end.abs_diff(place.end) <= SAME
 }
 
 fn within(side: &Range<usize>, place: &Range<usize>) -> bool {
@@ -185,7 +202,7 @@ mod tests {
 
     /// A look at which something changed, as at the one before.
     fn look(now_s: f64) -> Look {
-        Look { pixels: 320 * 180, now_s, last_s: now_s - 0.2, active: true }
+        Look { pixels: 320 * 180, now_s, last_s: now_s - 0.2, active: true, thin: true }
     }
 
     #[test]
@@ -206,6 +223,21 @@ mod tests {
         let mut walked = Overlays::default();
         let look_at = |k: i32| Look { last_s: f64::from(k - 1) * 0.2, ..look(f64::from(k) * 0.2) };
         assert!((0..80).all(|k| !walked.covers(&region(20 + k as usize, 10, 6), look_at(k), || 1.0)));
+    }
+
+    #[test]
+    fn a_body_in_a_place_that_blinked_is_no_overlay() {
+        let mut overlays = Overlays::default();
+        let mut covers =
+            |region: &Region, now_s: f64| overlays.covers(region, Look { thin: false, ..look(now_s) }, || 1.0);
+        let lamp = region(150, 80, 30);
+        let blinks: Vec<bool> = (0..8).map(|k| covers(&lamp, f64::from(k))).collect();
+        assert_eq!(blinks[..3], [false; 3]);
+        assert!(blinks[3..].iter().all(|&covers| covers), "{blinks:?}");
+        // Somebody in it, who shifts from one foot to the other.
+        assert!((0..60).all(|k| !covers(&region(158 + k % 4, 80, 9), 10.0 + 0.5 * k as f64)));
+        // And nowhere else.
+        assert!((0..60).all(|k| !covers(&region(40 + 2 * (k % 3), 20, 9), 50.0 + 0.5 * k as f64)));
     }
 
     #[test]

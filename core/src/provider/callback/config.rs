@@ -63,8 +63,8 @@ impl CallbackProviderConfig {
         within("max_in_flight", self.max_in_flight, 1, 100_000)?;
         within("workers", self.workers, 1, 256)?;
         within("labels", self.labels.len(), 0, 100_000)?;
-        if self.labels.iter().any(|label| label.trim().is_empty()) {
-            return Err(Error::invalid_config("labels: one of them is empty"));
+        if let Some(label) = self.labels.iter().find(|label| label.is_empty() || label.trim() != **label) {
+            return Err(Error::invalid_config(format!("labels: {label:?} is empty, or has blanks at its ends")));
         }
         within("price", self.price.as_micros(), 0, 1_000_000_000)?;
         if self.price > MicroDollars::ZERO && !self.leaves_machine {
@@ -83,7 +83,7 @@ impl CallbackProviderConfig {
         };
         match self.labels.is_empty() {
             true => can,
-            false => can.with_labels(self.labels.iter().map(|label| (label.trim().into(), 0.0)).collect()),
+            false => can.with_labels(self.labels.iter().map(|label| (label.as_str().into(), 0.0)).collect()),
         }
     }
 }
