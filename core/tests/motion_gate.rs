@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test")]
 
 use guarita::{
-    ErrorCode, Frame, FrameMeta, Layout, Motion, MotionGate, MotionGateConfig, MotionState, OpenReason, PixelFormat,
-    Polygon, Size, Timestamp,
+    ErrorCode, Frame, FrameMeta, IgnoreReason, Layout, Motion, MotionGate, MotionGateConfig, MotionState, OpenReason,
+    PixelFormat, Polygon, Size, Timestamp,
 };
 
 const SIZE: Size = Size::new(640, 360);
@@ -576,4 +576,33 @@ fn somebody_who_shifts_about_is_no_overlay_also_where_a_lamp_blinked() {
         assert!(cells > 0, "the lamp is none, at {every} ms");
         assert!(seen * 10 >= looks * 7, "{every} ms, at {left}: {seen} of {looks}");
     }
+}
+
+/// The lower half of a picture that was not decoded to the end, for a second: gray, or the last row again and again.
+#[test]
+fn a_broken_picture_does_not_open() {
+    let mut camera = Camera::learnt(quick());
+    let broken = |camera: &mut Camera, frames: usize, smeared: bool| -> Vec<Motion> {
+        let look = |_| {
+            let mut gray = camera.street.gray(still);
+            let (good, lower) = gray.split_at_mut(640 * 180);
+            let last = &good[640 * 179..];
+            lower.chunks_mut(640).for_each(|row| if smeared { row.copy_from_slice(last) } else { row.fill(128) });
+            camera.millis += 1000 / FPS;
+            camera.gate.observe(&frame(&gray, SIZE, camera.millis)).unwrap()
+        };
+        (0..frames).map(look).collect()
+    };
+    let open = |motions: &[Motion]| motions.iter().filter(|motion| motion.open).count();
+    for smeared in [false, true] {
+        assert_eq!(open(&broken(&mut camera, 10, smeared)), 0, "smeared: {smeared}");
+        assert_eq!(open(&camera.watch(20, |_| still)), 0, "after it, smeared: {smeared}");
+        let walk = camera.watch(10, |k| person(100 + 8 * k));
+        assert!(walk[1..].iter().all(moves), "{walk:?}");
+        camera.watch(30, |_| still);
+    }
+    // One that stays is what the camera shows now.
+    let lasting = broken(&mut camera, 60, false);
+    assert!(lasting[..25].iter().all(|motion| !motion.open && motion.ignored.contains(IgnoreReason::Camera)));
+    assert!(lasting[25..].iter().any(|motion| motion.open), "{lasting:?}");
 }

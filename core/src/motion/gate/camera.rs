@@ -1,5 +1,6 @@
 //! What is known about one camera, and the way of a frame through it.
 
+use super::broken::is_broken;
 use super::explain::{self, Cover, Reason, Scene, Sway};
 use super::grid::{Grid, Sums};
 use super::light::{Light, View};
@@ -39,6 +40,8 @@ pub(super) struct Camera {
     pub(super) shifted: bool,
     /// Whether motion could have been seen in the frame before.
     pub(super) sees: bool,
+    /// Since when pictures are broken, in seconds.
+    pub(super) broken_s: Option<f64>,
     /// Seconds since the mixture was last asked.
     pub(super) unlearnt_s: f64,
     pub(super) buffers: Buffers,
@@ -76,6 +79,8 @@ const NOISE_AREA: f32 = 3.0;
 const ROUNDING_S: f64 = 1e-6;
 /// A gate that can see again passes a frame when none has passed for so long.
 const LOOK_AGAIN_S: f64 = 2.0;
+/// A broken picture that lasts so long is what the camera shows now, in seconds.
+const BROKEN_S: f64 = 3.0;
 /// The first two frames tell of no more noise than this: cameras settle their exposure after a connect.
 const MOST_AT_FIRST: f32 = 8.0;
 /// Noise is averaged over this time.
@@ -150,6 +155,7 @@ impl Camera {
             passed_s: None,
             shifted: false,
             sees: false,
+            broken_s: None,
             settling_s: 0.0,
             unlearnt_s: 0.0,
             buffers: Buffers {
@@ -202,7 +208,12 @@ impl Camera {
                 self.moving(now_s, action, rate, &mut ignored)
             }
         };
-        let sees = matches!(action, Action::Watch | Action::Follow | Action::Doubt | Action::Settle);
+        let sees = match action {
+            Action::Watch | Action::Follow | Action::Doubt | Action::Settle => true,
+            // A picture that is left out blinds nobody.
+            Action::Ignore if self.broken_s.is_some() => self.sees,
+            _ => false,
+        };
         if sees && !self.sees && self.passed_s.is_some_and(|at| now_s - at >= LOOK_AGAIN_S) {
             // What came while the gate was blind is in the background now; somebody should look.
             self.passed_s = None;
@@ -218,7 +229,7 @@ impl Camera {
         if moves || (sees && self.sightings.hides(now_s)) {
             self.moved_s = Some(now_s);
         }
-        if state == MotionState::CameraMoved {
+        if state == MotionState::CameraMoved || self.broken_s.is_some() {
             ignored.insert(IgnoreReason::Camera);
         }
         let reason = self.open_reason(config, moves);
@@ -272,6 +283,16 @@ impl Camera {
             buffers.before.copy_from_slice(&buffers.picture);
             buffers.recent.copy_from_slice(&buffers.picture);
             buffers.older.copy_from_slice(&buffers.picture);
+        }
+        if self.frames > 0 && is_broken(width, &buffers.picture, &buffers.before) {
+            let since_s = *self.broken_s.get_or_insert(now_s);
+            if now_s - since_s < BROKEN_S {
+                // As if it had not come.
+                buffers.picture.copy_from_slice(&buffers.before);
+                return Action::Ignore;
+            }
+        } else {
+            self.broken_s = None;
         }
         if now_s - buffers.recent_s >= RECENT_S {
             std::mem::swap(&mut buffers.recent, &mut buffers.older);

@@ -15,7 +15,7 @@ pub enum IgnoreReason {
     Weather,
     /// The light changed there, or changes at present and the region was not seen for long enough.
     Light,
-    /// The camera moved or sways.
+    /// The camera moved or sways, or its picture was not decoded to the end.
     Camera,
     /// Smaller than what noise connects by chance, or small and seen once.
     Noise,

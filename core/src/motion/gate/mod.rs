@@ -1,5 +1,6 @@
 //! The gate: which frames are worth a look.
 
+mod broken;
 mod camera;
 mod color;
 mod config;

@@ -40,6 +40,7 @@ struct SavedCamera {
     passed_s: Option<f64>,
     shifted: bool,
     sees: bool,
+    broken_s: Option<f64>,
     settling_s: f64,
     unlearnt_s: f64,
     sway: Vec<f64>,
@@ -71,6 +72,7 @@ pub(super) fn write(gate: &MotionGate) -> Vec<u8> {
             passed_s: camera.passed_s,
             shifted: camera.shifted,
             sees: camera.sees,
+            broken_s: camera.broken_s,
             settling_s: camera.settling_s,
             unlearnt_s: camera.unlearnt_s,
             sway: camera.sway.last_s.clone(),
@@ -129,7 +131,8 @@ impl SavedCamera {
         let finite = [self.time.now_s(), f64::from(self.noise), self.settling_s, self.unlearnt_s, self.recent_s]
             .into_iter()
             .chain(self.moved_s)
-            .chain(self.passed_s);
+            .chain(self.passed_s)
+            .chain(self.broken_s);
         let pictures = [&self.picture, &self.recent, &self.older, &self.background];
         let sound = self.used.len() == grid.count
             && finite.clone().all(|number| (0.0..1e12).contains(&number))
@@ -164,6 +167,7 @@ impl SavedCamera {
         camera.passed_s = self.passed_s;
         camera.shifted = self.shifted;
         camera.sees = self.sees;
+        camera.broken_s = self.broken_s;
         Some(camera)
     }
 }
