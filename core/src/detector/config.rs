@@ -1,5 +1,5 @@
 use crate::error::{Error, Result};
-use crate::model::{Labels, ModelSpec, nearest};
+use crate::model::{Labels, ModelSpec, is_meant};
 use crate::onnx::ProviderChoice;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -110,10 +110,7 @@ impl Thresholds {
                     (shown, all) if shown < all => format!("the model's {all} classes begin with {}", known.join(", ")),
                     _ => format!("the model's classes are {}", known.join(", ")),
                 };
-                let known = match nearest(name, spec.labels.iter().map(|(_, name)| name)) {
-                    Some(nearest) => format!("is {nearest:?} meant?"),
-                    None => known,
-                };
+                let known = is_meant(name, spec.labels.iter().map(|(_, name)| name)).unwrap_or(known);
                 Error::invalid_config(format!("{field}: {name:?} is no class of this model; {known}"))
             })
         };

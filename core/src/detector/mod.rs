@@ -173,12 +173,12 @@ impl Detector {
         &self.spec
     }
 
-    /// Frames that go through the model in one run, at most.
     /// The classes that it reports, each with its threshold; none where the model has no names.
     pub(crate) fn label_confidences(&self) -> Option<BTreeMap<Arc<str>, f32>> {
         self.thresholds.by_name(&self.spec.labels)
     }
 
+    /// Frames that go through the model in one run, at most.
     pub(crate) fn max_batch(&self) -> usize {
         if self.batch_refused.get().is_some() { 1 } else { self.report.batch.at_once(self.config.max_batch) }
     }

@@ -120,12 +120,12 @@ impl Labels {
     }
 }
 
-/// The name that is likely meant, where one of these is near: at most a third of it is written otherwise.
-pub(crate) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+/// Asks for the name that is likely meant, where one of these is near: at most a third of it is written otherwise.
+pub(crate) fn is_meant<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     let lower = name.to_lowercase();
     let far = |known: &str| strsim::damerau_levenshtein(&lower, &known.to_lowercase());
     let (distance, nearest) = known.map(|known| (far(known), known)).min_by_key(|(distance, _)| *distance)?;
-    (distance <= (lower.chars().count() / 3).max(1)).then_some(nearest)
+    (distance <= (lower.chars().count() / 3).max(1)).then(|| format!("is {nearest:?} meant?"))
 }
 
 /// COCO's 80 names in a row.

@@ -14,4 +14,4 @@ pub use labels::{LabelSource, Labels};
 pub use spec::{BatchSize, ElementType, InputSpec, ModelSpec};
 
 pub(crate) use head::{STRIDES, SsdForm};
-pub(crate) use labels::{coco_id, coco_names, nearest};
+pub(crate) use labels::{coco_id, coco_names, is_meant};

@@ -2,14 +2,14 @@
 
 use super::CameraConfig;
 use crate::error::{Error, Result};
-use crate::model::nearest;
-use crate::provider::{Capability, LabelConfidences, Want};
+use crate::model::{coco_id, coco_names, is_meant};
+use crate::provider::{Capability, Want};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Refuses a class that the provider knows it cannot find.
 pub(super) fn check(config: &CameraConfig, provider: &str, capability: &Capability) -> Result<()> {
-    let Some(labels) = asked_of(config, capability).labels else { return Ok(()) };
+    let Some(labels) = &capability.labels else { return Ok(()) };
     match named(config).into_iter().find(|(_, class)| !labels.contains_key(class.as_str())) {
         None => Ok(()),
         Some((field, class)) => Err(Error::invalid_config(format!(
@@ -28,7 +28,7 @@ pub(super) fn notes(
     found: &BTreeSet<Arc<str>>,
 ) -> Vec<String> {
     let id = &config.id;
-    let note = |(field, class): (String, String)| match asked_of(config, capability).labels {
+    let note = |(field, class): (String, String)| match &capability.labels {
         Some(labels) => {
             let (theirs, ours) = (*labels.get(class.as_str())?, config.least_confidence_by_day(&class));
             (ours < theirs).then(|| {
@@ -40,11 +40,11 @@ pub(super) fn notes(
             })
         }
         // The names of the label space, and what was seen, are no slips.
-        None if crate::model::coco_id(&class).is_some() || found.contains(class.as_str()) => None,
+        None if coco_id(&class).is_some() || found.contains(class.as_str()) => None,
         None => Some(format!(
             "camera {id}: {field}: {provider} does not say whether it can find {:?}, and has not found one so far; {}",
             short(&class),
-            suggestion(&class, crate::model::coco_names())
+            suggestion(&class, coco_names())
         )),
     };
     let mut notes: Vec<_> = named(config).into_iter().filter_map(note).collect();
@@ -52,17 +52,7 @@ pub(super) fn notes(
     notes
 }
 
-/// What is known of what the camera asks for.
-struct Known<'a> {
-    labels: Option<&'a LabelConfidences>,
-}
-
-fn asked_of<'a>(config: &CameraConfig, capability: &'a Capability) -> Known<'a> {
-    // Texts are not names, and faces have one.
-    Known { labels: capability.labels.as_ref().filter(|_| config.want == Want::Labels) }
-}
-
-/// The names that a config counts by, each with the field that it stands in.
+/// The names of labels that a config counts by, each with the field that it stands in. Texts are no names, and faces have one.
 fn named(config: &CameraConfig) -> Vec<(String, String)> {
     if config.want != Want::Labels {
         return Vec::new();
@@ -83,10 +73,7 @@ fn short(class: &str) -> &str {
 }
 
 fn suggestion<'a>(class: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
-    match nearest(class, known.clone()) {
-        Some(nearest) => format!("is {nearest:?} meant?"),
-        None => format!("it finds {}", shown(known)),
-    }
+    is_meant(class, known.clone()).unwrap_or_else(|| format!("it finds {}", shown(known)))
 }
 
 /// The first dozen of them.

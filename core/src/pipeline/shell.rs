@@ -437,8 +437,8 @@ impl Shared {
     fn note_found(&self, detections: &Detections) {
         let Some(found) = &self.found else { return };
         let mut found = lock(found);
-        for item in detections.iter().filter(|_| found.len() < MOST_FOUND).collect::<Vec<_>>() {
-            if !found.contains(&item.label.name) {
+        for item in detections.iter() {
+            if found.len() < MOST_FOUND && !found.contains(&item.label.name) {
                 found.insert(Arc::clone(&item.label.name));
             }
         }

@@ -119,9 +119,7 @@ impl Buffers {
         }
         active > 0 && active as f32 >= ACTIVE * all as f32
     }
-}
 
-impl Buffers {
     /// Whether a region is of strokes: few of its pixels have changed ones all around.
     fn is_thin(&self, width: usize, region: &Region) -> bool {
         let one = |x: usize, y: usize| self.changed[y * width + x] == 1;
