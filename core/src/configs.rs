@@ -1,7 +1,7 @@
 //! Configs by the names of their types, as text: for hosts that keep settings in files, and for the other languages.
 
 use crate::error::{Error, Result};
-use crate::{detector, event, frame, motion, pipeline, provider, resilience, zone};
+use crate::{budget, detector, event, frame, motion, pipeline, provider, resilience, tracking, zone};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -25,16 +25,16 @@ use serde::de::DeserializeOwned;
 pub fn check_config(kind: &str, json: &str) -> Result<String> {
     match kind {
         "BackgroundModelConfig" => checked(json, motion::BackgroundModelConfig::validate),
-        "BudgetConfig" => checked(json, resilience::BudgetConfig::validate),
+        "BudgetConfig" => checked(json, budget::BudgetConfig::validate),
         "CallbackProviderConfig" => checked(json, provider::CallbackProviderConfig::validate),
         "CameraConfig" => checked(json, pipeline::CameraConfig::validate),
         "CircuitBreakerConfig" => checked(json, resilience::CircuitBreakerConfig::validate),
-        "Confirmation" => checked(json, event::Confirmation::validate),
+        "Confirmation" => checked(json, tracking::Confirmation::validate),
         "DecodeOptions" => checked::<frame::DecodeOptions>(json, |_| Ok(())),
         "DetectorConfig" => checked(json, detector::DetectorConfig::validate),
         "FailurePolicy" => checked::<resilience::FailurePolicy>(json, |_| Ok(())),
         "HybridConfig" => checked(json, provider::HybridConfig::validate),
-        "JournalOptions" => checked(json, resilience::JournalOptions::validate),
+        "JournalOptions" => checked(json, budget::JournalOptions::validate),
         "JsonLinesConfig" => checked(json, event::JsonLinesConfig::validate),
         "LocalProviderConfig" => checked(json, provider::LocalProviderConfig::validate),
         // What it says must fit a model.
@@ -42,7 +42,7 @@ pub fn check_config(kind: &str, json: &str) -> Result<String> {
         "MotionGateConfig" => checked(json, motion::MotionGateConfig::validate),
         "OutletConfig" => checked(json, event::OutletConfig::validate),
         "PipelineConfig" => checked(json, pipeline::PipelineConfig::validate),
-        "PriceTable" => checked(json, resilience::PriceTable::validate),
+        "PriceTable" => checked(json, budget::PriceTable::validate),
         "RateLimitConfig" => checked(json, resilience::RateLimitConfig::validate),
         #[cfg(feature = "rekognition")]
         "RekognitionConfig" => checked(json, provider::RekognitionConfig::validate),

@@ -22,6 +22,8 @@
 //! ONNX Runtime is loaded when it is first needed; [`runtime()`] says where it is looked for. Every error has an
 //! [`ErrorCode`] that never changes and an [`Advice`] that says what the caller can do. No call panics on bad input.
 
+mod budget;
+mod check;
 mod clock;
 mod configs;
 mod detection;
@@ -44,8 +46,14 @@ mod sync;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 mod threads;
+mod throttle;
+mod tracking;
 mod zone;
 
+pub use budget::{
+    Amounts, Budget, BudgetConfig, BudgetEvent, BudgetReport, Cap, CapPeriod, CapReport, CapScope, Caps, DayReport,
+    Fsync, JournalOptions, KeyCaps, KeyReport, MicroDollars, PriceTable, PriceTier, Reservation, Saving, Spend,
+};
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp, UnixTime};
 pub use configs::check_config;
 pub use detection::{Detection, Detections, ImageLabel, Label, Timing};
@@ -55,10 +63,9 @@ pub use detector::{BenchScratch, bench_postprocess};
 pub use doctor::{CertificatesInfo, DoctorReport, ProgramInfo, doctor};
 pub use error::{Advice, Error, ErrorCode, Result};
 pub use event::{
-    CallbackSink, ChannelSink, Condition, Confirm, ConfirmState, Confirmation, Event, EventId, EventPicture,
-    EventReceiver, Firing, JsonLinesConfig, JsonLinesSink, Object, ObjectId, OutletConfig, OutletStats, PictureWanted,
-    RetryAfter, Scene, Schedule, ScheduleWindow, Sink, SinkConfig, TimeOfDay, Trigger, TriggerConfig, TriggerMachine,
-    TriggerState, Weekday,
+    CallbackSink, ChannelSink, Condition, Event, EventId, EventPicture, EventReceiver, Firing, JsonLinesConfig,
+    JsonLinesSink, OutletConfig, OutletStats, PictureWanted, RetryAfter, Scene, Schedule, ScheduleWindow, Sink,
+    SinkConfig, TimeOfDay, Trigger, TriggerConfig, TriggerMachine, TriggerState, Weekday,
 };
 #[cfg(feature = "webhook")]
 pub use event::{WebhookConfig, WebhookSink};
@@ -88,15 +95,14 @@ pub use provider::{
 #[cfg(feature = "rekognition")]
 pub use provider::{RekognitionConfig, RekognitionProvider, SmallPicture, TextUnit};
 pub use resilience::{
-    Amounts, BreakerCounts, BreakerOpen, BreakerState, BreakerTransition, BreakerWindow, Budget, BudgetConfig,
-    BudgetEvent, BudgetReport, Bulkhead, BulkheadPermit, Cap, CapPeriod, CapReport, CapScope, Caps, CircuitBreaker,
-    CircuitBreakerConfig, DayReport, FailurePolicy, Fsync, GiveUpReason, JournalOptions, KeyCaps, KeyReport,
-    MicroDollars, Permit, PriceTable, PriceTier, RateLimit, RateLimitConfig, Reservation, RetryConfig, RetryDecision,
-    RetryPolicy, RetryTokens, Saving, Spend, Timeout, TransitionReason, Verdict, classify, is_retryable,
+    BreakerCounts, BreakerOpen, BreakerState, BreakerTransition, BreakerWindow, Bulkhead, BulkheadPermit,
+    CircuitBreaker, CircuitBreakerConfig, FailurePolicy, GiveUpReason, Permit, RateLimit, RateLimitConfig, RetryConfig,
+    RetryDecision, RetryPolicy, RetryTokens, Timeout, TransitionReason, Verdict, classify, is_retryable,
 };
 #[cfg(feature = "video")]
 pub use source::{SourceConfig, VideoSource};
 pub use threads::Threads;
+pub use tracking::{Confirm, ConfirmState, Confirmation, Object, ObjectId};
 pub use zone::{Anchor, Zone};
 
 /// The programs in the texts compile, and those that can run do.

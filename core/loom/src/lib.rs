@@ -4,6 +4,10 @@
 //! Core takes its locks from `crate::sync`; here that module is another one. So neither a flag for the compiler nor a second
 //! build of core's dependencies is needed.
 
+#[path = "../../src/budget/mod.rs"]
+mod budget;
+#[path = "../../src/check.rs"]
+mod check;
 #[path = "../../src/clock.rs"]
 mod clock;
 #[path = "../../src/error/mod.rs"]
@@ -16,12 +20,12 @@ mod provider;
 mod resilience;
 mod sync;
 
+pub use budget::{Budget, BudgetConfig, BudgetEvent, Caps, MicroDollars, Reservation, Spend};
 pub use clock::{Clock, ManualClock, Moment, Timestamp};
 pub use error::{Error, ErrorCode};
 pub use event::{Fate, OutletStats, Queue};
 pub use pipeline::{Account, Decision, DropReason, Outcome, OutcomeCounts, Shell, SkipReason};
 pub use resilience::{
-    BreakerState, BreakerTransition, BreakerWindow, Budget, BudgetConfig, BudgetEvent, Bulkhead, Caps, CircuitBreaker,
-    CircuitBreakerConfig, FailurePolicy, MicroDollars, Reservation, RetryConfig, RetryDecision, RetryPolicy, Spend,
-    TransitionReason,
+    BreakerState, BreakerTransition, BreakerWindow, Bulkhead, CircuitBreaker, CircuitBreakerConfig, FailurePolicy,
+    RetryConfig, RetryDecision, RetryPolicy, TransitionReason,
 };

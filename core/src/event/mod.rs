@@ -1,20 +1,17 @@
 //! What happened: triggers look at scenes and say when something is worth telling, sinks carry events to where they are
 //! wanted.
 
-mod confirm;
 mod outlet;
 mod picture;
 mod scene;
 mod schedule;
-mod seldom;
 mod sink;
 mod trigger;
 
-pub use confirm::{Confirm, ConfirmState, Confirmation};
 pub(crate) use outlet::{Backlog, Counts, GRACE, Outlet, ToSink};
 pub use outlet::{OutletConfig, OutletStats};
 pub use picture::PictureWanted;
-pub use scene::{Object, ObjectId, Scene};
+pub use scene::Scene;
 pub use schedule::{Schedule, ScheduleWindow, TimeOfDay, Weekday};
 pub use sink::{CallbackSink, ChannelSink, EventReceiver, JsonLinesConfig, JsonLinesSink, RetryAfter, SinkConfig};
 #[cfg(feature = "webhook")]
@@ -22,7 +19,6 @@ pub use sink::{WebhookConfig, WebhookSink};
 pub use trigger::{Condition, TriggerConfig, TriggerMachine, TriggerState};
 
 pub(crate) use picture::picture;
-pub(crate) use seldom::Seldom;
 #[cfg(all(feature = "webhook", not(feature = "rekognition")))]
 pub(crate) use sink::certificates;
 
@@ -30,6 +26,7 @@ use crate::clock::{Timestamp, UnixTime};
 use crate::error::Result;
 use crate::frame::CameraId;
 use crate::geometry::{BoundingBox, Size};
+use crate::tracking::Object;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};

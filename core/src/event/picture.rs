@@ -1,10 +1,11 @@
 //! The picture that goes with an event.
 
-use super::{EventPicture, Object};
+use super::EventPicture;
 use crate::error::{Error, Result};
 use crate::frame::Frame;
 use crate::geometry::{BoundingBox, Size};
 use crate::imaging::{Picture, Window};
+use crate::tracking::Object;
 use serde::{Deserialize, Serialize};
 
 /// The picture that an event brings along, as a JPEG.
@@ -86,8 +87,8 @@ mod tests {
     use super::*;
     use crate::clock::Timestamp;
     use crate::detection::{Detection, Label};
-    use crate::event::ObjectId;
     use crate::frame::{DecodeOptions, Layout, PixelFormat};
+    use crate::tracking::ObjectId;
 
     fn object(edges: [f32; 4]) -> Object {
         let [x1, y1, x2, y2] = edges;

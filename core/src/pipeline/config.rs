@@ -1,13 +1,14 @@
 use super::cache::ResultCacheConfig;
+use crate::check::{inside, within};
 use crate::clock::Timestamp;
 use crate::detection::Detection;
 use crate::error::{Error, Result};
-use crate::event::{Condition, Confirmation, TriggerConfig, TriggerMachine};
+use crate::event::{Condition, TriggerConfig, TriggerMachine};
 use crate::frame::{CameraId, DecodeLimits};
 use crate::geometry::{Polygon, Size};
 use crate::motion::{MotionGate, MotionGateConfig};
 use crate::provider::{Priority, Want};
-use crate::resilience::check::{inside, within};
+use crate::tracking::Confirmation;
 use crate::zone::{Anchor, Zone};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};

@@ -3,8 +3,8 @@
 
 use super::stats::{CameraStats, PipelineStats};
 use super::{Account, Histogram, Outcome, OutcomeCounts, Pipeline};
+use crate::budget::{BudgetReport, MicroDollars};
 use crate::motion::MotionState;
-use crate::resilience::{BudgetReport, MicroDollars};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, MetricEncoder, NoLabelSet, text};
 use prometheus_client::metrics::MetricType;

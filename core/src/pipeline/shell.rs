@@ -11,14 +11,15 @@ use super::scheduler::{Scheduler, Verdict, Work};
 use super::tickets::Tickets;
 use super::work::{GateSeen, GateWork, SceneWork, whole};
 use super::{Outcome, PipelineHealth, SkipReason};
+use crate::budget::{Budget, Saving, Spend};
 use crate::clock::{Clock, Timestamp};
 use crate::detection::Detections;
 use crate::error::{Error, ErrorCode, Result};
-use crate::event::Seldom;
 use crate::frame::CameraId;
 use crate::provider::{Capability, Provider, Reply, Request};
-use crate::resilience::{Budget, RateLimit, Saving, Spend};
+use crate::resilience::RateLimit;
 use crate::threads::{Threads, caught};
+use crate::throttle::LogThrottle;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -42,8 +43,8 @@ pub(super) struct Shared {
     #[cfg(feature = "prometheus")]
     pub(super) cost: Mutex<super::metrics::Cost>,
     /// Frames that took long, and failures of the provider, that are told of.
-    slow: Seldom,
-    failures: Seldom,
+    slow: LogThrottle,
+    failures: LogThrottle,
     /// What the provider has found, where it does not say what it can find.
     found: Option<Mutex<BTreeSet<Arc<str>>>>,
 }
@@ -199,8 +200,8 @@ impl Shared {
             drained: Condvar::new(),
             #[cfg(feature = "prometheus")]
             cost: Mutex::default(),
-            slow: Seldom::default(),
-            failures: Seldom::default(),
+            slow: LogThrottle::default(),
+            failures: LogThrottle::default(),
             found: capability.labels.is_none().then(Mutex::default),
         }
     }

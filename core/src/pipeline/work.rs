@@ -10,14 +10,13 @@ use super::scheduler::Verdict;
 use crate::clock::{Timestamp, UnixTime};
 use crate::detection::Detections;
 use crate::error::Result;
-use crate::event::{
-    Condition, Confirm, Event, EventId, Firing, Object, PictureWanted, Scene, Trigger, TriggerMachine, picture,
-};
+use crate::event::{Condition, Event, EventId, Firing, PictureWanted, Scene, Trigger, TriggerMachine, picture};
 use crate::frame::{CameraId, DecodeOptions, Frame, FrameMeta};
 use crate::geometry::Size;
 use crate::imaging::mean_luma;
 use crate::motion::{MotionGate, MotionState};
 use crate::provider::Answer;
+use crate::tracking::{Confirm, Object};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 

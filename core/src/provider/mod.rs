@@ -41,9 +41,9 @@ pub(crate) use health::HealthLog;
 #[cfg(feature = "rekognition")]
 pub(crate) use rekognition::certificates;
 
+use crate::budget::MicroDollars;
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Error, Result};
-use crate::resilience::MicroDollars;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;

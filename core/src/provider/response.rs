@@ -1,6 +1,6 @@
+use crate::budget::MicroDollars;
 use crate::detection::Detections;
 use crate::error::ErrorCode;
-use crate::resilience::MicroDollars;
 use serde::Serialize;
 use std::fmt;
 use std::sync::Arc;

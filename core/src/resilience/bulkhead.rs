@@ -1,5 +1,5 @@
+use crate::check::within;
 use crate::error::Result;
-use crate::resilience::check::within;
 use crate::sync::{Arc, AtomicUsize, Ordering};
 
 /// Bounds how many calls are under way at the same time. It has no queue: what finds no place is refused at once.

@@ -1,33 +1,25 @@
-//! What keeps a provider's trouble and its bill within bounds: breaker, retry, rate, bulkhead, budget.
+//! What keeps a provider's trouble within bounds: breaker, retry, rate, bulkhead, timeout.
 //!
 //! The deciding parts are plain machines: time and seeds come in as arguments, nothing here reads a clock, sleeps, draws
 //! random numbers of its own or starts a thread.
 
 mod breaker;
-mod budget;
 mod bulkhead;
-pub(crate) mod check;
 mod failure;
-mod money;
+mod monotonic;
 pub(crate) mod random;
 mod rate;
 mod retry;
 #[cfg(any(feature = "webhook", feature = "rekognition"))]
 mod retry_after;
-mod steady;
 mod timeout;
 
 pub use breaker::{
     BreakerCounts, BreakerOpen, BreakerState, BreakerTransition, BreakerWindow, CircuitBreaker, CircuitBreakerConfig,
     Permit, TransitionReason,
 };
-pub use budget::{
-    Amounts, Budget, BudgetConfig, BudgetEvent, BudgetReport, Cap, CapPeriod, CapReport, CapScope, Caps, DayReport,
-    Fsync, JournalOptions, KeyCaps, KeyReport, PriceTable, PriceTier, Reservation, Saving, Spend,
-};
 pub use bulkhead::{Bulkhead, BulkheadPermit};
 pub use failure::{FailurePolicy, Verdict, classify, is_retryable};
-pub use money::MicroDollars;
 pub use rate::{RateLimit, RateLimitConfig};
 pub use retry::{GiveUpReason, RetryConfig, RetryDecision, RetryPolicy, RetryTokens};
 #[cfg(any(feature = "webhook", feature = "rekognition"))]

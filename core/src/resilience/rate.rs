@@ -1,7 +1,7 @@
+use crate::check::within;
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::resilience::check::within;
-use crate::resilience::steady::Steady;
+use crate::resilience::monotonic::MonotonicTime;
 use crate::sync::{Arc, Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -73,7 +73,7 @@ struct Buckets {
     token: u128,
     slack: u128,
     max_keys: usize,
-    time: Steady,
+    time: MonotonicTime,
     /// When the bucket of each key will be full, in parts of a nanosecond.
     full_at: BTreeMap<std::sync::Arc<str>, u128>,
     /// The same, the fullest first: finds a key to forget without a search.
@@ -93,7 +93,7 @@ impl RateLimit {
             token,
             slack: token * u128::from(config.burst - 1),
             max_keys: config.max_keys,
-            time: Steady::default(),
+            time: MonotonicTime::default(),
             full_at: BTreeMap::new(),
             order: BTreeSet::new(),
         };

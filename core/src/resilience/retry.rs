@@ -1,6 +1,6 @@
+use crate::check::within;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::resilience::check::within;
 use crate::resilience::failure::{Verdict, classify, is_retryable};
 use crate::resilience::random::Random;
 use crate::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,6 @@
+use crate::check::{nanos, within};
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::resilience::check::{nanos, within};
 use std::time::Duration;
 
 /// How long a call may take, whatever its caller asks for.

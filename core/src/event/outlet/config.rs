@@ -1,6 +1,6 @@
+use crate::check::{inside, within};
 use crate::error::Result;
 use crate::resilience::RetryConfig;
-use crate::resilience::check::{inside, within};
 use serde::{Deserialize, Serialize};
 
 /// How events wait for a sink, and how often they are tried. Plain data; unknown fields are refused.

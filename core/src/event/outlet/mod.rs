@@ -9,11 +9,12 @@ pub use config::OutletConfig;
 pub(crate) use line::{Backlog, Counts, Offered};
 pub use stats::OutletStats;
 
-use super::{Event, RetryAfter, Seldom, Sink};
+use super::{Event, RetryAfter, Sink};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Advice, Error, ErrorCode, Result};
 use crate::provider::LastError;
 use crate::resilience::{RetryDecision, RetryPolicy, RetryTokens};
+use crate::throttle::LogThrottle;
 use desk::Desk;
 use line::{Ending, Line, Step};
 use std::any::Any;
@@ -87,7 +88,8 @@ impl<T: Clone + Send + 'static> Outlet<T> {
         // Where time stands still, nothing would ever be quiet for long enough.
         let quiet = if clock.runs() { QUIET } else { Duration::ZERO };
         let desk = Arc::new(Desk::new(Line::new(config.capacity, quiet, backlog)));
-        let worker = Worker { name: name.into(), desk: Arc::clone(&desk), clock, policy, failures: Seldom::default() };
+        let worker =
+            Worker { name: name.into(), desk: Arc::clone(&desk), clock, policy, failures: LogThrottle::default() };
         let thread = std::thread::Builder::new()
             // The system's names end at a zero byte, and std panics at one.
             .name(format!("guarita-{name}").replace('\0', " "))
@@ -171,7 +173,7 @@ struct Worker<T: Clone> {
     desk: Arc<Desk<T>>,
     clock: Arc<dyn Clock>,
     policy: RetryPolicy,
-    failures: Seldom,
+    failures: LogThrottle,
 }
 
 /// Says that the thread is over, however it ends.

@@ -1,9 +1,9 @@
 use super::{JsonLinesConfig, JsonLinesSink};
 #[cfg(feature = "webhook")]
 use super::{WebhookConfig, WebhookSink};
+use crate::check::inside;
 use crate::error::{Error, Result};
 use crate::event::Sink;
-use crate::resilience::check::inside;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 

@@ -1,5 +1,5 @@
+use crate::check::within;
 use crate::error::{Error, Result};
-use crate::resilience::check::within;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 

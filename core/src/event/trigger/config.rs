@@ -1,7 +1,7 @@
 use super::condition::{Condition, check_name};
+use crate::check::within;
 use crate::error::{Error, Result};
 use crate::event::{PictureWanted, Schedule};
-use crate::resilience::check::within;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
 use crate::clock::Timestamp;
-use crate::event::{Object, ObjectId};
+use crate::tracking::{Object, ObjectId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;

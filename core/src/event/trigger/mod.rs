@@ -12,9 +12,9 @@ pub use config::TriggerConfig;
 
 use super::schedule::Timetable;
 use super::{Firing, Scene, Trigger};
+use crate::check::nanos;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::resilience::check::nanos;
 use crate::zone::Zone;
 use node::{Finding, Leaf, Memory, Node};
 use pace::{Pace, Rules, Step};

@@ -1,10 +1,11 @@
 use super::condition::Condition;
 use super::crossing::{Crossed, Crossings};
 use super::pace::Step;
+use crate::check::nanos;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::event::{Object, Scene};
-use crate::resilience::check::nanos;
+use crate::event::Scene;
+use crate::tracking::Object;
 use crate::zone::Zone;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

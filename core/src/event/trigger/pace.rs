@@ -1,5 +1,5 @@
 use super::TriggerConfig;
-use crate::resilience::check::nanos;
+use crate::check::nanos;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 

@@ -2,7 +2,8 @@
 
 use super::condition::Condition;
 use super::node::{Finding, Leaf, Node};
-use crate::event::{Firing, Object, Scene};
+use crate::event::{Firing, Scene};
+use crate::tracking::Object;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 

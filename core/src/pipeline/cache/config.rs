@@ -1,5 +1,5 @@
+use crate::check::within;
 use crate::error::Result;
-use crate::resilience::check::within;
 use serde::{Deserialize, Serialize};
 
 /// How long the result of a picture serves for another one of the same camera. Plain data; unknown fields are refused.

@@ -8,9 +8,9 @@ pub use config::ResultCacheConfig;
 pub(crate) use fingerprint::Fingerprint;
 pub(crate) use thumbnail::Thumbnail;
 
+use crate::check::nanos;
 use crate::clock::Timestamp;
 use crate::error::Result;
-use crate::resilience::check::nanos;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,7 +1,7 @@
+use crate::budget::MicroDollars;
+use crate::check::within;
 use crate::error::{Error, Result};
 use crate::provider::{Capability, Want};
-use crate::resilience::MicroDollars;
-use crate::resilience::check::within;
 use serde::{Deserialize, Serialize};
 
 /// What a [`CallbackProvider`](crate::CallbackProvider) says of itself, and how many threads call. Plain data; unknown fields

@@ -1,9 +1,9 @@
 //! What has been paid for under which key, so that it is paid once.
 
+use crate::budget::MicroDollars;
 use crate::clock::Timestamp;
 use crate::provider::queue::Job;
 use crate::provider::{Latency, Request, Response, Want};
-use crate::resilience::MicroDollars;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,12 +1,12 @@
 use super::answer::checked;
 use super::memory::{Key, Memory, Seat};
+use crate::budget::MicroDollars;
 use crate::clock::{Clock, Timestamp};
 use crate::detection::Detections;
 use crate::error::{Error, Result};
 use crate::provider::health::ServiceTime;
 use crate::provider::queue::{Job, Queue, begin};
 use crate::provider::{Capability, Crop, Health, HealthLog, Latency, Priority, Reply, Request, Response};
-use crate::resilience::MicroDollars;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

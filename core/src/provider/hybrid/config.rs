@@ -1,5 +1,5 @@
+use crate::check::inside;
 use crate::error::{Error, Result};
-use crate::resilience::check::inside;
 use crate::resilience::{CircuitBreakerConfig, FailurePolicy};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;

@@ -1,6 +1,7 @@
+use crate::budget::MicroDollars;
 use crate::error::{Error, Result};
 use crate::provider::LabelMap;
-use crate::resilience::{MicroDollars, RetryConfig};
+use crate::resilience::RetryConfig;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, Ipv6Addr};
 

@@ -1,9 +1,9 @@
 //! What has been asked under which key, so that it is paid once.
 
+use crate::budget::MicroDollars;
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::provider::{Latency, Request, Response, Want};
-use crate::resilience::MicroDollars;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

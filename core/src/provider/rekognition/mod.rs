@@ -16,9 +16,10 @@ pub(crate) use connection::certificates;
 pub use config::{RekognitionConfig, SmallPicture, TextUnit};
 
 use super::{Capability, Health, HealthLog, Provider, Redact, Reply, Request, Want};
+use crate::budget::Budget;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
-use crate::resilience::{Budget, Bulkhead, RetryPolicy};
+use crate::resilience::{Bulkhead, RetryPolicy};
 use connection::{Connection, Keys};
 use job::{Desk, Shared, api};
 use memory::Memory;

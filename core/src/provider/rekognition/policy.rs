@@ -1,10 +1,11 @@
 //! What may be spent, how often a call is made, and how many at a time.
 
 use super::config::RekognitionConfig;
+use crate::budget::{Budget, MicroDollars, Reservation, Spend};
 use crate::clock::{Moment, Timestamp};
 use crate::error::{Error, Result};
 use crate::frame::CameraId;
-use crate::resilience::{Budget, MicroDollars, RateLimit, RateLimitConfig, Reservation, Spend};
+use crate::resilience::{RateLimit, RateLimitConfig};
 use std::time::Duration;
 
 /// Where the money for a call comes from: a budget, or nobody's purse at the price of the config.

@@ -1,5 +1,5 @@
+use crate::check::within;
 use crate::error::{Error, Result};
-use crate::resilience::check::within;
 use serde::{Deserialize, Serialize};
 
 /// Which calls the rates of a [`CircuitBreaker`](crate::CircuitBreaker) look at.

@@ -1,14 +1,14 @@
 use super::config::CircuitBreakerConfig;
 use super::window::{Tally, Window};
 use super::{BreakerCounts, BreakerOpen, BreakerState, BreakerTransition, TransitionReason};
+use crate::check::nanos;
 use crate::clock::Timestamp;
-use crate::resilience::check::nanos;
+use crate::resilience::monotonic::MonotonicTime;
 use crate::resilience::random::Random;
-use crate::resilience::steady::Steady;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The state, with what only that state knows. Times are of [`Steady`].
+/// The state, with what only that state knows. Times are of [`MonotonicTime`].
 #[derive(Debug)]
 enum Phase {
     Closed,
@@ -43,7 +43,7 @@ pub(super) struct Machine {
     config: CircuitBreakerConfig,
     slow_ns: u128,
     half_open_max_ns: u128,
-    time: Steady,
+    time: MonotonicTime,
     random: Random,
     phase: Phase,
     /// Goes up with every change of state and every reset: a ticket of another generation says nothing about this one.
@@ -64,7 +64,7 @@ impl Machine {
         Self {
             slow_ns: nanos(config.slow_call_s).into(),
             half_open_max_ns: nanos(config.half_open_max_s).into(),
-            time: Steady::default(),
+            time: MonotonicTime::default(),
             random: Random::new(seed),
             phase: Phase::Closed,
             generation: 0,

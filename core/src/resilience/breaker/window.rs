@@ -1,5 +1,5 @@
 use super::config::BreakerWindow;
-use crate::resilience::check::nanos;
+use crate::check::nanos;
 
 /// Calls that ended, and how.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,10 +1,10 @@
 //! What answers look like.
 
 use super::{Suite, Verdict, ask_well, ensure, failed, nothing_found};
+use crate::budget::MicroDollars;
 use crate::detection::Detections;
 use crate::geometry::{BoundingBox, Size};
 use crate::provider::Request;
-use crate::resilience::MicroDollars;
 
 impl Suite<'_> {
     pub(super) fn results(&self) -> Verdict {

@@ -1,10 +1,10 @@
 //! How a provider behaves between its answers.
 
 use super::{AT_ONCE, EACH, Suite, THREADS, Verdict, ask_well, ensure, failed, submit, wait};
+use crate::budget::MicroDollars;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Advice, ErrorCode};
 use crate::provider::Reply;
-use crate::resilience::MicroDollars;
 use crate::testkit::Outcome;
 use std::panic::resume_unwind;
 use std::sync::mpsc;

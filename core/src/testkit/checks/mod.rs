@@ -4,11 +4,11 @@ mod answers;
 mod conduct;
 mod refusals;
 
+use crate::budget::MicroDollars;
 use crate::error::{ErrorCode, Result};
 use crate::frame::Frame;
 use crate::geometry::{BoundingBox, Size};
 use crate::provider::{Crop, Provider, Reply, Request, Response};
-use crate::resilience::MicroDollars;
 use crate::testkit::{BehaviourReport, Outcome};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;

@@ -6,13 +6,13 @@ mod state;
 pub use call::FakeCall;
 
 use super::script::{Step, StepAnswer};
+use crate::budget::MicroDollars;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::detection::{Detection, Detections, Timing};
 use crate::error::{Error, ErrorCode, Result};
 use crate::frame::Frame;
 use crate::geometry::BoundingBox;
 use crate::provider::{Capability, Health, Provider, Reply, Request, Want};
-use crate::resilience::MicroDollars;
 use state::{Handle, Outcome, Pending, State};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};

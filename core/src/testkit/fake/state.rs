@@ -1,11 +1,11 @@
 //! What the clones of a fake and its thread share.
 
 use super::FakeCall;
+use crate::budget::MicroDollars;
 use crate::clock::{Clock, Timestamp};
 use crate::detection::Detections;
 use crate::error::{Error, ErrorCode, Result};
 use crate::provider::{Capability, HealthLog, Latency, Reply, Request, Response, Want};
-use crate::resilience::MicroDollars;
 use crate::testkit::Step;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -1,5 +1,5 @@
+use crate::budget::Fsync;
 use crate::error::{Error, Result};
-use crate::resilience::Fsync;
 use serde::{Deserialize, Serialize};
 
 /// How a [`JsonLinesSink`](crate::JsonLinesSink) keeps its files. Plain data; unknown fields are refused.

@@ -3,10 +3,10 @@ mod file;
 
 pub use config::JsonLinesConfig;
 
+use crate::budget::Fsync;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::{Advice, Error, Result};
 use crate::event::{Event, Sink};
-use crate::resilience::Fsync;
 use file::Lines;
 use std::fs::Permissions;
 use std::path::{Path, PathBuf};

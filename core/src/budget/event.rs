@@ -1,7 +1,7 @@
 use super::calendar::time_text;
+use crate::budget::money::MicroDollars;
 use crate::clock::UnixTime;
 use crate::error::{Advice, Error};
-use crate::resilience::money::MicroDollars;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 

@@ -1,7 +1,7 @@
 use super::*;
+use crate::budget::money::MicroDollars;
+use crate::budget::{Amounts, Caps, KeyReport, PriceTable, Saving, Spend};
 use crate::clock::UnixTime;
-use crate::resilience::budget::{Amounts, Caps, KeyReport, PriceTable, Saving, Spend};
-use crate::resilience::money::MicroDollars;
 use std::sync::{Arc, Mutex};
 
 const SPEND: Spend<'_> = Spend { api: "rekognition:DetectLabels", camera: "yard", tenant: "port", images: 1 };

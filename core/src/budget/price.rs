@@ -1,5 +1,5 @@
+use crate::budget::money::MicroDollars;
 use crate::error::{Error, Result};
-use crate::resilience::money::MicroDollars;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

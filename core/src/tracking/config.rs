@@ -1,5 +1,5 @@
+use crate::check::within;
 use crate::error::Result;
-use crate::resilience::check::within;
 use serde::{Deserialize, Serialize};
 
 /// How often something must be found before it is an object for triggers. Plain data; unknown fields are refused.

@@ -1,6 +1,6 @@
 use super::price::PriceTable;
+use crate::budget::money::MicroDollars;
 use crate::error::{Error, Result};
-use crate::resilience::money::MicroDollars;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

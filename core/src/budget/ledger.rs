@@ -6,9 +6,9 @@ use super::entry::{Entry, Keys};
 use super::event::{BudgetEvent, Cap, CapPeriod, CapScope, Refusal, ScopeOf};
 use super::shared::{Saving, Spend};
 use super::tally::{Account, End, Tally, Told, Window};
+use crate::budget::money::MicroDollars;
 use crate::clock::{Moment, Timestamp, UnixTime};
 use crate::error::{Error, Result};
-use crate::resilience::money::MicroDollars;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -10,13 +10,13 @@ const SET_BACK_NS: u64 = 10_000_000_000;
 /// it goes on from the new place at once. So nothing that waits for the end of a span waits longer than the span and
 /// 10 s for one step back, and late readings of the clock do not make time run faster.
 #[derive(Debug, Default)]
-pub(crate) struct Steady {
+pub(crate) struct MonotonicTime {
     last: Option<Timestamp>,
     /// 128 bits hold more jumps from one end of a timestamp's range to the other than a process can make.
     elapsed_ns: u128,
 }
 
-impl Steady {
+impl MonotonicTime {
     /// Nanoseconds of forward time since the first reading.
     pub(crate) fn at(&mut self, now: Timestamp) -> u128 {
         match self.last {
@@ -38,7 +38,7 @@ mod tests {
 
     #[test]
     fn steps_back_take_no_time() {
-        let mut time = Steady::default();
+        let mut time = MonotonicTime::default();
         let seconds = [(100, 0), (110, 10), (109, 10), (110, 10), (111, 11), (100, 11), (101, 12), (3_701, 3_612)];
         for (now, elapsed) in seconds {
             assert_eq!(time.at(Timestamp::from_millis(now * 1_000)), elapsed * 1_000_000_000, "at {now}");
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn the_ends_of_the_range_do_not_overflow() {
-        let mut time = Steady::default();
+        let mut time = MonotonicTime::default();
         for _ in 0..100 {
             time.at(Timestamp::from_nanos(i64::MIN));
             time.at(Timestamp::from_nanos(i64::MAX));

@@ -7,9 +7,9 @@ const EVERY: Duration = Duration::from_secs(10);
 
 /// Keeps a bad hour from filling a log: says of which cases to tell.
 #[derive(Debug, Default)]
-pub(crate) struct Seldom(Mutex<(Option<Timestamp>, u64)>);
+pub(crate) struct LogThrottle(Mutex<(Option<Timestamp>, u64)>);
 
-impl Seldom {
+impl LogThrottle {
     /// Takes one more case; where it is to be told of, gives how many were not since the last one that was.
     pub(crate) fn on(&self, now: Timestamp) -> Option<u64> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -29,7 +29,7 @@ mod tests {
 
     #[test]
     fn one_in_ten_seconds_says_how_many_there_were() {
-        let seldom = Seldom::default();
+        let seldom = LogThrottle::default();
         let told: Vec<_> = (0..25_000).step_by(1000).map(|ms| seldom.on(Timestamp::from_millis(ms))).collect();
         let expected: Vec<_> = (0..25).map(|s| (s % 10 == 0).then_some(if s == 0 { 0 } else { 9 })).collect();
         assert_eq!(told, expected);

@@ -1,17 +1,10 @@
-//! From detections, frame by frame, to objects that were seen often enough.
-
-mod config;
-mod link;
-
-pub use config::Confirmation;
-
+use super::config::{Confirmation, MAX_LOOKS};
+use super::link::link;
 use super::{Object, ObjectId};
+use crate::check::nanos;
 use crate::clock::Timestamp;
 use crate::detection::Detection;
 use crate::error::{Error, Result};
-use crate::resilience::check::nanos;
-use config::MAX_LOOKS;
-use link::link;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -182,4 +175,5 @@ impl Confirm {
 }
 
 #[cfg(test)]
+#[path = "confirm_tests.rs"]
 mod tests;
