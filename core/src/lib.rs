@@ -34,6 +34,7 @@ mod event;
 mod frame;
 mod geometry;
 pub mod imaging;
+mod journal;
 mod model;
 mod motion;
 mod onnx;
@@ -47,12 +48,13 @@ mod sync;
 pub mod testkit;
 mod threads;
 mod throttle;
+mod time_zone;
 mod tracking;
 mod zone;
 
 pub use budget::{
     Amounts, Budget, BudgetConfig, BudgetEvent, BudgetReport, Cap, CapPeriod, CapReport, CapScope, Caps, DayReport,
-    Fsync, JournalOptions, KeyCaps, KeyReport, MicroDollars, PriceTable, PriceTier, Reservation, Saving, Spend,
+    JournalOptions, KeyCaps, KeyReport, MicroDollars, PriceTable, PriceTier, Reservation, Saving, Spend,
 };
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp, UnixTime};
 pub use configs::check_config;
@@ -71,6 +73,7 @@ pub use event::{
 pub use event::{WebhookConfig, WebhookSink};
 pub use frame::{CameraId, DecodeLimits, DecodeOptions, Frame, FrameMeta, Layout, PixelFormat, Plane};
 pub use geometry::{BoundingBox, Point, Polygon, Size};
+pub use journal::Fsync;
 pub use model::{
     BatchSize, BoxUnits, ElementType, Family, InputHints, InputSpec, LabelSource, Labels, ModelHints, ModelSpec,
     RowHints, RowOrder, SsdBoxes, SsdHints,

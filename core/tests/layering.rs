@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 /// Floors from the ground up. On its own floor, a module may use those listed before it.
 const FLOORS: [(u8, &[&str]); 8] = [
-    (0, &["error", "clock", "sync", "threads", "check", "throttle"]),
-    (1, &["geometry"]),
+    (0, &["error", "clock", "sync", "threads", "check", "throttle", "time_zone"]),
+    (1, &["geometry", "journal"]),
     (2, &["frame", "imaging"]),
     (3, &["detection", "model", "motion", "resilience", "budget", "source", "tracking", "zone"]),
     (4, &["onnx", "detector"]),

@@ -434,7 +434,7 @@ class BudgetConfig(TypedDict, total=False):
         api: For each API; default no cap. Names are those of `prices`.
         warn_at: The share of a cap from which on a warning is sent, more than 0, up to 1; default 0.8.
         prices: What an image costs; default Rekognition's published prices.
-        utc_offset_minutes: How many minutes days and months begin before they do in UTC, -1440..1440; default 0. There is no summer time.
+        time_zone: Where days and months begin: a name of the IANA time zone database, such as `America/Sao_Paulo`; default `UTC`.
         max_keys: Cameras, and as well tenants, that are counted each by itself in a month, 1..100000; default 10000. The named ones always are. All further ones are counted together as one that is called `(others)`.
         history_days: Days before today that the report tells apart, 1..400; default 62. The days of this month always are.
     """
@@ -451,8 +451,8 @@ class BudgetConfig(TypedDict, total=False):
     """The share of a cap from which on a warning is sent, more than 0, up to 1; default 0.8."""
     prices: Mapping[str, Sequence[PriceTier]]
     """What an image costs; default Rekognition's published prices."""
-    utc_offset_minutes: int
-    """How many minutes days and months begin before they do in UTC, -1440..1440; default 0. There is no summer time."""
+    time_zone: str
+    """Where days and months begin: a name of the IANA time zone database, such as `America/Sao_Paulo`; default `UTC`."""
     max_keys: int
     """Cameras, and as well tenants, that are counted each by itself in a month, 1..100000; default 10000. The named ones always are. All further ones are counted together as one that is called `(others)`."""
     history_days: int

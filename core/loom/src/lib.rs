@@ -14,11 +14,15 @@ mod clock;
 mod error;
 mod event;
 mod frame;
+#[path = "../../src/journal/mod.rs"]
+mod journal;
 mod motion;
 mod pipeline;
 mod provider;
 mod resilience;
 mod sync;
+#[path = "../../src/time_zone.rs"]
+mod time_zone;
 
 pub use budget::{Budget, BudgetConfig, BudgetEvent, Caps, MicroDollars, Reservation, Spend};
 pub use clock::{Clock, ManualClock, Moment, Timestamp};

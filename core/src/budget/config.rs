@@ -1,5 +1,7 @@
+use super::calendar::Calendar;
 use super::price::PriceTable;
 use crate::budget::money::MicroDollars;
+use crate::check::within;
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -52,8 +54,8 @@ pub struct BudgetConfig {
     pub warn_at: f64,
     /// What an image costs; default Rekognition's published prices.
     pub prices: PriceTable,
-    /// How many minutes days and months begin before they do in UTC, -1440..1440; default 0. There is no summer time.
-    pub utc_offset_minutes: i32,
+    /// Where days and months begin: a name of the IANA time zone database, such as `America/Sao_Paulo`; default `UTC`.
+    pub time_zone: String,
     /// Cameras, and as well tenants, that are counted each by itself in a month, 1..100000; default 10000. The named
     /// ones always are. All further ones are counted together as one that is called `(others)`.
     pub max_keys: usize,
@@ -70,7 +72,7 @@ impl Default for BudgetConfig {
             api: KeyCaps::default(),
             warn_at: 0.8,
             prices: PriceTable::default(),
-            utc_offset_minutes: 0,
+            time_zone: "UTC".into(),
             max_keys: 10_000,
             history_days: 62,
         }
@@ -87,15 +89,9 @@ impl BudgetConfig {
         if !(self.warn_at > 0.0 && self.warn_at <= 1.0) {
             return Err(Error::invalid_config(format!("warn_at is {}; it must be more than 0, up to 1", self.warn_at)));
         }
-        let within = |field: &str, value: i64, least: i64, most: i64| {
-            if (least..=most).contains(&value) {
-                return Ok(());
-            }
-            Err(Error::invalid_config(format!("{field} is {value}; it must lie in {least}..{most}")))
-        };
-        within("utc_offset_minutes", self.utc_offset_minutes.into(), -1440, 1440)?;
-        within("max_keys", i64::try_from(self.max_keys).unwrap_or(i64::MAX), 1, 100_000)?;
-        within("history_days", self.history_days.into(), 1, 400)?;
+        Calendar::new(&self.time_zone)?;
+        within("max_keys", self.max_keys, 1, 100_000)?;
+        within("history_days", self.history_days, 1, 400)?;
         for (field, keys) in [("camera", &self.camera), ("tenant", &self.tenant), ("api", &self.api)] {
             if keys.named.len() > 100_000 {
                 return Err(Error::invalid_config(format!(
@@ -131,6 +127,22 @@ impl BudgetConfig {
     }
 }
 
+/// A checked config, with its calendar.
+#[derive(Debug)]
+pub(super) struct Rules {
+    pub(super) config: BudgetConfig,
+    pub(super) calendar: Calendar,
+}
+
+impl Rules {
+    /// # Errors
+    /// As [`BudgetConfig::validate`].
+    pub(super) fn new(config: BudgetConfig) -> Result<Self> {
+        config.validate()?;
+        Ok(Self { calendar: Calendar::new(&config.time_zone)?, config })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,7 +159,7 @@ mod tests {
             (changed(|c| c.warn_at = f64::NAN), "warn_at"),
             (changed(|c| c.warn_at = 0.0), "warn_at"),
             (changed(|c| c.warn_at = 1.1), "warn_at"),
-            (changed(|c| c.utc_offset_minutes = 1441), "utc_offset_minutes"),
+            (changed(|c| c.time_zone = "Mars/Olympus".into()), "time_zone"),
             (changed(|c| c.max_keys = 0), "max_keys"),
             (changed(|c| c.history_days = 401), "history_days"),
             (changed(|c| c.camera.named = [("x".repeat(257), Caps::default())].into()), "camera.named"),

@@ -1,6 +1,4 @@
-use super::calendar::time_text;
 use crate::budget::money::MicroDollars;
-use crate::clock::UnixTime;
 use crate::error::{Advice, Error};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -114,8 +112,7 @@ pub(super) struct Refusal {
     /// Seconds until the cap's period is over.
     pub(super) frees_s: u64,
     /// The same in civil time, for days and months.
-    pub(super) frees_at: Option<UnixTime>,
-    pub(super) utc_offset_minutes: i32,
+    pub(super) frees_at: Option<String>,
 }
 
 impl Refusal {
@@ -134,7 +131,7 @@ impl Refusal {
             ))
             .with_advice(Advice::ChangeConfig);
         }
-        let at = self.frees_at.map(|at| format!(" ({})", time_text(at, self.utc_offset_minutes))).unwrap_or_default();
+        let at = self.frees_at.as_ref().map(|at| format!(" ({at})")).unwrap_or_default();
         Error::budget_exhausted(format!(
             "the cap {cap} of {limit_text} is met: {used} is spent or reserved and {asked_text} is asked for; it frees in {frees_s} s{at}"
         ))

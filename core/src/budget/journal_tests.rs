@@ -2,6 +2,9 @@ use super::*;
 use crate::budget::money::MicroDollars;
 use crate::budget::{Amounts, Caps, KeyReport, PriceTable, Saving, Spend};
 use crate::clock::UnixTime;
+use crate::error::Advice;
+use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 const SPEND: Spend<'_> = Spend { api: "rekognition:DetectLabels", camera: "yard", tenant: "port", images: 1 };
@@ -215,18 +218,18 @@ impl Disk for Shared {
 fn on_memory(fsync: Fsync) -> (Budget, Arc<Mutex<Memory>>) {
     let disk = Arc::new(Mutex::new(Memory { room: 1 << 20, ..Memory::default() }));
     let options = JournalOptions { fsync, ..JournalOptions::default() };
-    let mut journal = Journal::new(Box::new(Shared(Arc::clone(&disk))), Path::new("x"), options, at(0).monotonic);
-    let (config, mut ledger) = (BudgetConfig::default(), Ledger::default());
-    ledger.take_over(&config, at(0));
-    journal.rewrite(&ledger, at(0).monotonic).unwrap();
-    (Budget::with_ledger(config, ledger, Some(Box::new(journal))), disk)
+    let (rules, mut ledger) = (Rules::new(BudgetConfig::default()).unwrap(), Ledger::default());
+    ledger.take_over(&rules, at(0));
+    let device = Box::new(Shared(Arc::clone(&disk)));
+    let budget = Budget::with_journal(rules, ledger, device, Path::new("x"), &options, at(0).monotonic).unwrap();
+    (budget, disk)
 }
 
 /// What another process would find spent.
 fn found(disk: &Arc<Mutex<Memory>>) -> u64 {
-    let config = BudgetConfig::default();
-    let mut ledger = record::read(&disk.lock().unwrap().bytes, &config, Path::new("x")).unwrap();
-    ledger.take_over(&config, at(0));
+    let rules = Rules::new(BudgetConfig::default()).unwrap();
+    let mut ledger = record::read(&disk.lock().unwrap().bytes, &rules, Path::new("x")).unwrap();
+    ledger.take_over(&rules, at(0));
     ledger.total.month.spent
 }
 

@@ -1,7 +1,7 @@
 //! The books: pure arithmetic over entries; time comes in, nothing goes out.
 
 use super::calendar::Day;
-use super::config::{BudgetConfig, Caps, KeyCaps, MAX_NAME};
+use super::config::{Caps, KeyCaps, MAX_NAME, Rules};
 use super::entry::{Entry, Keys};
 use super::event::{BudgetEvent, Cap, CapPeriod, CapScope, Refusal, ScopeOf};
 use super::shared::{Saving, Spend};
@@ -73,9 +73,9 @@ impl Default for Ledger {
 
 impl Ledger {
     /// Opens a new day or month where it is time. A clock that was set back changes nothing.
-    pub(super) fn observe(&mut self, config: &BudgetConfig, now: Moment) {
+    pub(super) fn observe(&mut self, rules: &Rules, now: Moment) {
         self.latest = self.latest.max(now.monotonic.as_nanos());
-        self.roll(Day::at(now.unix, config.utc_offset_minutes), config.history_days);
+        self.roll(rules.calendar.day(now.unix), rules.config.history_days);
     }
 
     pub(super) fn now(&self) -> Timestamp {
@@ -112,9 +112,9 @@ impl Ledger {
     }
 
     /// Who pays for a spend.
-    fn keys(&self, config: &BudgetConfig, spend: &Spend<'_>) -> Result<Keys> {
-        if config.prices.tiers(spend.api).is_none() {
-            let known: Vec<_> = config.prices.apis().collect();
+    fn keys(&self, rules: &Rules, spend: &Spend<'_>) -> Result<Keys> {
+        if rules.config.prices.tiers(spend.api).is_none() {
+            let known: Vec<_> = rules.config.prices.apis().collect();
             return Err(Error::invalid_config(format!(
                 "prices has no price for the API {:?}; it has {known:?}",
                 spend.api
@@ -129,12 +129,12 @@ impl Ledger {
             }
         }
         let payer = |caps: &KeyCaps, known: &BTreeMap<String, Account>, name: &str| {
-            let own = known.len() < config.max_keys || known.contains_key(name) || caps.named.contains_key(name);
+            let own = known.len() < rules.config.max_keys || known.contains_key(name) || caps.named.contains_key(name);
             if own { name.to_owned() } else { OTHERS.to_owned() }
         };
         Ok(Keys {
-            camera: payer(&config.camera, &self.cameras, spend.camera),
-            tenant: payer(&config.tenant, &self.tenants, spend.tenant),
+            camera: payer(&rules.config.camera, &self.cameras, spend.camera),
+            tenant: payer(&rules.config.tenant, &self.tenants, spend.tenant),
             api: spend.api.to_owned(),
         })
     }
@@ -146,36 +146,35 @@ impl Ledger {
 
     /// What a spend would cost at most: what others have reserved may come to nothing, so it does not make images
     /// cheaper yet.
-    pub(super) fn cost(&self, config: &BudgetConfig, spend: &Spend<'_>) -> u64 {
-        config.prices.cost(spend.api, self.volume(spend.api), spend.images.into()).map_or(0, MicroDollars::as_micros)
+    pub(super) fn cost(&self, rules: &Rules, spend: &Spend<'_>) -> u64 {
+        rules
+            .config
+            .prices
+            .cost(spend.api, self.volume(spend.api), spend.images.into())
+            .map_or(0, MicroDollars::as_micros)
     }
 
     /// What a spend would cost at most, where its API has a price.
-    pub(super) fn estimate(&self, config: &BudgetConfig, spend: &Spend<'_>) -> Result<u64> {
-        self.keys(config, spend).map(|_| self.cost(config, spend))
+    pub(super) fn estimate(&self, rules: &Rules, spend: &Spend<'_>) -> Result<u64> {
+        self.keys(rules, spend).map(|_| self.cost(rules, spend))
     }
 
     /// The entry that reserves a spend, with its number and amount, where every cap allows it. Nothing changes.
-    pub(super) fn plan(
-        &self,
-        config: &BudgetConfig,
-        spend: &Spend<'_>,
-        unix: UnixTime,
-    ) -> Result<(Entry, u64, u64), Denied> {
+    pub(super) fn plan(&self, rules: &Rules, spend: &Spend<'_>, unix: UnixTime) -> Result<(Entry, u64, u64), Denied> {
         if spend.images == 0 {
             return Err(Denied::Error(Error::invalid_argument("a spend for 0 images; it must be at least 1")));
         }
-        let keys = self.keys(config, spend).map_err(Denied::Error)?;
-        let amount = self.cost(config, spend);
+        let keys = self.keys(rules, spend).map_err(Denied::Error)?;
+        let amount = self.cost(rules, spend);
         let none = Account::default();
         let camera = self.cameras.get(&keys.camera).unwrap_or(&none);
         let tenant = self.tenants.get(&keys.tenant).unwrap_or(&none);
         let api = self.apis.get(&keys.api).unwrap_or(&none);
         let accounts: [(&Account, &Caps, ScopeOf, &str); 4] = [
-            (&self.total, &config.total, |_| CapScope::Total, ""),
-            (tenant, config.tenant.of(&keys.tenant), CapScope::Tenant, &keys.tenant),
-            (api, config.api.of(&keys.api), CapScope::Api, &keys.api),
-            (camera, config.camera.of(&keys.camera), CapScope::Camera, &keys.camera),
+            (&self.total, &rules.config.total, |_| CapScope::Total, ""),
+            (tenant, rules.config.tenant.of(&keys.tenant), CapScope::Tenant, &keys.tenant),
+            (api, rules.config.api.of(&keys.api), CapScope::Api, &keys.api),
+            (camera, rules.config.camera.of(&keys.camera), CapScope::Camera, &keys.camera),
         ];
         // The cap that frees last is the one to name.
         for period in [CapPeriod::Month, CapPeriod::Day, CapPeriod::Minute] {
@@ -186,9 +185,9 @@ impl Ledger {
                     continue;
                 }
                 let cap = Cap { scope: scope((*name).to_owned()), period };
-                let (frees_s, frees_at) = self.frees(config, account, period, unix);
-                let utc_offset_minutes = config.utc_offset_minutes;
-                let refusal = Refusal { cap, used, limit, asked: amount, frees_s, frees_at, utc_offset_minutes };
+                let (frees_s, frees_at) = self.frees(rules, account, period, unix);
+                let frees_at = frees_at.map(|at| rules.calendar.text(at));
+                let refusal = Refusal { cap, used, limit, asked: amount, frees_s, frees_at };
                 return Err(Denied::Cap(Box::new(refusal)));
             }
         }
@@ -218,7 +217,7 @@ impl Ledger {
     /// Seconds until a period is over, and its end in civil time.
     pub(super) fn frees(
         &self,
-        config: &BudgetConfig,
+        rules: &Rules,
         account: &Account,
         period: CapPeriod,
         unix: UnixTime,
@@ -228,8 +227,8 @@ impl Ledger {
                 let left = account.minute.left(self.now()).unwrap_or_default();
                 return (left.as_secs() + u64::from(left.subsec_nanos() > 0), None);
             }
-            CapPeriod::Day => self.today.end(config.utc_offset_minutes),
-            CapPeriod::Month => self.today.end_of_month(config.utc_offset_minutes),
+            CapPeriod::Day => rules.calendar.end(self.today),
+            CapPeriod::Month => rules.calendar.end_of_month(self.today),
         };
         let left = i128::from(end.as_secs()) - i128::from(unix.as_secs());
         (u64::try_from(left.max(0)).unwrap_or(u64::MAX), Some(end))
@@ -252,21 +251,22 @@ impl Ledger {
     }
 
     /// The entry that saves a spend; none for an API without a price.
-    pub(super) fn saved(&self, config: &BudgetConfig, spend: &Spend<'_>, by: Saving) -> Option<Entry> {
-        let keys = self.keys(config, spend).ok()?;
-        let amount = config.prices.price(spend.api, self.volume(spend.api))?.times(spend.images.into()).as_micros();
+    pub(super) fn saved(&self, rules: &Rules, spend: &Spend<'_>, by: Saving) -> Option<Entry> {
+        let keys = self.keys(rules, spend).ok()?;
+        let amount =
+            rules.config.prices.price(spend.api, self.volume(spend.api))?.times(spend.images.into()).as_micros();
         Some(Entry::Saved { day: self.today, keys, by, amount })
     }
 
     /// The entry that ends a reservation; `images` were billed.
-    pub(super) fn commit(&self, config: &BudgetConfig, id: u64, images: u32) -> Option<Entry> {
+    pub(super) fn commit(&self, rules: &Rules, id: u64, images: u32) -> Option<Entry> {
         let open = self.open.get(&id)?;
         let images = images.min(open.images);
         // Later than its month, at the price that was reserved: the volume of that month is forgotten.
         let amount = if open.day.month() == self.today.month() {
             let spend = Spend { api: &open.keys.api, images, ..Spend::default() };
             // An API that has lost its price since costs what it cost.
-            config.prices.tiers(spend.api).map_or(open.amount, |_| self.cost(config, &spend)).min(open.amount)
+            rules.config.prices.tiers(spend.api).map_or(open.amount, |_| self.cost(rules, &spend)).min(open.amount)
         } else {
             open.amount
         };
@@ -274,7 +274,7 @@ impl Ledger {
     }
 
     /// Applies an entry that was planned now, or read from a journal; false for one that does not fit.
-    pub(super) fn apply(&mut self, entry: &Entry, config: &BudgetConfig, events: &mut Vec<BudgetEvent>) -> bool {
+    pub(super) fn apply(&mut self, entry: &Entry, rules: &Rules, events: &mut Vec<BudgetEvent>) -> bool {
         match entry {
             Entry::Reserve { id, day, at, keys, images, amount } => {
                 if *id <= self.next || *day < self.today {
@@ -282,7 +282,7 @@ impl Ledger {
                 }
                 self.next = *id;
                 self.latest = self.latest.max(*at);
-                self.roll(*day, config.history_days);
+                self.roll(*day, rules.config.history_days);
                 let (now, amount) = (self.now(), *amount);
                 let mut next = self.next;
                 let windows = self.accounts(keys).map(|account| account.reserve(amount, now, &mut next));
@@ -291,14 +291,14 @@ impl Ledger {
                 self.open.insert(*id, open);
                 true
             }
-            &Entry::Commit { id, amount, images } => self.end(id, End::Billed { amount, images }, config, events),
-            &Entry::Release { id } => self.end(id, End::Released, config, events),
-            &Entry::Unknown { id } => self.end(id, End::Unknown, config, events),
+            &Entry::Commit { id, amount, images } => self.end(id, End::Billed { amount, images }, rules, events),
+            &Entry::Release { id } => self.end(id, End::Released, rules, events),
+            &Entry::Unknown { id } => self.end(id, End::Unknown, rules, events),
             Entry::Saved { day, keys, by, amount } => {
                 if *day < self.today {
                     return false;
                 }
-                self.roll(*day, config.history_days);
+                self.roll(*day, rules.config.history_days);
                 for account in self.accounts(keys) {
                     for tally in [&mut account.day, &mut account.month] {
                         let saved = match by {
@@ -324,21 +324,22 @@ impl Ledger {
     }
 
     /// Ends a reservation in the periods that it was made in.
-    fn end(&mut self, id: u64, end: End, config: &BudgetConfig, events: &mut Vec<BudgetEvent>) -> bool {
+    fn end(&mut self, id: u64, end: End, rules: &Rules, events: &mut Vec<BudgetEvent>) -> bool {
         let Some(open) = self.open.remove(&id) else { return false };
         let is_today = open.day == self.today;
         let is_this_month = open.day.month() == self.today.month();
         let Keys { camera, tenant, api } = &open.keys;
         let accounts = [
-            (Some(&mut self.total), CapScope::Total, &config.total),
-            (self.cameras.get_mut(camera), CapScope::Camera(camera.clone()), config.camera.of(camera)),
-            (self.tenants.get_mut(tenant), CapScope::Tenant(tenant.clone()), config.tenant.of(tenant)),
-            (self.apis.get_mut(api), CapScope::Api(api.clone()), config.api.of(api)),
+            (Some(&mut self.total), CapScope::Total, &rules.config.total),
+            (self.cameras.get_mut(camera), CapScope::Camera(camera.clone()), rules.config.camera.of(camera)),
+            (self.tenants.get_mut(tenant), CapScope::Tenant(tenant.clone()), rules.config.tenant.of(tenant)),
+            (self.apis.get_mut(api), CapScope::Api(api.clone()), rules.config.api.of(api)),
         ];
         for ((account, scope, caps), window) in accounts.into_iter().zip(open.windows) {
             let Some(account) = account else { continue };
             let mut warn = |period, spent: u64, limit: Option<MicroDollars>, told: &mut Told| {
-                if let Some(limit) = limit.filter(|limit| !told.warning && config.warns(spent, limit.as_micros())) {
+                if let Some(limit) = limit.filter(|limit| !told.warning && rules.config.warns(spent, limit.as_micros()))
+                {
                     told.warning = true;
                     let cap = Cap { scope: scope.clone(), period };
                     events.push(BudgetEvent::Warning { cap, spent: MicroDollars::from_micros(spent), limit });
@@ -370,10 +371,10 @@ impl Ledger {
 
     /// Takes over what another process has left: its open calls count as spent, for nobody knows how they ended, and
     /// its minutes begin anew, for its monotonic time means nothing here.
-    pub(super) fn take_over(&mut self, config: &BudgetConfig, now: Moment) {
+    pub(super) fn take_over(&mut self, rules: &Rules, now: Moment) {
         let left: Vec<u64> = self.open.keys().copied().collect();
         for id in left {
-            self.end(id, End::Unknown, config, &mut Vec::new());
+            self.end(id, End::Unknown, rules, &mut Vec::new());
         }
         let before = self.now();
         self.latest = now.monotonic.as_nanos();
@@ -388,6 +389,6 @@ impl Ledger {
                 *told = Told::default();
             }
         }
-        self.observe(config, now);
+        self.observe(rules, now);
     }
 }

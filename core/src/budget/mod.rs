@@ -1,8 +1,7 @@
 //! Money that cannot run away: reserve before a call, commit or release after it, caps that hold at every moment.
 //!
 //! [`Ledger`](ledger::Ledger) decides and does no I/O. [`Budget`] puts it behind one lock, so that two calls never spend
-//! the same dollar. `journal.rs` is the only file that touches a disk; the budget reaches it through the trait
-//! [`Log`](shared::Log).
+//! the same dollar. It reaches its journal through the trait [`Log`](shared::Log).
 
 mod calendar;
 mod config;
@@ -19,7 +18,7 @@ mod tally;
 
 pub use config::{BudgetConfig, Caps, KeyCaps};
 pub use event::{BudgetEvent, Cap, CapPeriod, CapScope};
-pub use journal::{Fsync, JournalOptions};
+pub use journal::JournalOptions;
 pub use money::MicroDollars;
 pub use price::{PriceTable, PriceTier};
 pub use report::{Amounts, BudgetReport, CapReport, DayReport, KeyReport};

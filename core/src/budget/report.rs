@@ -1,5 +1,4 @@
-use super::calendar::time_text;
-use super::config::{BudgetConfig, Caps, KeyCaps};
+use super::config::{Caps, KeyCaps, Rules};
 use super::event::{Cap, CapPeriod, CapScope, ScopeOf};
 use super::ledger::Ledger;
 use super::tally::{Account, Tally};
@@ -86,7 +85,7 @@ pub struct CapReport {
 pub struct BudgetReport {
     /// The day in the calendar of the budget, as 2026-11-21.
     pub date: String,
-    /// Civil time of the report, with the budget's offset.
+    /// Civil time of the report in the budget's time zone, with its offset.
     pub time: String,
     /// Today.
     pub today: Amounts,
@@ -109,7 +108,7 @@ pub struct BudgetReport {
 }
 
 impl BudgetReport {
-    pub(super) fn of(ledger: &Ledger, config: &BudgetConfig, unix: UnixTime) -> Self {
+    pub(super) fn of(ledger: &Ledger, rules: &Rules, unix: UnixTime) -> Self {
         let keys = |accounts: &BTreeMap<String, Account>| -> Vec<KeyReport> {
             let one = |(name, account): (&String, &Account)| KeyReport {
                 name: name.clone(),
@@ -124,7 +123,7 @@ impl BudgetReport {
         let (reserved, reservations) = ledger.reserved();
         Self {
             date: ledger.today.to_string(),
-            time: time_text(unix, config.utc_offset_minutes),
+            time: rules.calendar.text(unix),
             today: Amounts::of(&ledger.total.day),
             month: Amounts::of(&ledger.total.month),
             reserved: MicroDollars::from_micros(reserved),
@@ -133,12 +132,12 @@ impl BudgetReport {
             tenants: keys(&ledger.tenants),
             apis: keys(&ledger.apis),
             days: past.chain([today]).collect(),
-            caps: caps(ledger, config, unix),
+            caps: caps(ledger, rules, unix),
         }
     }
 }
 
-fn caps(ledger: &Ledger, config: &BudgetConfig, unix: UnixTime) -> Vec<CapReport> {
+fn caps(ledger: &Ledger, rules: &Rules, unix: UnixTime) -> Vec<CapReport> {
     let mut rows = Vec::new();
     let mut add = |scope: CapScope, account: &Account, caps: &Caps| {
         let minute = account.minute_used(ledger.now());
@@ -149,7 +148,7 @@ fn caps(ledger: &Ledger, config: &BudgetConfig, unix: UnixTime) -> Vec<CapReport
         ] {
             let Some(limit) = limit else { continue };
             let (spent, reserved) = (MicroDollars::from_micros(spent), MicroDollars::from_micros(reserved));
-            let (frees_s, _) = ledger.frees(config, account, period, unix);
+            let (frees_s, _) = ledger.frees(rules, account, period, unix);
             let remaining = limit.saturating_sub(spent + reserved);
             rows.push(CapReport {
                 cap: Cap { scope: scope.clone(), period },
@@ -161,11 +160,11 @@ fn caps(ledger: &Ledger, config: &BudgetConfig, unix: UnixTime) -> Vec<CapReport
             });
         }
     };
-    add(CapScope::Total, &ledger.total, &config.total);
+    add(CapScope::Total, &ledger.total, &rules.config.total);
     let scopes: [(&BTreeMap<_, _>, &KeyCaps, ScopeOf); 3] = [
-        (&ledger.apis, &config.api, CapScope::Api),
-        (&ledger.tenants, &config.tenant, CapScope::Tenant),
-        (&ledger.cameras, &config.camera, CapScope::Camera),
+        (&ledger.apis, &rules.config.api, CapScope::Api),
+        (&ledger.tenants, &rules.config.tenant, CapScope::Tenant),
+        (&ledger.cameras, &rules.config.camera, CapScope::Camera),
     ];
     let nobody = Account::default();
     for (accounts, keys, scope) in scopes {

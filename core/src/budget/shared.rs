@@ -1,4 +1,4 @@
-use super::config::BudgetConfig;
+use super::config::{BudgetConfig, Rules};
 use super::entry::Entry;
 use super::event::BudgetEvent;
 use super::ledger::{Denied, Ledger};
@@ -77,7 +77,7 @@ type Listener = std::sync::Arc<dyn Fn(&BudgetEvent) + Send + Sync>;
 pub struct Budget(Arc<Inner>);
 
 struct Inner {
-    config: BudgetConfig,
+    rules: Rules,
     state: Mutex<State>,
 }
 
@@ -93,12 +93,11 @@ impl Budget {
     /// # Errors
     /// `InvalidConfig` naming the field.
     pub fn new(config: BudgetConfig) -> Result<Self> {
-        config.validate()?;
-        Ok(Self::with_ledger(config, Ledger::default(), None))
+        Ok(Self::with_ledger(Rules::new(config)?, Ledger::default(), None))
     }
 
-    pub(super) fn with_ledger(config: BudgetConfig, ledger: Ledger, log: Option<Box<dyn Log>>) -> Self {
-        Self(Arc::new(Inner { config, state: Mutex::new(State { ledger, log, listener: None }) }))
+    pub(super) fn with_ledger(rules: Rules, ledger: Ledger, log: Option<Box<dyn Log>>) -> Self {
+        Self(Arc::new(Inner { rules, state: Mutex::new(State { ledger, log, listener: None }) }))
     }
 
     /// Sets who is told of warnings and refusals, for all clones; one listener, the last one set. It is called on the
@@ -110,7 +109,7 @@ impl Budget {
 
     /// The config it was made with.
     pub fn config(&self) -> &BudgetConfig {
-        &self.0.config
+        &self.0.rules.config
     }
 
     /// Sets money aside for a call that is about to go. What is set aside is the most the call can cost: the price at
@@ -121,11 +120,11 @@ impl Budget {
     /// the cap); `InvalidConfig` for an API without a price; `InvalidArgument` for no images or too long a name;
     /// `ResourceExhausted` where the journal cannot be written, or 100,000 reservations are open. The call must not go.
     pub fn reserve(&self, spend: &Spend<'_>, now: Moment) -> Result<Reservation> {
-        let config = &self.0.config;
+        let rules = &self.0.rules;
         self.0.change(|state, events| {
             let State { ledger, log, .. } = state;
-            ledger.observe(config, now);
-            let (entry, id, amount) = ledger.plan(config, spend, now.unix).map_err(|denied| match denied {
+            ledger.observe(rules, now);
+            let (entry, id, amount) = ledger.plan(rules, spend, now.unix).map_err(|denied| match denied {
                 Denied::Error(error) => error,
                 Denied::Cap(refusal) => {
                     if ledger.first_refusal(&refusal.cap) {
@@ -138,7 +137,7 @@ impl Budget {
             if let Some(log) = log {
                 log.append(&entry, ledger, now.monotonic)?;
             }
-            ledger.apply(&entry, config, events);
+            ledger.apply(&entry, rules, events);
             let amount = MicroDollars::from_micros(amount);
             Ok(Reservation { inner: Arc::clone(&self.0), id, amount, open: true })
         })
@@ -149,31 +148,31 @@ impl Budget {
     /// # Errors
     /// `InvalidConfig` for an API without a price.
     pub fn estimate(&self, spend: &Spend<'_>, now: Moment) -> Result<MicroDollars> {
-        let config = &self.0.config;
+        let rules = &self.0.rules;
         self.0.lock(|state| {
-            state.ledger.observe(config, now);
-            state.ledger.estimate(config, spend).map(MicroDollars::from_micros)
+            state.ledger.observe(rules, now);
+            state.ledger.estimate(rules, spend).map(MicroDollars::from_micros)
         })
     }
 
     /// Counts money that was not spent, at the price of the month's next image. An API without a price counts nothing.
     /// It is information: where the journal cannot keep it, it is lost with the process.
     pub fn saved(&self, spend: &Spend<'_>, by: Saving, now: Moment) {
-        let config = &self.0.config;
+        let rules = &self.0.rules;
         self.0.lock(|state| {
-            state.ledger.observe(config, now);
-            if let Some(entry) = state.ledger.saved(config, spend, by) {
-                state.settle(&entry, config, now.monotonic, &mut Vec::new());
+            state.ledger.observe(rules, now);
+            if let Some(entry) = state.ledger.saved(rules, spend, by) {
+                state.settle(&entry, rules, now.monotonic, &mut Vec::new());
             }
         });
     }
 
     /// Where the money stands.
     pub fn report(&self, now: Moment) -> BudgetReport {
-        let config = &self.0.config;
+        let rules = &self.0.rules;
         self.0.lock(|state| {
-            state.ledger.observe(config, now);
-            BudgetReport::of(&state.ledger, config, now.unix)
+            state.ledger.observe(rules, now);
+            BudgetReport::of(&state.ledger, rules, now.unix)
         })
     }
 
@@ -191,7 +190,7 @@ impl Budget {
 
 impl fmt::Debug for Budget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Budget").field("config", &self.0.config).finish_non_exhaustive()
+        f.debug_struct("Budget").field("config", &self.0.rules.config).finish_non_exhaustive()
     }
 }
 
@@ -221,11 +220,11 @@ impl Inner {
 impl State {
     /// Applies an entry that must count even where it cannot be written. The log then knows that it is behind, and takes
     /// no reservation before it has been written anew.
-    fn settle(&mut self, entry: &Entry, config: &BudgetConfig, now: Timestamp, events: &mut Vec<BudgetEvent>) {
+    fn settle(&mut self, entry: &Entry, rules: &Rules, now: Timestamp, events: &mut Vec<BudgetEvent>) {
         if let Some(log) = &mut self.log {
             let _ = log.append(entry, &self.ledger, now);
         }
-        self.ledger.apply(entry, config, events);
+        self.ledger.apply(entry, rules, events);
     }
 }
 
@@ -254,11 +253,11 @@ impl Reservation {
     /// Only so many of the images were billed; the money of the others is released.
     pub fn commit_images(mut self, images: u32, now: Moment) -> MicroDollars {
         self.open = false;
-        let (config, id) = (&self.inner.config, self.id);
+        let (rules, id) = (&self.inner.rules, self.id);
         let charged = self.inner.change(|state, events| {
-            state.ledger.observe(config, now);
-            let entry = state.ledger.commit(config, id, images)?;
-            state.settle(&entry, config, now.monotonic, events);
+            state.ledger.observe(rules, now);
+            let entry = state.ledger.commit(rules, id, images)?;
+            state.settle(&entry, rules, now.monotonic, events);
             if let Entry::Commit { amount, .. } = entry { Some(amount) } else { None }
         });
         MicroDollars::from_micros(charged.unwrap_or(0))
@@ -267,10 +266,10 @@ impl Reservation {
     /// The call was not billed: it never went, or its provider bills no such failure.
     pub fn release(mut self, now: Moment) {
         self.open = false;
-        let (config, id) = (&self.inner.config, self.id);
+        let (rules, id) = (&self.inner.rules, self.id);
         self.inner.change(|state, events| {
-            state.ledger.observe(config, now);
-            state.settle(&Entry::Release { id }, config, now.monotonic, events);
+            state.ledger.observe(rules, now);
+            state.settle(&Entry::Release { id }, rules, now.monotonic, events);
         });
     }
 }
@@ -278,10 +277,10 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         if self.open {
-            let (config, id) = (&self.inner.config, self.id);
+            let (rules, id) = (&self.inner.rules, self.id);
             self.inner.change(|state, events| {
                 let now = state.ledger.now();
-                state.settle(&Entry::Unknown { id }, config, now, events);
+                state.settle(&Entry::Unknown { id }, rules, now, events);
             });
         }
     }

@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Durations, counted in steps of about 9 % from a microsecond to half an hour: percentiles are off by no more than a step.
+/// Durations, counted in eight steps for each doubling (7 to 13 %) from a microsecond to half an hour: percentiles are off by no more than a step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Histogram {
     counts: Vec<u64>,

@@ -8,6 +8,7 @@ pub use time_of_day::TimeOfDay;
 pub(crate) use timetable::Timetable;
 
 use crate::error::{Error, Result};
+use crate::time_zone::time_zone;
 use serde::{Deserialize, Serialize};
 
 /// The hours in which a trigger may fire: inside any of its windows. Plain data; unknown fields are refused.
@@ -81,8 +82,6 @@ impl Weekday {
 
 /// One for every hour of two days is more than anybody means.
 const MAX_WINDOWS: usize = 64;
-/// The longest name of a time zone in use has 32 letters.
-const MAX_ZONE_NAME: usize = 64;
 
 impl Schedule {
     /// Checks every field, and looks the time zone up where one is named.
@@ -113,15 +112,6 @@ impl Schedule {
     }
 
     fn named_zone(&self) -> Result<Option<jiff::tz::TimeZone>> {
-        let Some(name) = &self.time_zone else { return Ok(None) };
-        let unknown = |why: String| {
-            let shown: String = name.chars().take(MAX_ZONE_NAME).collect();
-            let advice = "give a name such as \"America/Sao_Paulo\" or \"UTC\"";
-            Error::invalid_config(format!("time_zone is {shown:?}, which is not known here{why}; {advice}"))
-        };
-        if name.len() > MAX_ZONE_NAME {
-            return Err(unknown(String::new()));
-        }
-        jiff::tz::TimeZone::get(name).map(Some).map_err(|error| unknown(format!(" ({error})")).with_source(error))
+        self.time_zone.as_deref().map(time_zone).transpose()
     }
 }

@@ -1,16 +1,17 @@
 mod config;
-mod file;
 
 pub use config::JsonLinesConfig;
 
-use crate::budget::Fsync;
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::{Advice, Error, Result};
 use crate::event::{Event, Sink};
-use file::Lines;
+use crate::journal::{Fsync, Lines, put_aside};
 use std::fs::Permissions;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// How the line of an event begins.
+const BEGINNING: &[u8] = b"{\"id\":\"";
 
 /// Writes events to a file, one to a line, as JSON (`.jsonl`, also known as NDJSON).
 ///
@@ -54,7 +55,7 @@ impl JsonLinesSink {
     /// `NotFound`, `PermissionDenied` or `ResourceExhausted` where it cannot be opened or mended.
     pub fn open(path: impl AsRef<Path>, config: JsonLinesConfig) -> Result<Self> {
         config.validate()?;
-        let lines = Lines::open(path.as_ref(), None)?;
+        let lines = Lines::open(path.as_ref(), BEGINNING, None)?;
         let permissions = lines.permissions()?;
         // The process may change its folder; and where the name is a link, it is the file that is put aside.
         let path = std::fs::canonicalize(path.as_ref()).unwrap_or_else(|_| path.as_ref().to_path_buf());
@@ -76,7 +77,7 @@ impl JsonLinesSink {
             return Ok(self.lines.insert(lines));
         }
         self.lines = None;
-        Ok(self.lines.insert(Lines::open(&self.path, Some(&self.permissions))?))
+        Ok(self.lines.insert(Lines::open(&self.path, BEGINNING, Some(&self.permissions))?))
     }
 
     fn write(&mut self, line: &[u8]) -> Result<()> {
@@ -84,15 +85,11 @@ impl JsonLinesSink {
         if length > 0 && length.saturating_add(line.len() as u64) > self.config.max_bytes {
             // Afterwards nobody would think of it.
             self.flush()?;
-            file::put_aside(&self.path, self.config.keep)?;
+            put_aside(&self.path, self.config.keep)?;
             self.lines = None;
         }
         let now = self.clock.now();
-        let sync = match self.config.fsync {
-            Fsync::Always => true,
-            Fsync::Every { seconds } => (now - self.synced).as_secs_f64() >= seconds,
-            Fsync::Never => false,
-        };
+        let sync = self.config.fsync.due(now - self.synced);
         self.lines()?.add(line, sync)?;
         self.unsynced = !sync;
         if sync {

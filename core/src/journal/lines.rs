@@ -1,28 +1,29 @@
-//! The files: whole lines only, and one writer.
+//! Files of lines: whole ones only, and one writer.
 
-use crate::error::{Advice, Error, ErrorCode, Result};
+use super::file_error;
+use crate::error::{Advice, Error, Result};
 use std::fs::{File, Metadata, OpenOptions, Permissions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// How every line begins; what a crash leaves of one begins so too.
-const BEGINNING: &[u8] = b"{\"id\":\"";
 /// The longest end without a line break that is looked through: an event with a large picture is shorter.
 const LONGEST_TAIL: u64 = 256 << 20;
 const BLOCK: u64 = 64 << 10;
 
-/// An open file of lines.
+/// An open file of lines, each of them JSON.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     file: File,
     path: PathBuf,
+    /// How every line begins; what a crash leaves of one begins so too.
+    beginning: &'static [u8],
     /// Where the last whole line ends, while something after it could not be cut off.
     torn_at: Option<u64>,
 }
 
 impl Lines {
     /// Opens or makes the file, locks it and mends its end. A new one gets these permissions.
-    pub(super) fn open(path: &Path, permissions: Option<&Permissions>) -> Result<Self> {
+    pub(crate) fn open(path: &Path, beginning: &'static [u8], permissions: Option<&Permissions>) -> Result<Self> {
         // Opening a pipe would wait for somebody who reads it.
         if let Ok(found) = std::fs::metadata(path)
             && !found.is_file()
@@ -33,7 +34,7 @@ impl Lines {
         options.read(true).append(true).create(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(path).map_err(|error| failed("open", path, error))?;
+        let file = options.open(path).map_err(|error| file_error("open", path, error))?;
         if !metadata(&file, path)?.is_file() {
             return Err(not_a_file(path));
         }
@@ -42,13 +43,13 @@ impl Lines {
             // The old one's readers read the new one as well; where that is refused, the file is private, and still right.
             let _ = file.set_permissions(permissions.clone());
         }
-        let mut lines = Self { file, path: path.to_path_buf(), torn_at: None };
+        let mut lines = Self { file, path: path.to_path_buf(), beginning, torn_at: None };
         lines.mend()?;
         Ok(lines)
     }
 
     /// Whether the name still stands for this file. Where the system cannot say, it does.
-    pub(super) fn is_at(&self, path: &Path) -> bool {
+    pub(crate) fn is_at(&self, path: &Path) -> bool {
         #[cfg(unix)]
         {
             use std::os::unix::fs::MetadataExt;
@@ -62,16 +63,16 @@ impl Lines {
         }
     }
 
-    pub(super) fn length(&self) -> Result<u64> {
+    pub(crate) fn length(&self) -> Result<u64> {
         Ok(self.metadata()?.len())
     }
 
-    pub(super) fn permissions(&self) -> Result<Permissions> {
+    pub(crate) fn permissions(&self) -> Result<Permissions> {
         Ok(self.metadata()?.permissions())
     }
 
     /// Adds a line, or nothing.
-    pub(super) fn add(&mut self, line: &[u8], sync: bool) -> Result<()> {
+    pub(crate) fn add(&mut self, line: &[u8], sync: bool) -> Result<()> {
         if let Some(torn_at) = self.torn_at {
             self.cut(torn_at)?;
         }
@@ -81,12 +82,12 @@ impl Lines {
         written.map_err(|error| {
             // Where this fails too, it is tried again before anything else is written.
             let _ = self.cut(before);
-            failed("write to", &self.path, error)
+            file_error("write to", &self.path, error)
         })
     }
 
-    pub(super) fn sync(&self) -> Result<()> {
-        self.file.sync_data().map_err(|error| failed("sync", &self.path, error))
+    pub(crate) fn sync(&self) -> Result<()> {
+        self.file.sync_data().map_err(|error| file_error("sync", &self.path, error))
     }
 
     /// Cuts off what stands behind the last whole line.
@@ -99,13 +100,13 @@ impl Lines {
             let cut = OpenOptions::new().write(true).open(&self.path).and_then(|file| file.set_len(length));
             #[cfg(unix)]
             let cut = self.file.set_len(length);
-            cut.map_err(|error| failed("mend", &self.path, error))?;
+            cut.map_err(|error| file_error("mend", &self.path, error))?;
         }
         self.torn_at = None;
         Ok(())
     }
 
-    /// What a crash left behind the last line break is ended or cut off, if it is an event's beginning.
+    /// What a crash left behind the last line break is ended or cut off, if it is the beginning of a line.
     fn mend(&mut self) -> Result<()> {
         let length = self.length()?;
         let start = self.last_break(length)?;
@@ -116,7 +117,7 @@ impl Lines {
         // After a power cut there may be zeros where nothing was written yet.
         let filled = tail.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
         let tail = &tail[..filled];
-        let beginning = &BEGINNING[..BEGINNING.len().min(tail.len())];
+        let beginning = &self.beginning[..self.beginning.len().min(tail.len())];
         if !tail.starts_with(beginning) {
             return Err(Error::data_corrupt(format!(
                 "{} does not end in an event; is it the right file? Nothing was changed",
@@ -157,7 +158,7 @@ impl Lines {
         self.file
             .seek(SeekFrom::Start(from))
             .and_then(|_| (&self.file).take(count).read_to_end(&mut bytes))
-            .map_err(|error| failed("read", &self.path, error))?;
+            .map_err(|error| file_error("read", &self.path, error))?;
         Ok(bytes)
     }
 
@@ -167,15 +168,15 @@ impl Lines {
 }
 
 /// Puts the file aside: `events.jsonl` becomes `events.1.jsonl`, and so on. Of those, `keep` stay.
-pub(super) fn put_aside(path: &Path, keep: u32) -> Result<()> {
+pub(crate) fn put_aside(path: &Path, keep: u32) -> Result<()> {
     let aside = |n: u32| if n == 0 { path.to_path_buf() } else { numbered(path, n) };
     // Only up to the first gap: where an earlier try stopped halfway, nothing is moved, or deleted, twice.
     let gap = (1..=keep).find(|&n| !exists(&aside(n))).unwrap_or(keep);
     for n in (0..gap).rev() {
-        std::fs::rename(aside(n), aside(n + 1)).map_err(|error| failed("put aside", &aside(n), error))?;
+        std::fs::rename(aside(n), aside(n + 1)).map_err(|error| file_error("put aside", &aside(n), error))?;
     }
     if keep == 0 {
-        std::fs::remove_file(path).map_err(|error| failed("delete", path, error))?;
+        std::fs::remove_file(path).map_err(|error| file_error("delete", path, error))?;
     }
     Ok(())
 }
@@ -216,18 +217,9 @@ fn lock(_: &File, _: &Path) -> Result<()> {
 }
 
 fn metadata(file: &File, path: &Path) -> Result<Metadata> {
-    file.metadata().map_err(|error| failed("look at", path, error))
+    file.metadata().map_err(|error| file_error("look at", path, error))
 }
 
 fn not_a_file(path: &Path) -> Error {
     Error::invalid_argument(format!("{} is no file", path.display()))
-}
-
-fn failed(what: &str, path: &Path, error: io::Error) -> Error {
-    let code = match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ErrorCode::NotFound,
-        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorCode::PermissionDenied,
-        _ => ErrorCode::ResourceExhausted,
-    };
-    Error::new(code, format!("cannot {what} {}: {error}", path.display())).with_source(error)
 }
