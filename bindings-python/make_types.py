@@ -17,11 +17,11 @@ OUT = HERE / "python" / "guarita" / "types.py"
 
 # Configs that calls take as keyword arguments or dicts, each after those that it holds.
 WANTED = """
-DecodeLimits BackgroundModelConfig MotionGateConfig SourceConfig InputHints SsdHints RowHints ModelHints ProviderChoice DetectorConfig
+DecodeLimits BackgroundModelConfig MotionGateConfig SourceConfig InputHints SsdHints RowHints ModelHints ExecutionProviderChoice DetectorConfig
 RetryConfig RateLimitConfig Caps KeyCaps PriceTier BudgetConfig Fsync JournalOptions TimeWindow CircuitBreakerConfig FailurePolicy
 LocalProviderConfig CallbackProviderConfig RekognitionConfig Escalation Balance HybridConfig
 Zone ScheduleWindow Schedule Present Count Crossing Absent Condition TriggerConfig Confirmation OutletConfig JsonLinesConfig
-WebhookConfig LowLight ResultCacheConfig CameraConfig PipelineConfig RunFileConfig
+WebhookConfig LowLight QueueConfig LookConfig ResultCacheConfig CameraConfig PipelineConfig RunFileConfig
 """.split()
 
 PLAIN = {
@@ -42,7 +42,7 @@ PLAIN = {
 
 # Enums that hold more than their name: as serde writes them.
 BY_HAND = {
-    "ProviderChoice": 'ProviderChoice: TypeAlias = "ExecutionProvider | Sequence[ExecutionProvider] | Mapping[str, Any]"\n'
+    "ExecutionProviderChoice": 'ExecutionProviderChoice: TypeAlias = "ExecutionProvider | Sequence[ExecutionProvider] | Mapping[str, Any]"\n'
     '"""One, which must be there, or several, of which the first that is there is taken."""',
     "Fsync": 'class FsyncEvery(TypedDict):\n    """With the first record so long after the last time."""\n\n    seconds: float\n\n\n'
     'class FsyncSometimes(TypedDict):\n    """Every so often."""\n\n    every: FsyncEvery\n\n\n'

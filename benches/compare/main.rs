@@ -65,8 +65,10 @@ impl State {
                     labels.push(name.into());
                 }
                 let family = spec.family.name();
-                self.detector =
-                    Some(Detector::open(spec, DetectorConfig { confidence, iou, ..DetectorConfig::default() })?);
+                self.detector = Some(Detector::open(
+                    spec,
+                    DetectorConfig { min_confidence: confidence, iou, ..DetectorConfig::default() },
+                )?);
                 Ok(json!({"ok": true, "family": family, "labels": labels}))
             }
             Request::Detect { file, width, height } => {

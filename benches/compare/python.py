@@ -80,7 +80,7 @@ def run_call(rounds: int) -> dict:
 def run_around(model: pathlib.Path, rounds: int) -> tuple[float, int]:
     small = cv2.resize(picture(), (64, 64))
     small.flags.writeable = False
-    with guarita.Detector(model, confidence=0.0, max_detections=20) as detector:
+    with guarita.Detector(model, min_confidence=0.0, max_detections=20) as detector:
         around = []
         for _ in range(rounds * 200):
             begun = time.perf_counter()
@@ -100,7 +100,7 @@ def run_handover(rounds: int) -> dict:
     provider = guarita.CallbackProvider(lambda request: [found] * len(request.frames))
     with guarita.Pipeline(provider) as pipeline:
         # Every frame is taken, and gives way to the next one, as when a camera is faster than who looks.
-        camera = pipeline.add_camera("gate", fps=0, motion_gate=False, queue_policy="drop_oldest")
+        camera = pipeline.add_camera("gate", fps=0, motion=False, queue={"policy": "drop_oldest"})
         times = itertools.count()
         ours = best(lambda: camera.push(array, pts=next(times) / 1e4), 5_000, rounds)
         account = camera.stats().account
@@ -180,7 +180,7 @@ def run_detect(model: pathlib.Path, rounds: int) -> dict:
     theirs = p.Peer(model)
     tensor, _ = theirs.prepare(array)
     ways: dict[str, Callable[[], object]] = {}
-    with guarita.Detector(model, confidence=0.25, iou=0.45) as detector:
+    with guarita.Detector(model, min_confidence=0.25, iou=0.45) as detector:
         ways["session.run alone"] = lambda: theirs.run(tensor)
         ways["guarita"] = lambda: detector.detect(array, format="bgr8")
         ways["onnxruntime, NumPy, OpenCV"] = lambda: theirs.detect(array)

@@ -26,7 +26,7 @@ const ASYNC_QUEUE: usize = 100_000;
 ///
 /// Args:
 ///     model: An ONNX file, or a `ModelSpec`.
-///     **config: As in `DetectorConfig`: `confidence`, `classes`, `provider`, `intra_op_threads` and others.
+///     **config: As in `DetectorConfig`: `min_confidence`, `classes`, `execution_provider`, `intra_op_threads` and others.
 ///
 /// ONNX Runtime is found in the installed package `onnxruntime` (or `onnxruntime-gpu`), which is not imported; `onnxruntime=`,
 /// or the variable `GUARITA_ONNXRUNTIME`, names another library.
@@ -39,7 +39,7 @@ const ASYNC_QUEUE: usize = 100_000;
 ///     InvalidConfig: A field that cannot be so; the message names it.
 ///
 /// >>> import guarita, numpy
-/// >>> detector = guarita.Detector(MODEL, confidence=0.4)
+/// >>> detector = guarita.Detector(MODEL, min_confidence=0.4)
 /// >>> picture = numpy.zeros((480, 640, 3), "uint8")
 /// >>> with detector:
 /// ...     len(detector.detect(picture))

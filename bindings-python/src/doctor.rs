@@ -13,7 +13,7 @@ use std::path::PathBuf;
 ///
 /// Args:
 ///     model: A model file to open.
-///     **config: As in `DetectorConfig`, to open it with: `provider`, `onnxruntime` and others.
+///     **config: As in `DetectorConfig`, to open it with: `execution_provider`, `onnxruntime` and others.
 ///
 /// Returns:
 ///     Plain values: `ok`; `version`, `python`, `numpy`, `platform`, `features`, `processors`, `cpu_features`; `onnxruntime`

@@ -67,7 +67,7 @@ def noise() -> np.ndarray:
 @pytest.fixture
 def provider(fixtures: pathlib.Path) -> Iterator[guarita.LocalProvider]:
     """Finds one plate, as surely as the picture is red; see scene.py."""
-    with guarita.Detector(fixtures / "v8_nc1.onnx", confidence=0.1) as detector:
+    with guarita.Detector(fixtures / "v8_nc1.onnx", min_confidence=0.1) as detector:
         with guarita.LocalProvider(detector, queue=4096) as provider:
             yield provider
 

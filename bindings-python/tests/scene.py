@@ -28,9 +28,8 @@ NOTHING = picture(0)
 #: Every frame is looked at, none waits for others, and one sight is enough.
 PLAIN: dict[str, Any] = {
     "fps": 0,
-    "motion_gate": False,
-    "queue": 1024,
-    "max_age_s": 3600,
+    "motion": False,
+    "queue": {"capacity": 1024, "max_age_s": 3600},
     "confirmation": {"k": 1, "n": 1},
     "cache": {"capacity": 0},
     "triggers": [SEEN],

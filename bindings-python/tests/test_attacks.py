@@ -171,7 +171,7 @@ def test_a_provider_that_a_pipeline_has_is_not_collected() -> None:
     with guarita.Pipeline(keeper.held, on_result=answers.append) as pipeline:
         del keeper
         gc.collect()
-        pipeline.add_camera("a", motion_gate=False).push(PLATE, pts=0.0)
+        pipeline.add_camera("a", motion=False).push(PLATE, pts=0.0)
         until(lambda: answers, "an answer")
 
 
@@ -241,7 +241,7 @@ def wait(request):
     time.sleep(20)
     return [guarita.Detections(size=frame.size) for frame in request.frames]
 pipeline = guarita.Pipeline(guarita.CallbackProvider(wait))
-pipeline.add_camera("a", motion_gate=False).push(numpy.zeros((48, 64), "uint8"))
+pipeline.add_camera("a", motion=False).push(numpy.zeros((48, 64), "uint8"))
 calls = {
     "shutdown": lambda: pipeline.shutdown(15),
     "open": lambda: guarita.Frame.open(sys.argv[2]),

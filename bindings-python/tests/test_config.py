@@ -14,7 +14,7 @@ from guarita import types
 
 #: What must be given of a config, and what is left out where it is not given.
 GIVEN: dict[str, Any] = {
-    "CameraConfig": {"id": "gate", "queue_policy": "drop_oldest", "epoch_s": 0, "low_light": {}},
+    "CameraConfig": {"id": "gate", "queue": {"policy": "drop_oldest"}, "epoch_s": 0},
     "HybridConfig": {"mode": {"escalate": {}}},
     "PipelineConfig": {"rate_limit": {}},
     "PriceTable": {"mine:Look": [{"price": 1}]},
@@ -38,7 +38,7 @@ DEFAULTS |= {
     "Escalation": DEFAULTS["HybridConfig"]["mode"]["escalate"],
     "InputHints": DEFAULTS["ModelHints"]["input"],
     "KeyCaps": DEFAULTS["BudgetConfig"]["camera"],
-    "LowLight": DEFAULTS["CameraConfig"]["low_light"],
+    "LowLight": DEFAULTS["CameraConfig"]["look"]["low_light"],
     "PriceTier": guarita.check_config("PriceTable", GIVEN["PriceTable"])["mine:Look"][0],
     "ScheduleWindow": DEFAULTS["Schedule"]["windows"][0],
     "SsdHints": DEFAULTS["ModelHints"]["ssd"],
@@ -136,15 +136,15 @@ def test_values_inside_values_end() -> None:
 )
 def test_an_execution_provider_that_is_none(provider: Any, words: str) -> None:
     with pytest.raises(guarita.InvalidConfig, match=words):
-        guarita.Detector("none.onnx", provider=provider)
+        guarita.Detector("none.onnx", execution_provider=provider)
 
 
 def test_an_execution_provider_by_name_or_as_a_list(fixtures: Any) -> None:
     choices: list[Any] = ["cpu", ["cpu"], ("openvino", "cpu"), {"only": "cpu"}, {"first-of": ["cpu"]}]
     for provider in choices:
-        with guarita.Detector(fixtures / "v8_nc1.onnx", provider=provider) as detector:
-            assert detector.report["provider"] == "cpu"
-    with guarita.Detector(fixtures / "v8_nc1.onnx", provider=["directml", "cpu"]) as detector:
+        with guarita.Detector(fixtures / "v8_nc1.onnx", execution_provider=provider) as detector:
+            assert detector.report["execution_provider"] == "cpu"
+    with guarita.Detector(fixtures / "v8_nc1.onnx", execution_provider=["directml", "cpu"]) as detector:
         assert list(detector.report["skipped"]) == ["directml"]
 
 

@@ -111,9 +111,9 @@ def test_detections_go_to_other_processes(detector: guarita.Detector, assets: pa
 
 def test_a_config_is_checked(model: str) -> None:
     with pytest.raises(guarita.InvalidConfig, match="confidence"):
-        guarita.Detector(model, confidence=1.5)
+        guarita.Detector(model, min_confidence=1.5)
     with pytest.raises(guarita.InvalidConfig, match="confidence"):
-        guarita.Detector(model, confidence=float("nan"))
+        guarita.Detector(model, min_confidence=float("nan"))
     with pytest.raises(guarita.InvalidConfig, match="confidense"):
         guarita.Detector(model, confidense=0.5)  # type: ignore[call-arg]
     with pytest.raises(guarita.InvalidConfig, match="intra_op_threads|invalid type"):

@@ -19,7 +19,7 @@ def test_it_says_what_there_is(fixtures: pathlib.Path) -> None:
     assert report["ok"] is True and report["version"] == guarita.__version__
     assert report["onnxruntime"]["version"].count(".") == 2 and "cpu" in report["onnxruntime"]["providers"]
     assert os.path.exists(report["onnxruntime"]["library"])
-    assert report["model"]["provider"] == "cpu" and report["model"]["family"] == "yolov8"
+    assert report["model"]["execution_provider"] == "cpu" and report["model"]["family"] == "yolov8"
     assert {"video", "rekognition"} <= set(report["features"]) and report["processors"] >= 1
     assert report["python"] == ".".join(map(str, sys.version_info[:3]))
     assert "count" in report["certificates"] or report["certificates"]["code"] == "RuntimeUnavailable"
@@ -33,7 +33,7 @@ def test_what_is_missing_says_what_to_do(tmp_path: pathlib.Path, fixtures: pathl
     report = guarita.doctor(tmp_path / "none.onnx")
     assert report["ok"] is False
     assert (report["model"]["code"], report["model"]["advice"]) == ("NotFound", "ChangeConfig")
-    report = guarita.doctor(fixtures / "v8_nc1.onnx", provider="directml")
+    report = guarita.doctor(fixtures / "v8_nc1.onnx", execution_provider="directml")
     assert report["ok"] is False and report["model"]["code"] == "RuntimeUnavailable"
     assert guarita.doctor()["model"] is None
     with pytest.raises(guarita.InvalidConfig, match="nonsense"):

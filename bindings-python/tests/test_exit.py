@@ -18,7 +18,7 @@ BEGIN = """
 import asyncio, os, sys, threading, time
 import guarita
 from scene import *
-detector = guarita.Detector(MODEL, confidence=0.1)
+detector = guarita.Detector(MODEL, min_confidence=0.1)
 provider = guarita.LocalProvider(detector)
 came = threading.Event()
 """

@@ -166,7 +166,7 @@ def test_a_message_repeats_no_long_value(pipeline: guarita.Pipeline, tmp_path: P
         lambda: guarita.RekognitionProvider(endpoint="https://" + long),
         lambda: pipeline.camera(long),
         lambda: pipeline.shutdown(long),  # type: ignore[arg-type]
-        lambda: guarita.Detector(tmp_path / "none.onnx", provider=long),  # type: ignore[arg-type]
+        lambda: guarita.Detector(tmp_path / "none.onnx", execution_provider=long),  # type: ignore[arg-type]
     ]
     for call in calls:
         with pytest.raises((guarita.GuaritaError, TypeError)) as refused:

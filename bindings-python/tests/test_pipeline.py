@@ -120,7 +120,7 @@ def test_the_hosts_clock_is_asked(fixtures: Path) -> None:
 
 
 def test_hundreds_of_cameras(pipeline: guarita.Pipeline) -> None:
-    cameras = [pipeline.add_camera(f"camera-{k:03}", **{**PLAIN, "queue": 2, "max_age_s": 5}) for k in range(250)]
+    cameras = [pipeline.add_camera(f"camera-{k:03}", **{**PLAIN, "queue": {"capacity": 2, "max_age_s": 5}}) for k in range(250)]
     assert len(pipeline.cameras) == 250
     for tick in range(8):
         for camera in cameras:
@@ -172,7 +172,7 @@ def test_a_camera_is_changed_paused_and_removed(pipeline: guarita.Pipeline) -> N
     camera = pipeline.add_camera("gate", **PLAIN)
     assert camera.config["fps"] == 0
     camera.update(fps=2, priority="critical")
-    assert camera.config["fps"] == 2 and camera.config["motion_gate"] is False and camera.stats().priority == "critical"
+    assert camera.config["fps"] == 2 and camera.config["motion"] is False and camera.stats().priority == "critical"
     with pytest.raises(guarita.InvalidConfig, match="fps"):
         camera.update(fps=-1)
     assert camera.config["fps"] == 2
@@ -287,7 +287,7 @@ def test_metrics_are_text_that_can_be_read(pipeline: guarita.Pipeline) -> None:
 
 
 def test_everything_is_plain_data(pipeline: guarita.Pipeline) -> None:
-    camera = pipeline.add_camera("gate", **{**PLAIN, "motion_gate": True})
+    camera = pipeline.add_camera("gate", **{**PLAIN, "motion": True})
     push_plates(camera, 2)
     settled(pipeline)
     parts: list[Any] = [
@@ -377,7 +377,7 @@ def test_wrong_configs_are_named(provider: guarita.LocalProvider) -> None:
             with pytest.raises(guarita.InvalidConfig, match=word):
                 pipeline.add_camera(name, **config)
         with pytest.raises(guarita.Unsupported):
-            pipeline.add_camera("other", want="faces")
+            pipeline.add_camera("other", look={"want": "faces"})
         assert [camera.id for camera in pipeline.cameras] == ["gate"]
     closed = guarita.LocalProvider(guarita.Detector(Path(__file__).parents[2] / "models/fixtures/v8_nc1.onnx"))
     closed.close()
@@ -386,13 +386,13 @@ def test_wrong_configs_are_named(provider: guarita.LocalProvider) -> None:
 
 
 def test_a_class_that_no_model_has_is_refused_by_name(model: str) -> None:
-    with guarita.Detector(model, confidence=0.6) as detector, guarita.LocalProvider(detector) as provider:
+    with guarita.Detector(model, min_confidence=0.6) as detector, guarita.LocalProvider(detector) as provider:
         assert provider.capability["labels"]["person"] == pytest.approx(0.6)
         with guarita.Pipeline(provider) as pipeline:
             with pytest.raises(guarita.InvalidConfig, match='trigger "visitor": classes: "persn" .* is "person" meant'):
                 pipeline.add_camera("gate", triggers=[{"name": "visitor", "when": {"present": {"classes": ["persn"]}}}])
-            camera = pipeline.add_camera("gate", classes=["person"])
+            camera = pipeline.add_camera("gate", look={"classes": ["person"]})
             (told,) = pipeline.health().degraded
             assert "counts from 0.5 on, and local reports it from 0.6" in told
-            camera.update(classes=["person"], min_confidence=0.7)
+            camera.update(look={"classes": ["person"], "min_confidence": 0.7})
             assert pipeline.health().degraded == []

@@ -98,7 +98,11 @@ mod tests {
 
     #[test]
     fn what_is_given_back_is_taken_again() {
-        let first = check_config("CameraConfig", r#"{"id": "gate", "class_confidence": {"car": 0.3}}"#).unwrap();
+        let first = check_config(
+            "CameraConfig",
+            r#"{"id": "gate", "motion": false, "look": {"class_confidence": {"car": 0.3}}}"#,
+        )
+        .unwrap();
         assert_eq!(check_config("CameraConfig", &first).unwrap(), first);
     }
 }

@@ -82,11 +82,11 @@ pub use motion::{
     BackgroundModel, BackgroundModelConfig, IgnoreReason, IgnoreReasons, Kernel, Motion, MotionGate, MotionGateConfig,
     MotionState, OpenReason,
 };
-pub use onnx::{ExecutionProvider, ProviderChoice, RuntimeInfo, runtime};
+pub use onnx::{ExecutionProvider, ExecutionProviderChoice, RuntimeInfo, runtime};
 pub use pipeline::{
     Account, Admission, Camera, CameraConfig, CameraStats, Decision, DropReason, EncodedFrame, FrameResult, Histogram,
-    Input, LowLight, Outcome, OutcomeCounts, Pipeline, PipelineBuilder, PipelineCheckpoint, PipelineConfig,
-    PipelineHealth, PipelineStats, QueuePolicy, ResultCacheConfig, ShutdownReport, SkipReason, Stage,
+    Input, LookConfig, LowLight, Outcome, OutcomeCounts, Pipeline, PipelineBuilder, PipelineCheckpoint, PipelineConfig,
+    PipelineHealth, PipelineStats, QueueConfig, QueuePolicy, ResultCacheConfig, ShutdownReport, SkipReason, Stage,
 };
 #[cfg(feature = "video")]
 pub use pipeline::{ChunkReport, RunEnd, RunFileConfig, RunSummary};

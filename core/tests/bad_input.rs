@@ -6,8 +6,9 @@ mod common;
 use common::{Random, config, fixture};
 use guarita::imaging::Preprocessor;
 use guarita::{
-    BoxUnits, DecodeOptions, Detection, Detector, DetectorConfig, Error, ErrorCode, ExecutionProvider, Family, Frame,
-    InputHints, Layout, ModelHints, ModelSpec, PixelFormat, Plane, ProviderChoice, Result, Size, SsdBoxes, SsdHints,
+    BoxUnits, DecodeOptions, Detection, Detector, DetectorConfig, Error, ErrorCode, ExecutionProvider,
+    ExecutionProviderChoice, Family, Frame, InputHints, Layout, ModelHints, ModelSpec, PixelFormat, Plane, Result,
+    Size, SsdBoxes, SsdHints,
 };
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -125,17 +126,17 @@ fn a_model_that_changes_between_read_and_open_is_refused() {
 fn thresholds_outside_their_range() {
     for bad in [-0.01, 1.01, f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         assert_error(
-            open_with(DetectorConfig { confidence: bad, ..config() }),
+            open_with(DetectorConfig { min_confidence: bad, ..config() }),
             ErrorCode::InvalidConfig,
             &["confidence", "0..1"],
         );
         assert_error(open_with(DetectorConfig { iou: bad, ..config() }), ErrorCode::InvalidConfig, &["iou", "0..1"]);
         let by_class = [("person".to_owned(), bad)].into();
-        let with = DetectorConfig { confidence_by_class: by_class, ..config() };
-        assert_error(open_with(with), ErrorCode::InvalidConfig, &["confidence_by_class", "person"]);
+        let with = DetectorConfig { class_confidence: by_class, ..config() };
+        assert_error(open_with(with), ErrorCode::InvalidConfig, &["class_confidence", "person"]);
     }
     for edge in [0.0, 1.0] {
-        assert!(open_with(DetectorConfig { confidence: edge, iou: edge, ..config() }).is_ok());
+        assert!(open_with(DetectorConfig { min_confidence: edge, iou: edge, ..config() }).is_ok());
     }
 }
 
@@ -144,8 +145,8 @@ fn a_class_that_the_model_does_not_know() {
     let two = |config: DetectorConfig| Detector::open_file(fixture("v8_nc2_8400.onnx"), config);
     let classes = DetectorConfig { classes: vec!["car".into(), "lorry".into()], ..config() };
     assert_error(two(classes.clone()), ErrorCode::InvalidConfig, &["classes", "lorry", "car, truck"]);
-    let by_class = DetectorConfig { confidence_by_class: [("Car".to_owned(), 0.5)].into(), ..config() };
-    assert_error(two(by_class), ErrorCode::InvalidConfig, &["confidence_by_class", "Car", "is \"car\" meant?"]);
+    let by_class = DetectorConfig { class_confidence: [("Car".to_owned(), 0.5)].into(), ..config() };
+    assert_error(two(by_class), ErrorCode::InvalidConfig, &["class_confidence", "Car", "is \"car\" meant?"]);
     // Of many names some are enough.
     assert_error(open_with(classes.clone()), ErrorCode::InvalidConfig, &["lorry", "80 classes begin with"]);
     // Without any, the way to give them.
@@ -161,19 +162,20 @@ fn providers_that_are_not_there() {
         println!("SKIPPED: this ONNX Runtime was built with CUDA");
         return;
     }
-    let with = |provider| open_with(DetectorConfig { provider, ..config() });
+    let with = |provider| open_with(DetectorConfig { execution_provider: provider, ..config() });
     let error = assert_error(
-        with(ProviderChoice::Only(ExecutionProvider::Cuda)),
+        with(ExecutionProviderChoice::Only(ExecutionProvider::Cuda)),
         ErrorCode::RuntimeUnavailable,
         &["cuda", "built without it", "cpu"],
     );
     assert_eq!(error.advice(), guarita::Advice::FixHost);
-    let both = ProviderChoice::FirstOf(vec![ExecutionProvider::Cuda, ExecutionProvider::TensorRt]);
+    let both = ExecutionProviderChoice::FirstOf(vec![ExecutionProvider::Cuda, ExecutionProvider::TensorRt]);
     assert_error(with(both), ErrorCode::RuntimeUnavailable, &["cuda", "tensorrt"]);
 
-    let detector = with(ProviderChoice::FirstOf(vec![ExecutionProvider::Cuda, ExecutionProvider::Cpu])).unwrap();
+    let detector =
+        with(ExecutionProviderChoice::FirstOf(vec![ExecutionProvider::Cuda, ExecutionProvider::Cpu])).unwrap();
     let report = detector.report();
-    assert_eq!(report.provider, ExecutionProvider::Cpu);
+    assert_eq!(report.execution_provider, ExecutionProvider::Cpu);
     let [(ExecutionProvider::Cuda, why)] = &report.skipped[..] else { panic!("{:?}", report.skipped) };
     assert!(why.contains("built without it"), "{why}");
     assert!(report.to_string().contains("not on cuda"), "{report}");

@@ -117,7 +117,7 @@ fn threads_that_nobody_counts_are_refused() {
 #[test]
 fn the_local_provider_keeps_the_rules() {
     use guarita::testkit::{Outcome, check_provider};
-    let config = guarita::DetectorConfig { confidence: 0.05, ..common::config() };
+    let config = guarita::DetectorConfig { min_confidence: 0.05, ..common::config() };
     let spec = guarita::ModelSpec::read_with(common::fixture("v8_nc80.onnx"), &guarita::ModelHints::default()).unwrap();
     let detector = Arc::new(Detector::open(spec, config).unwrap());
     let own = || -> Arc<dyn Provider> {

@@ -31,7 +31,7 @@ fn pipeline(each: Duration) -> Pipeline {
 
 fn config(lab: &Lab) -> RunFileConfig {
     let mut camera = CameraConfig::new("yard");
-    (camera.fps, camera.motion_gate) = (2.0, false);
+    (camera.fps, camera.motion) = (2.0, None);
     RunFileConfig { source: lab.config(), chunk_s: 10.0, ..RunFileConfig::new(camera) }
 }
 
@@ -54,7 +54,7 @@ fn every_frame_of_a_recording_is_seen_chunk_by_chunk() {
     let pipeline = pipeline(Duration::from_millis(4));
     let mut config = config(&lab);
     // Settings for a live camera: every frame would be too old, and the queue too short.
-    (config.camera.max_age_s, config.camera.queue, config.in_flight) = (0.001, 1, 6);
+    (config.camera.queue.max_age_s, config.camera.queue.capacity, config.in_flight) = (0.001, 1, 6);
     let when = Condition::Present { classes: vec!["person".into()], zone: None, min_confidence: None };
     let mut trigger = TriggerConfig::new("somebody", when);
     trigger.cooldown_s = 0.0;

@@ -12,9 +12,9 @@ mod counting;
 use common::Random;
 use guarita::{
     Admission, BoundingBox, CallbackSink, Camera, CameraConfig, Capability, Clock, Condition, Detection, Detections,
-    EncodedFrame, Error, ErrorCode, Frame, FrameMeta, Health, Label, Latency, Layout, Outcome, OutletConfig,
-    PictureWanted, Pipeline, PipelineConfig, PixelFormat, Priority, Provider, Reply, Request, Response, Size,
-    SystemClock, Timestamp, Timing, TriggerConfig, Want,
+    EncodedFrame, Error, ErrorCode, Frame, FrameMeta, Health, Label, Latency, Layout, MotionGateConfig, Outcome,
+    OutletConfig, PictureWanted, Pipeline, PipelineConfig, PixelFormat, Priority, Provider, Reply, Request, Response,
+    Size, SystemClock, Timestamp, Timing, TriggerConfig, Want,
 };
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -127,9 +127,9 @@ fn config(k: usize, flap: usize) -> CameraConfig {
     config.fps = [2.0, 0.0, 1.0][(k + flap) % 3];
     config.priority = [Priority::Normal, Priority::Low, Priority::Normal, Priority::Critical][(k / 2 + flap) % 4];
     // The memory of gates is not what is measured here.
-    (config.motion_gate, config.motion.working_width) = (!k.is_multiple_of(4), 80);
-    config.motion.heartbeat_s = 2.0;
-    config.max_age_s = [0.3, 5.0][(k / 3) % 2];
+    let motion = MotionGateConfig { working_width: 80, heartbeat_s: 2.0, ..MotionGateConfig::default() };
+    config.motion = (!k.is_multiple_of(4)).then_some(motion);
+    config.queue.max_age_s = [0.3, 5.0][(k / 3) % 2];
     // A minute is too short for a ring of 4096 decisions to fill, and what fills is no leak.
     config.explain = 64;
     config.cache.capacity = [0, 8][(k / 5) % 2];

@@ -4,7 +4,8 @@
 use clap::Parser;
 use guarita::imaging::{Canvas, Color};
 use guarita::{
-    DecodeOptions, Detections, Detector, DetectorConfig, Error, ErrorCode, ExecutionProvider, Frame, ProviderChoice,
+    DecodeOptions, Detections, Detector, DetectorConfig, Error, ErrorCode, ExecutionProvider, ExecutionProviderChoice,
+    Frame,
 };
 use guarita_examples::{exit_status, file_name as name, pictures};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -72,9 +73,9 @@ fn run(arguments: &Arguments) -> Result<usize, Error> {
     let detector = Detector::open_file(
         &arguments.model,
         DetectorConfig {
-            confidence: arguments.confidence,
+            min_confidence: arguments.confidence,
             classes: arguments.classes.clone(),
-            provider: ProviderChoice::Only(arguments.provider),
+            execution_provider: ExecutionProviderChoice::Only(arguments.provider),
             onnxruntime: arguments.onnxruntime.clone(),
             ..DetectorConfig::default()
         },

@@ -181,9 +181,9 @@ def cameras(folder: Path, clip: Path, form: str) -> Path:
         "source": str(clip),
         "recorded_at": "2026-05-01T08:00:00+02:00",
         "fps": 2,
-        "motion_gate": False,
+        "motion": False,
         "cache": {"capacity": 0},
-        "low_light": {"luma": 0},
+        "look": {"low_light": {"luma": 0}},
         "triggers": [
             {"name": "brush", "when": {"present": {"classes": ["toothbrush"]}}, "cooldown_s": 1, "picture": "crop"},
         ],
@@ -195,7 +195,7 @@ def cameras(folder: Path, clip: Path, form: str) -> Path:
         path.write_text(
             "\n".join(
                 f'[[cameras]]\nid = "{name}"\nsource = "{clip}"\nrecorded_at = 2026-05-01T08:00:00+02:00\nfps = 2\n'
-                "motion_gate = false\ncache.capacity = 0\nlow_light.luma = 0\n[[cameras.triggers]]\n"
+                "motion = false\ncache.capacity = 0\nlook.low_light.luma = 0\n[[cameras.triggers]]\n"
                 'name = "brush"\nwhen.present.classes = ["toothbrush"]\ncooldown_s = 1\npicture = "crop"\n'
                 for name in ("left", "right")
             )

@@ -2,7 +2,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
 use clap::Parser;
-use guarita::{Detector, DetectorConfig, Error, ErrorCode, ExecutionProvider, ProviderChoice};
+use guarita::{Detector, DetectorConfig, Error, ErrorCode, ExecutionProvider, ExecutionProviderChoice};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -43,7 +43,7 @@ fn examine(arguments: &Arguments) -> Result<(), Error> {
         println!("  {:<9} {there}", provider.name());
     }
     let config = DetectorConfig {
-        provider: ProviderChoice::Only(arguments.provider),
+        execution_provider: ExecutionProviderChoice::Only(arguments.provider),
         onnxruntime: arguments.onnxruntime.clone(),
         ..DetectorConfig::default()
     };

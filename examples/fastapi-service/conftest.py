@@ -12,7 +12,7 @@ from PIL import Image
 from serving import ROOT, Server, serve
 
 CAMERA = (
-    '{"gate": {"fps": 0, "motion_gate": false, "cache": {"capacity": 0}, "triggers": '
+    '{"gate": {"fps": 0, "motion": false, "cache": {"capacity": 0}, "triggers": '
     '[{"name": "brush", "when": {"present": {"classes": ["toothbrush"]}}, "cooldown_s": 0}]}}'
 )
 

@@ -48,7 +48,7 @@ def test_a_thousand_requests(
 ) -> None:
     # By default, the C library has up to eight heaps for each processor, each of which grows to what it once held.
     monkeypatch.setenv("MALLOC_ARENA_MAX", "2")
-    detector = guarita.Detector(model, confidence=0.05)
+    detector = guarita.Detector(model, min_confidence=0.05)
     expected = [sum(one.confidence >= 0.1 for one in detector.detect(photo)) for photo in photos]
     assert len(set(expected)) > 1
     answers: Counter[int] = Counter()

@@ -43,7 +43,7 @@ def told(response: httpx.Response, status: int, code: str) -> str:
 
 
 def test_a_frame_has_the_boxes_of_a_direct_call(tmp_path: Path, model: Path, photos: list[bytes]) -> None:
-    detector = guarita.Detector(model, confidence=0.05)
+    detector = guarita.Detector(model, min_confidence=0.05)
     with serve(tmp_path / "log", model=model) as server, server.client() as client:
         for photo in photos:
             answer = client.post("/detect/frame", files={"image": photo}, data={"min_confidence": 0.3}).json()
@@ -293,10 +293,10 @@ def test_a_slow_reader_loses_the_oldest_and_is_told(tmp_path: Path, red: bytes, 
     ]
     camera = {
         "fps": 0,
-        "motion_gate": False,
+        "motion": False,
         "cache": {"capacity": 0},
         "triggers": triggers,
-        "max_age_s": 60,
+        "queue": {"max_age_s": 60},
         "queue": 1024,
     }
 

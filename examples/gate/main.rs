@@ -128,7 +128,7 @@ fn setup(arguments: &Arguments) -> Result<Setup, Error> {
     let detector = Detector::open_file(
         &arguments.model,
         DetectorConfig {
-            confidence: arguments.confidence,
+            min_confidence: arguments.confidence,
             onnxruntime: arguments.onnxruntime.clone(),
             ..DetectorConfig::default()
         },

@@ -53,7 +53,7 @@ impl Feed {
     }
 
     fn run(self) -> Result<(), Error> {
-        let room = u64::try_from(self.camera.config().queue).unwrap_or(u64::MAX);
+        let room = u64::try_from(self.camera.config().queue.capacity).unwrap_or(u64::MAX);
         let mut first = None;
         for frame in self.source {
             let frame = frame?;

@@ -110,7 +110,7 @@ fn run(arguments: &Arguments) -> Result<bool, Error> {
         .map_err(|error| wrong(format!("cannot make the folder {}: {error}", arguments.out.display())))?;
     let threads = threads(arguments, &config)?;
     let detector = detector(arguments, &config)?;
-    let model = format!("{}, {}", detector.report().family, detector.report().provider.name());
+    let model = format!("{}, {}", detector.report().family, detector.report().execution_provider.name());
     config.cameras.iter().try_for_each(|camera| known_classes(camera, &detector))?;
     let (feeds, unopened) = open(arguments, &config)?;
 
@@ -167,20 +167,22 @@ fn threads(arguments: &Arguments, config: &Config) -> Result<Threads, Error> {
 
 /// A detector that is no stricter than the least strict camera: the cameras' own thresholds come after it.
 fn detector(arguments: &Arguments, config: &Config) -> Result<Detector, Error> {
-    let thresholds = config
-        .cameras
-        .iter()
-        .flat_map(|setup| setup.camera.class_confidence.values().copied().chain([setup.camera.min_confidence]));
+    let thresholds = config.cameras.iter().flat_map(|setup| {
+        setup.camera.look.class_confidence.values().copied().chain([setup.camera.look.min_confidence])
+    });
     let confidence = thresholds.fold(1.0, f32::min);
     let onnxruntime = arguments.onnxruntime.clone();
-    Detector::open_file(&arguments.model, DetectorConfig { confidence, onnxruntime, ..DetectorConfig::default() })
+    Detector::open_file(
+        &arguments.model,
+        DetectorConfig { min_confidence: confidence, onnxruntime, ..DetectorConfig::default() },
+    )
 }
 
 /// That the model has the classes which a camera wants: a misspelt one is never found, and nobody would notice.
 fn known_classes(setup: &CameraSetup, detector: &Detector) -> Result<(), Error> {
     let labels = &detector.spec().labels;
     let camera = &setup.camera;
-    let wanted = camera.classes.iter().chain(camera.class_confidence.keys()).map(String::as_str);
+    let wanted = camera.look.classes.iter().chain(camera.look.class_confidence.keys()).map(String::as_str);
     let mut wanted: Vec<_> = wanted.map(|class| ("it".to_owned(), class)).collect();
     for trigger in &camera.triggers {
         let mut classes = Vec::new();

@@ -155,7 +155,7 @@ fn find_in(value: &DeValue<'_>, name: &str) -> Option<Span> {
     }
 }
 
-/// Where the field stands that a message of the library begins with: `fps is …`, `low_light.luma is …`,
+/// Where the field stands that a message of the library begins with: `fps is …`, `look.low_light.luma is …`,
 /// `trigger "door": when.present.zone is …`, `triggers: there are two of the name "door"`.
 fn find_named(table: &DeTable<'_>, message: &str) -> Option<Span> {
     if let Some((name, rest)) = message.strip_prefix("trigger ").and_then(quoted) {

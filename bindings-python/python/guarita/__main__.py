@@ -69,7 +69,7 @@ def _drop_output() -> None:
 
 
 def _doctor(model: Path | None, provider: guarita.types.ExecutionProvider) -> int:
-    report = guarita.doctor(model, provider=provider)
+    report = guarita.doctor(model, execution_provider=provider)
     print(json.dumps(report, indent=2))
     return 0 if report["ok"] else 3
 
@@ -81,7 +81,7 @@ def _detect(model: Path, images: Sequence[Path], confidence: float, out: Path | 
             return 3
         out.mkdir(parents=True, exist_ok=True)
     failed = 0
-    with guarita.Detector(model, confidence=confidence) as detector:
+    with guarita.Detector(model, min_confidence=confidence) as detector:
         for path in images:
             try:
                 frame = guarita.Frame.open(path)

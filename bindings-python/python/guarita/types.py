@@ -285,7 +285,7 @@ class ModelHints(TypedDict, total=False):
     """How a model that suppresses doubles itself writes its rows."""
 
 
-ProviderChoice: TypeAlias = "ExecutionProvider | Sequence[ExecutionProvider] | Mapping[str, Any]"
+ExecutionProviderChoice: TypeAlias = "ExecutionProvider | Sequence[ExecutionProvider] | Mapping[str, Any]"
 """One, which must be there, or several, of which the first that is there is taken."""
 
 
@@ -293,23 +293,23 @@ class DetectorConfig(TypedDict, total=False):
     """How a `Detector` runs and what it reports.
 
     Fields:
-        confidence: Boxes with a confidence of this or less are dropped; 0..1, default 0.25 (as Ultralytics).
-        confidence_by_class: Thresholds of single classes by name, in place of `confidence`; 0..1.
+        min_confidence: Boxes with a confidence of this or less are dropped; 0..1, default 0.25 (as Ultralytics).
+        class_confidence: Thresholds of single classes by name, in place of `min_confidence`; 0..1.
         classes: The only classes to report, by name; empty (the default) means all. Each anchor still stands for its surest class, so that a class that is left out does not turn up as its runner-up.
         iou: Of two boxes of a class that overlap by more than this, the less sure one is dropped; 0..1, default 0.45.
         class_agnostic: Also drops doubles of different classes; default off.
         max_detections: Boxes of one frame; default 300.
         max_batch: Frames of one run, for models that take any number; default 8.
-        provider: Who computes; default the processor and nothing else.
+        execution_provider: Who computes; default the processor and nothing else.
         intra_op_threads: Threads of one run inside the engine; default 1, which serves many callers best: they run side by side. More make a single call faster on an idle machine and all calls slower on a busy one.
         spinning: Lets the engine's threads wait in a busy loop; default off, since it takes the processor from everything else.
         onnxruntime: The ONNX Runtime library or its folder; default: found as `runtime`) says.
     """
 
-    confidence: float
+    min_confidence: float
     """Boxes with a confidence of this or less are dropped; 0..1, default 0.25 (as Ultralytics)."""
-    confidence_by_class: Mapping[str, float]
-    """Thresholds of single classes by name, in place of `confidence`; 0..1."""
+    class_confidence: Mapping[str, float]
+    """Thresholds of single classes by name, in place of `min_confidence`; 0..1."""
     classes: Sequence[str]
     """The only classes to report, by name; empty (the default) means all. Each anchor still stands for its surest class, so that a class that is left out does not turn up as its runner-up."""
     iou: float
@@ -320,7 +320,7 @@ class DetectorConfig(TypedDict, total=False):
     """Boxes of one frame; default 300."""
     max_batch: int
     """Frames of one run, for models that take any number; default 8."""
-    provider: ProviderChoice
+    execution_provider: ExecutionProviderChoice
     """Who computes; default the processor and nothing else."""
     intra_op_threads: int
     """Threads of one run inside the engine; default 1, which serves many callers best: they run side by side. More make a single call faster on an idle machine and all calls slower on a busy one."""
@@ -946,6 +946,46 @@ class LowLight(TypedDict, total=False):
     """The least confidence in a dark picture, where it is more than the usual one; 0..1, default 0.7."""
 
 
+class QueueConfig(TypedDict, total=False):
+    """How the frames of a camera wait.
+
+    Fields:
+        capacity: Frames that wait at each stage; 1..1024, default 2.
+        policy: What gives way when more come. Default: `never_drop_critical` for a critical camera, `drop_oldest` for others.
+        max_age_s: A frame that waited longer is of no use any more, and no provider sees it; 0.001..86400, default 5.
+    """
+
+    capacity: int
+    """Frames that wait at each stage; 1..1024, default 2."""
+    policy: QueuePolicy | None
+    """What gives way when more come. Default: `never_drop_critical` for a critical camera, `drop_oldest` for others."""
+    max_age_s: float | timedelta
+    """A frame that waited longer is of no use any more, and no provider sees it; 0.001..86400, default 5."""
+
+
+class LookConfig(TypedDict, total=False):
+    """What is looked for in the frames of a camera, and what of that counts.
+
+    Fields:
+        want: What to look for. Default labels.
+        classes: The labels that count, such as `person`; empty (the default) for all.
+        min_confidence: The least confidence of a detection, 0..1; default 0.5.
+        class_confidence: The least confidence for single labels, in place of `min_confidence`.
+        low_light: When a picture is dark, and what confidence it takes then. Default: below luma 40, 0.7.
+    """
+
+    want: Want
+    """What to look for. Default labels."""
+    classes: Sequence[str]
+    """The labels that count, such as `person`; empty (the default) for all."""
+    min_confidence: float
+    """The least confidence of a detection, 0..1; default 0.5."""
+    class_confidence: Mapping[str, float]
+    """The least confidence for single labels, in place of `min_confidence`."""
+    low_light: LowLight
+    """When a picture is dark, and what confidence it takes then. Default: below luma 40, 0.7."""
+
+
 class ResultCacheConfig(TypedDict, total=False):
     """How long the result of a picture serves for another one of the same camera.
 
@@ -969,21 +1009,14 @@ class CameraConfig(TypedDict, total=False):
     Fields:
         fps: Frames to look at in a second, by their presentation time; 0.001..1000, or 0 for all of them. Default 1.
         priority: Who goes first where not all can. Default normal.
-        queue: Frames that wait at each stage; 1..1024, default 2.
-        queue_policy: What gives way when more come. Default: `never_drop_critical` for a critical camera, `drop_oldest` for others.
-        max_age_s: A frame that waited longer is of no use any more, and no provider sees it; 0.001..86400, default 5.
+        queue: The queues that its frames wait in.
         client: Whom the rate limit counts frames for, beside others of the same name; empty (the default) for the camera itself.
         tenant: Whom a budget counts frames for; empty for nobody.
-        motion: How the motion gate decides; default as `MotionGateConfig`. Its `include` and `exclude` are taken from the camera where it has none of its own.
-        motion_gate: Whether there is a motion gate; default true. Without, every sampled frame is looked at.
+        motion: How the motion gate decides; default as `MotionGateConfig`. Its `include` and `exclude` are taken from the camera where it has none of its own. None (`false` in JSON and TOML): no gate, every sampled frame is looked at.
         include: Where to look: objects whose anchor lies inside any of these count. Empty (the default) is everywhere.
         exclude: Where not to look: inside none of these, whatever `include` says. Default none.
         anchor: The point of an object that stands for it in `include` and `exclude`. Default the middle of the lower edge.
-        want: What to look for. Default labels.
-        classes: The labels that count, such as `person`; empty (the default) for all.
-        min_confidence: The least confidence of a detection, 0..1; default 0.5.
-        class_confidence: The least confidence for single labels, in place of `min_confidence`.
-        low_light: When a picture is dark, and what confidence it takes then. Default: below luma 40, 0.7.
+        look: What to look for, and what of that counts.
         cache: Answers that are used again for the same picture.
         confirmation: In how many of the last frames an object must be seen before it counts.
         zones: Named areas, for triggers and events.
@@ -998,36 +1031,22 @@ class CameraConfig(TypedDict, total=False):
     """Frames to look at in a second, by their presentation time; 0.001..1000, or 0 for all of them. Default 1."""
     priority: Priority
     """Who goes first where not all can. Default normal."""
-    queue: int
-    """Frames that wait at each stage; 1..1024, default 2."""
-    queue_policy: QueuePolicy | None
-    """What gives way when more come. Default: `never_drop_critical` for a critical camera, `drop_oldest` for others."""
-    max_age_s: float | timedelta
-    """A frame that waited longer is of no use any more, and no provider sees it; 0.001..86400, default 5."""
+    queue: QueueConfig
+    """The queues that its frames wait in."""
     client: str
     """Whom the rate limit counts frames for, beside others of the same name; empty (the default) for the camera itself."""
     tenant: str
     """Whom a budget counts frames for; empty for nobody."""
-    motion: MotionGateConfig
-    """How the motion gate decides; default as `MotionGateConfig`. Its `include` and `exclude` are taken from the camera where it has none of its own."""
-    motion_gate: bool
-    """Whether there is a motion gate; default true. Without, every sampled frame is looked at."""
+    motion: MotionGateConfig | None
+    """How the motion gate decides; default as `MotionGateConfig`. Its `include` and `exclude` are taken from the camera where it has none of its own. None (`false` in JSON and TOML): no gate, every sampled frame is looked at."""
     include: Sequence[Area]
     """Where to look: objects whose anchor lies inside any of these count. Empty (the default) is everywhere."""
     exclude: Sequence[Area]
     """Where not to look: inside none of these, whatever `include` says. Default none."""
     anchor: Anchor
     """The point of an object that stands for it in `include` and `exclude`. Default the middle of the lower edge."""
-    want: Want
-    """What to look for. Default labels."""
-    classes: Sequence[str]
-    """The labels that count, such as `person`; empty (the default) for all."""
-    min_confidence: float
-    """The least confidence of a detection, 0..1; default 0.5."""
-    class_confidence: Mapping[str, float]
-    """The least confidence for single labels, in place of `min_confidence`."""
-    low_light: LowLight
-    """When a picture is dark, and what confidence it takes then. Default: below luma 40, 0.7."""
+    look: LookConfig
+    """What to look for, and what of that counts."""
     cache: ResultCacheConfig
     """Answers that are used again for the same picture."""
     confirmation: Confirmation

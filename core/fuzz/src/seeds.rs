@@ -163,7 +163,7 @@ pub(crate) fn checkpoints() -> Vec<Vec<u8>> {
         for camera in 0..cameras {
             let triggers: Vec<TriggerConfig> = serde_json::from_str(TRIGGERS).expect("triggers");
             let config = CameraConfig::new(&format!("camera-{camera}"));
-            let config = CameraConfig { fps: 0.0, motion: gate_config(), triggers, ..config };
+            let config = CameraConfig { fps: 0.0, motion: Some(gate_config()), triggers, ..config };
             let camera = pipeline.add_camera(config).expect("a camera");
             for number in 0..frames {
                 let _ = camera.push(frame(number));

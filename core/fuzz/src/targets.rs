@@ -309,7 +309,7 @@ pub(crate) fn checkpoint(bytes: &[u8]) -> String {
     };
     for camera in &cameras {
         if let Ok(camera) =
-            pipeline.add_camera(CameraConfig { motion: gate_config(), ..CameraConfig::new(camera.as_str()) })
+            pipeline.add_camera(CameraConfig { motion: Some(gate_config()), ..CameraConfig::new(camera.as_str()) })
         {
             let _ = camera.push(frame(250));
         }

@@ -1,6 +1,6 @@
 use crate::error::{Error, Result};
 use crate::model::{Labels, ModelSpec, is_meant};
-use crate::onnx::ProviderChoice;
+use crate::onnx::ExecutionProviderChoice;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,9 +11,9 @@ use std::sync::Arc;
 #[serde(default, deny_unknown_fields)]
 pub struct DetectorConfig {
     /// Boxes with a confidence of this or less are dropped; 0..1, default 0.25 (as Ultralytics).
-    pub confidence: f32,
-    /// Thresholds of single classes by name, in place of `confidence`; 0..1.
-    pub confidence_by_class: BTreeMap<String, f32>,
+    pub min_confidence: f32,
+    /// Thresholds of single classes by name, in place of `min_confidence`; 0..1.
+    pub class_confidence: BTreeMap<String, f32>,
     /// The only classes to report, by name; empty (the default) means all. Each anchor still stands for its surest class,
     /// so that a class that is left out does not turn up as its runner-up.
     pub classes: Vec<String>,
@@ -26,7 +26,7 @@ pub struct DetectorConfig {
     /// Frames of one run, for models that take any number; default 8.
     pub max_batch: usize,
     /// Who computes; default the processor and nothing else.
-    pub provider: ProviderChoice,
+    pub execution_provider: ExecutionProviderChoice,
     /// Threads of one run inside the engine; default 1, which serves many callers best: they run side by side. More make
     /// a single call faster on an idle machine and all calls slower on a busy one.
     pub intra_op_threads: usize,
@@ -39,14 +39,14 @@ pub struct DetectorConfig {
 impl Default for DetectorConfig {
     fn default() -> Self {
         Self {
-            confidence: 0.25,
-            confidence_by_class: BTreeMap::new(),
+            min_confidence: 0.25,
+            class_confidence: BTreeMap::new(),
             classes: Vec::new(),
             iou: 0.45,
             class_agnostic: false,
             max_detections: 300,
             max_batch: 8,
-            provider: ProviderChoice::default(),
+            execution_provider: ExecutionProviderChoice::default(),
             intra_op_threads: 1,
             spinning: false,
             onnxruntime: None,
@@ -67,10 +67,10 @@ impl DetectorConfig {
             }
             Err(Error::invalid_config(format!("{field} is {value}; it must lie in 0..1")))
         };
-        fraction("confidence", self.confidence)?;
+        fraction("min_confidence", self.min_confidence)?;
         fraction("iou", self.iou)?;
-        for (name, &value) in &self.confidence_by_class {
-            fraction(&format!("confidence_by_class[{name:?}]"), value)?;
+        for (name, &value) in &self.class_confidence {
+            fraction(&format!("class_confidence[{name:?}]"), value)?;
         }
         let count = |field: &str, value: usize, most: usize| {
             if (1..=most).contains(&value) {
@@ -81,7 +81,7 @@ impl DetectorConfig {
         count("max_detections", self.max_detections, 30_000)?;
         count("max_batch", self.max_batch, 1024)?;
         count("intra_op_threads", self.intra_op_threads, 1024)?;
-        if self.provider.as_slice().is_empty() {
+        if self.execution_provider.as_slice().is_empty() {
             return Err(Error::invalid_config("provider is an empty list; name at least one execution provider"));
         }
         Ok(())
@@ -114,14 +114,14 @@ impl Thresholds {
                 Error::invalid_config(format!("{field}: {name:?} is no class of this model; {known}"))
             })
         };
-        let others = if config.classes.is_empty() { config.confidence } else { NEVER };
+        let others = if config.classes.is_empty() { config.min_confidence } else { NEVER };
         let count = spec.labels.iter().map(|(id, _)| id as usize + 1).max().unwrap_or(0).max(spec.classes.unwrap_or(0));
         let mut by_id = vec![others; count];
         for name in &config.classes {
-            by_id[id("classes", name)? as usize] = config.confidence;
+            by_id[id("classes", name)? as usize] = config.min_confidence;
         }
-        for (name, &value) in &config.confidence_by_class {
-            let threshold = &mut by_id[id("confidence_by_class", name)? as usize];
+        for (name, &value) in &config.class_confidence {
+            let threshold = &mut by_id[id("class_confidence", name)? as usize];
             if *threshold < NEVER {
                 *threshold = value;
             }
@@ -155,14 +155,17 @@ mod tests {
     fn every_range_is_checked_and_the_field_named() {
         let base = DetectorConfig::default;
         for (field, config) in [
-            ("confidence", DetectorConfig { confidence: 1.5, ..base() }),
-            ("confidence", DetectorConfig { confidence: f32::NAN, ..base() }),
+            ("min_confidence", DetectorConfig { min_confidence: 1.5, ..base() }),
+            ("min_confidence", DetectorConfig { min_confidence: f32::NAN, ..base() }),
             ("iou", DetectorConfig { iou: -0.1, ..base() }),
-            ("confidence_by_class", DetectorConfig { confidence_by_class: [("car".into(), 2.0)].into(), ..base() }),
+            ("class_confidence", DetectorConfig { class_confidence: [("car".into(), 2.0)].into(), ..base() }),
             ("max_detections", DetectorConfig { max_detections: 0, ..base() }),
             ("max_batch", DetectorConfig { max_batch: 0, ..base() }),
             ("intra_op_threads", DetectorConfig { intra_op_threads: 0, ..base() }),
-            ("provider", DetectorConfig { provider: ProviderChoice::FirstOf(vec![]), ..base() }),
+            (
+                "execution_provider",
+                DetectorConfig { execution_provider: ExecutionProviderChoice::FirstOf(vec![]), ..base() },
+            ),
         ] {
             let error = config.validate().unwrap_err();
             assert_eq!(error.code(), crate::ErrorCode::InvalidConfig);
@@ -174,8 +177,9 @@ mod tests {
     #[test]
     fn unknown_fields_are_refused() {
         let config: DetectorConfig =
-            serde_json::from_str(r#"{"confidence": 0.4, "provider": {"first-of": ["cuda", "cpu"]}}"#).unwrap();
-        assert_eq!(config.confidence, 0.4);
+            serde_json::from_str(r#"{"min_confidence": 0.4, "execution_provider": {"first-of": ["cuda", "cpu"]}}"#)
+                .unwrap();
+        assert_eq!(config.min_confidence, 0.4);
         assert!(serde_json::from_str::<DetectorConfig>(r#"{"confidance": 0.4}"#).is_err());
     }
 }

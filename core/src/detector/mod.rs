@@ -15,7 +15,8 @@ use crate::geometry::Size;
 use crate::imaging::{Placement, Preprocessor, TensorElement, TensorLayout};
 use crate::model::{BatchSize, ElementType, ModelSpec};
 use crate::onnx::{
-    Engine, ExecutionProvider, InputTensor, OrtEngine, OutputTensor, ProviderChoice, SessionOptions, Source, TensorData,
+    Engine, ExecutionProvider, ExecutionProviderChoice, InputTensor, OrtEngine, OutputTensor, SessionOptions, Source,
+    TensorData,
 };
 use config::Thresholds;
 use decode::Decoder;
@@ -97,7 +98,7 @@ impl Detector {
             &spec.head.outputs,
             &SessionOptions {
                 library: config.onnxruntime.as_deref(),
-                providers: &config.provider,
+                providers: &config.execution_provider,
                 intra_op_threads: config.intra_op_threads,
                 spinning: config.spinning,
             },
@@ -185,8 +186,8 @@ impl Detector {
 
     /// The same model with the same settings on the processor.
     pub(crate) fn reopen_on_cpu(&self) -> Result<Self> {
-        let provider = ProviderChoice::Only(ExecutionProvider::Cpu);
-        Self::open(self.spec.clone(), DetectorConfig { provider, ..self.config.clone() })
+        let provider = ExecutionProviderChoice::Only(ExecutionProvider::Cpu);
+        Self::open(self.spec.clone(), DetectorConfig { execution_provider: provider, ..self.config.clone() })
     }
 
     /// Frames of one run; one by one where the model refuses them together and takes each of them.

@@ -30,7 +30,7 @@ pub struct DetectorReport {
     /// The ONNX Runtime library in use.
     pub runtime: RuntimeInfo,
     /// The execution provider that runs the model. Single operators that it does not know run on the processor.
-    pub provider: ExecutionProvider,
+    pub execution_provider: ExecutionProvider,
     /// Providers that were asked for before that one and are not there, with the reason.
     pub skipped: Vec<(ExecutionProvider, String)>,
     /// Threads of one run.
@@ -103,7 +103,7 @@ impl DetectorReport {
             batch_refused: None,
             boxes_left_out: 0,
             runtime,
-            provider: engine.provider,
+            execution_provider: engine.provider,
             skipped: engine.skipped.clone(),
             intra_op_threads: engine.intra_op_threads,
             spinning: engine.spinning,
@@ -129,7 +129,7 @@ impl Serialize for DetectorReport {
         data.serialize_field("boxes_left_out", &self.boxes_left_out)?;
         data.serialize_field("onnxruntime", &self.runtime.library.display().to_string())?;
         data.serialize_field("onnxruntime_version", &self.runtime.version)?;
-        data.serialize_field("provider", &self.provider)?;
+        data.serialize_field("execution_provider", &self.execution_provider)?;
         data.serialize_field("skipped", &skipped)?;
         data.serialize_field("intra_op_threads", &self.intra_op_threads)?;
         data.serialize_field("spinning", &self.spinning)?;
@@ -159,7 +159,7 @@ impl fmt::Display for DetectorReport {
         writeln!(f, "ONNX Runtime     {}", self.runtime.version)?;
         writeln!(f, "  library        {}", self.runtime.library.display())?;
         writeln!(f, "  built with     {}", providers.join(", "))?;
-        writeln!(f, "runs on          {}", self.provider)?;
+        writeln!(f, "runs on          {}", self.execution_provider)?;
         for (provider, why) in &self.skipped {
             writeln!(f, "  not on {provider}: {why}")?;
         }

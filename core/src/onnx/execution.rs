@@ -62,27 +62,27 @@ impl FromStr for ExecutionProvider {
 /// (`["cuda", "cpu"]`, which is `FirstOf`).
 ///
 /// ```
-/// use guarita::{ExecutionProvider, ProviderChoice};
-/// let choice: ProviderChoice = serde_json::from_str(r#"["cuda", "cpu"]"#)?;
-/// assert_eq!(choice, ProviderChoice::FirstOf(vec![ExecutionProvider::Cuda, ExecutionProvider::Cpu]));
+/// use guarita::{ExecutionProvider, ExecutionProviderChoice};
+/// let choice: ExecutionProviderChoice = serde_json::from_str(r#"["cuda", "cpu"]"#)?;
+/// assert_eq!(choice, ExecutionProviderChoice::FirstOf(vec![ExecutionProvider::Cuda, ExecutionProvider::Cpu]));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum ProviderChoice {
+pub enum ExecutionProviderChoice {
     /// This one, or `RuntimeUnavailable`.
     Only(ExecutionProvider),
     /// The first of these that is there; the report says which one runs and why the ones before it do not.
     FirstOf(Vec<ExecutionProvider>),
 }
 
-impl Default for ProviderChoice {
+impl Default for ExecutionProviderChoice {
     fn default() -> Self {
         Self::Only(ExecutionProvider::Cpu)
     }
 }
 
-impl ProviderChoice {
+impl ExecutionProviderChoice {
     pub(crate) fn as_slice(&self) -> &[ExecutionProvider] {
         match self {
             Self::Only(provider) => std::slice::from_ref(provider),
@@ -92,7 +92,7 @@ impl ProviderChoice {
 }
 
 /// By hand, since serde's own for untagged enums says only that nothing fits.
-impl<'de> Deserialize<'de> for ProviderChoice {
+impl<'de> Deserialize<'de> for ExecutionProviderChoice {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ChoiceVisitor)
     }
@@ -103,28 +103,28 @@ struct ChoiceVisitor;
 const KEYS: [&str; 2] = ["only", "first-of"];
 
 impl<'de> Visitor<'de> for ChoiceVisitor {
-    type Value = ProviderChoice;
+    type Value = ExecutionProviderChoice;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(r#"an execution provider ("cuda"), a list of them, {"only": …} or {"first-of": […]}"#)
     }
 
-    fn visit_str<E: de::Error>(self, name: &str) -> Result<ProviderChoice, E> {
-        name.parse().map(ProviderChoice::Only).map_err(E::custom)
+    fn visit_str<E: de::Error>(self, name: &str) -> Result<ExecutionProviderChoice, E> {
+        name.parse().map(ExecutionProviderChoice::Only).map_err(E::custom)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<ProviderChoice, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<ExecutionProviderChoice, A::Error> {
         let mut providers = Vec::new();
         while let Some(provider) = items.next_element()? {
             providers.push(provider);
         }
-        Ok(ProviderChoice::FirstOf(providers))
+        Ok(ExecutionProviderChoice::FirstOf(providers))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<ProviderChoice, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<ExecutionProviderChoice, A::Error> {
         let choice = match fields.next_key::<String>()?.as_deref() {
-            Some("only") => ProviderChoice::Only(fields.next_value()?),
-            Some("first-of") => ProviderChoice::FirstOf(fields.next_value()?),
+            Some("only") => ExecutionProviderChoice::Only(fields.next_value()?),
+            Some("first-of") => ExecutionProviderChoice::FirstOf(fields.next_value()?),
             Some(other) => return Err(de::Error::unknown_field(other, &KEYS)),
             None => return Err(de::Error::invalid_length(0, &self)),
         };
@@ -142,19 +142,19 @@ mod tests {
 
     #[test]
     fn a_choice_is_a_name_a_list_or_spelled_out() {
-        let both = || ProviderChoice::FirstOf(vec![Cuda, Cpu]);
+        let both = || ExecutionProviderChoice::FirstOf(vec![Cuda, Cpu]);
         for (json, toml, choice) in [
-            (r#""cuda""#, r#"p = "cuda""#, ProviderChoice::Only(Cuda)),
-            (r#"{"only": "cuda"}"#, r#"p = { only = "cuda" }"#, ProviderChoice::Only(Cuda)),
+            (r#""cuda""#, r#"p = "cuda""#, ExecutionProviderChoice::Only(Cuda)),
+            (r#"{"only": "cuda"}"#, r#"p = { only = "cuda" }"#, ExecutionProviderChoice::Only(Cuda)),
             (r#"["cuda", "cpu"]"#, r#"p = ["cuda", "cpu"]"#, both()),
             (r#"{"first-of": ["cuda", "cpu"]}"#, r#"p = { first-of = ["cuda", "cpu"] }"#, both()),
-            ("[]", "p = []", ProviderChoice::FirstOf(vec![])),
+            ("[]", "p = []", ExecutionProviderChoice::FirstOf(vec![])),
         ] {
-            assert_eq!(serde_json::from_str::<ProviderChoice>(json).unwrap(), choice);
-            let mut table: std::collections::BTreeMap<String, ProviderChoice> = toml::from_str(toml).unwrap();
+            assert_eq!(serde_json::from_str::<ExecutionProviderChoice>(json).unwrap(), choice);
+            let mut table: std::collections::BTreeMap<String, ExecutionProviderChoice> = toml::from_str(toml).unwrap();
             assert_eq!(table.remove("p").unwrap(), choice);
             let again = serde_json::to_string(&choice).unwrap();
-            assert_eq!(serde_json::from_str::<ProviderChoice>(&again).unwrap(), choice, "{again}");
+            assert_eq!(serde_json::from_str::<ExecutionProviderChoice>(&again).unwrap(), choice, "{again}");
         }
     }
 
@@ -169,9 +169,10 @@ mod tests {
             (r#"{"only": "cpu", "first-of": ["cuda"]}"#, "first-of"),
             (r#"{"only": ["cpu"]}"#, "expected"),
         ] {
-            let error = serde_json::from_str::<ProviderChoice>(json).unwrap_err().to_string();
+            let error = serde_json::from_str::<ExecutionProviderChoice>(json).unwrap_err().to_string();
             assert!(error.contains(word), "{json}: {error}");
-            let toml = toml::from_str::<std::collections::BTreeMap<String, ProviderChoice>>("p = \"gpu\"").unwrap_err();
+            let toml = toml::from_str::<std::collections::BTreeMap<String, ExecutionProviderChoice>>("p = \"gpu\"")
+                .unwrap_err();
             assert!(toml.to_string().contains("no execution provider"), "{toml}");
         }
     }

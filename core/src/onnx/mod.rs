@@ -7,7 +7,7 @@ mod exit;
 mod runtime;
 mod session;
 
-pub use execution::{ExecutionProvider, ProviderChoice};
+pub use execution::{ExecutionProvider, ExecutionProviderChoice};
 pub use runtime::{RuntimeInfo, runtime};
 
 pub(crate) use engine::{Engine, EngineReport, InputTensor, OutputTensor, TensorData};

@@ -1,7 +1,7 @@
 //! One model in ONNX Runtime, shared by all callers.
 
 use super::engine::{Engine, EngineReport, InputTensor, OutputTensor, TensorData};
-use super::execution::{ExecutionProvider, ProviderChoice};
+use super::execution::{ExecutionProvider, ExecutionProviderChoice};
 use super::exit;
 use super::runtime::{self, Loaded};
 use crate::error::{Error, ErrorCode, Result};
@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// How to open a session.
 pub(crate) struct SessionOptions<'a> {
     pub(crate) library: Option<&'a Path>,
-    pub(crate) providers: &'a ProviderChoice,
+    pub(crate) providers: &'a ExecutionProviderChoice,
     pub(crate) intra_op_threads: usize,
     pub(crate) spinning: bool,
 }

@@ -54,11 +54,11 @@ pub(super) fn notes(
 
 /// The names of labels that a config counts by, each with the field that it stands in. Texts are no names, and faces have one.
 fn named(config: &CameraConfig) -> Vec<(String, String)> {
-    if config.want != Want::Labels {
+    if config.look.want != Want::Labels {
         return Vec::new();
     }
-    let mut named: Vec<_> = config.classes.iter().map(|class| ("classes".into(), class.clone())).collect();
-    named.extend(config.class_confidence.keys().map(|class| ("class_confidence".into(), class.clone())));
+    let mut named: Vec<_> = config.look.classes.iter().map(|class| ("look.classes".into(), class.clone())).collect();
+    named.extend(config.look.class_confidence.keys().map(|class| ("look.class_confidence".into(), class.clone())));
     for trigger in &config.triggers {
         trigger.when.each_class(&mut |class| {
             named.push((format!("trigger {:?}: classes", trigger.name), class.trim().into()));
@@ -87,9 +87,11 @@ fn shown<'a>(names: impl Iterator<Item = &'a str> + Clone) -> String {
 mod tests {
     use super::*;
     use crate::event::{Condition, TriggerConfig};
+    use crate::pipeline::LookConfig;
 
     fn camera(classes: &[&str]) -> CameraConfig {
-        CameraConfig { classes: classes.iter().map(ToString::to_string).collect(), ..CameraConfig::new("gate-7") }
+        let look = LookConfig { classes: classes.iter().map(ToString::to_string).collect(), ..LookConfig::default() };
+        CameraConfig { look, ..CameraConfig::new("gate-7") }
     }
 
     fn knows(labels: &[(&str, f32)]) -> Capability {
@@ -122,10 +124,12 @@ mod tests {
             told.starts_with("trigger \"loose\": classes: \"dgo\"") && told.ends_with("is \"dog\" meant?"),
             "{told}"
         );
-        let class_confidence = [("cra".to_string(), 0.5)].into();
-        assert!(said(&CameraConfig { class_confidence, ..camera(&[]) }).starts_with("class_confidence: \"cra\""));
+        let look = LookConfig { class_confidence: [("cra".to_string(), 0.5)].into(), ..LookConfig::default() };
+        assert!(said(&CameraConfig { look, ..camera(&[]) }).starts_with("look.class_confidence: \"cra\""));
+        let mut texts = camera(&["persn"]);
+        texts.look.want = Want::Text;
         // Where names are not what is asked for, or the provider does not say, nothing is refused.
-        assert!(check(&CameraConfig { want: Want::Text, ..camera(&["persn"]) }, "local", &can).is_ok());
+        assert!(check(&texts, "local", &can).is_ok());
         assert!(check(&camera(&["persn"]), "cloud", &Capability::local(&[Want::Labels], 1, 1)).is_ok());
     }
 

@@ -63,38 +63,24 @@ pub struct CameraConfig {
     pub fps: f64,
     /// Who goes first where not all can. Default normal.
     pub priority: Priority,
-    /// Frames that wait at each stage; 1..1024, default 2.
-    pub queue: usize,
-    /// What gives way when more come. Default: `never_drop_critical` for a critical camera, `drop_oldest` for others.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub queue_policy: Option<QueuePolicy>,
-    /// A frame that waited longer is of no use any more, and no provider sees it; 0.001..86400, default 5.
-    pub max_age_s: f64,
+    /// The queues that its frames wait in.
+    pub queue: QueueConfig,
     /// Whom the rate limit counts frames for, beside others of the same name; empty (the default) for the camera itself.
     pub client: Arc<str>,
     /// Whom a budget counts frames for; empty for nobody.
     pub tenant: Arc<str>,
     /// How the motion gate decides; default as [`MotionGateConfig`]. Its `include` and `exclude` are taken from the camera
-    /// where it has none of its own.
-    pub motion: MotionGateConfig,
-    /// Whether there is a motion gate; default true. Without, every sampled frame is looked at.
-    pub motion_gate: bool,
+    /// where it has none of its own. None (`false` in JSON and TOML): no gate, every sampled frame is looked at.
+    #[serde(with = "gate_or_false")]
+    pub motion: Option<MotionGateConfig>,
     /// Where to look: objects whose anchor lies inside any of these count. Empty (the default) is everywhere.
     pub include: Vec<Polygon>,
     /// Where not to look: inside none of these, whatever `include` says. Default none.
     pub exclude: Vec<Polygon>,
     /// The point of an object that stands for it in `include` and `exclude`. Default the middle of the lower edge.
     pub anchor: Anchor,
-    /// What to look for. Default labels.
-    pub want: Want,
-    /// The labels that count, such as `person`; empty (the default) for all.
-    pub classes: Vec<String>,
-    /// The least confidence of a detection, 0..1; default 0.5.
-    pub min_confidence: f32,
-    /// The least confidence for single labels, in place of `min_confidence`.
-    pub class_confidence: BTreeMap<String, f32>,
-    /// When a picture is dark, and what confidence it takes then. Default: below luma 40, 0.7.
-    pub low_light: LowLight,
+    /// What to look for, and what of that counts.
+    pub look: LookConfig,
     /// Answers that are used again for the same picture.
     pub cache: ResultCacheConfig,
     /// In how many of the last frames an object must be seen before it counts.
@@ -122,21 +108,14 @@ impl Default for CameraConfig {
             id: CameraId::default(),
             fps: 1.0,
             priority: Priority::Normal,
-            queue: 2,
-            queue_policy: None,
-            max_age_s: 5.0,
+            queue: QueueConfig::default(),
             client: "".into(),
             tenant: "".into(),
-            motion: MotionGateConfig::default(),
-            motion_gate: true,
+            motion: Some(MotionGateConfig::default()),
             include: Vec::new(),
             exclude: Vec::new(),
             anchor: Anchor::default(),
-            want: Want::Labels,
-            classes: Vec::new(),
-            min_confidence: 0.5,
-            class_confidence: BTreeMap::new(),
-            low_light: LowLight::default(),
+            look: LookConfig::default(),
             cache: ResultCacheConfig::default(),
             confirmation: Confirmation::default(),
             zones: Vec::new(),
@@ -145,6 +124,120 @@ impl Default for CameraConfig {
             explain: 4096,
             epoch_s: None,
             limits: DecodeLimits::default(),
+        }
+    }
+}
+
+/// How the frames of a camera wait. Plain data; unknown fields are refused.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QueueConfig {
+    /// Frames that wait at each stage; 1..1024, default 2.
+    pub capacity: usize,
+    /// What gives way when more come. Default: `never_drop_critical` for a critical camera, `drop_oldest` for others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<QueuePolicy>,
+    /// A frame that waited longer is of no use any more, and no provider sees it; 0.001..86400, default 5.
+    pub max_age_s: f64,
+}
+
+impl Default for QueueConfig {
+    fn default() -> Self {
+        Self { capacity: 2, policy: None, max_age_s: 5.0 }
+    }
+}
+
+impl QueueConfig {
+    fn validate(&self) -> Result<()> {
+        within("capacity", self.capacity, 1, 1024)?;
+        within("max_age_s", self.max_age_s, 0.001, 86_400.0)
+    }
+}
+
+/// What is looked for in the frames of a camera, and what of that counts. Plain data; unknown fields are refused.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LookConfig {
+    /// What to look for. Default labels.
+    pub want: Want,
+    /// The labels that count, such as `person`; empty (the default) for all.
+    pub classes: Vec<String>,
+    /// The least confidence of a detection, 0..1; default 0.5.
+    pub min_confidence: f32,
+    /// The least confidence for single labels, in place of `min_confidence`.
+    pub class_confidence: BTreeMap<String, f32>,
+    /// When a picture is dark, and what confidence it takes then. Default: below luma 40, 0.7.
+    pub low_light: LowLight,
+}
+
+impl Default for LookConfig {
+    fn default() -> Self {
+        Self {
+            want: Want::Labels,
+            classes: Vec::new(),
+            min_confidence: 0.5,
+            class_confidence: BTreeMap::new(),
+            low_light: LowLight::default(),
+        }
+    }
+}
+
+impl LookConfig {
+    fn validate(&self) -> Result<()> {
+        within("min_confidence", self.min_confidence, 0.0, 1.0)?;
+        within("low_light.min_confidence", self.low_light.min_confidence, 0.0, 1.0)?;
+        for (class, &least) in &self.class_confidence {
+            within(&format!("class_confidence.{class}"), least, 0.0, 1.0)?;
+        }
+        within("classes", self.classes.len(), 0, MAX_LIST)?;
+        within("class_confidence", self.class_confidence.len(), 0, MAX_LIST)
+    }
+}
+
+/// A gate's config, or `false` for none: TOML has no null, and a field that is left out means the default.
+mod gate_or_false {
+    use crate::motion::MotionGateConfig;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        motion: &Option<MotionGateConfig>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match motion {
+            Some(motion) => motion.serialize(serializer),
+            None => serializer.serialize_bool(false),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<MotionGateConfig>, D::Error> {
+        deserializer.deserialize_any(GateOrFalse)
+    }
+
+    struct GateOrFalse;
+
+    impl<'de> serde::de::Visitor<'de> for GateOrFalse {
+        type Value = Option<MotionGateConfig>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("the config of a motion gate, or false for none")
+        }
+
+        fn visit_bool<E: serde::de::Error>(self, on: bool) -> Result<Self::Value, E> {
+            Ok(on.then(MotionGateConfig::default))
+        }
+
+        fn visit_unit<E: serde::de::Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_none<E: serde::de::Error>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+            MotionGateConfig::deserialize(serde::de::value::MapAccessDeserializer::new(map)).map(Some)
         }
     }
 }
@@ -171,8 +264,7 @@ impl CameraConfig {
         if self.fps != 0.0 {
             within("fps", self.fps, 0.001, 1000.0)?;
         }
-        within("queue", self.queue, 1, 1024)?;
-        within("max_age_s", self.max_age_s, 0.001, 86_400.0)?;
+        inside("queue", self.queue.validate())?;
         within("explain", self.explain, 0, 1 << 20)?;
         if let Some(epoch_s) = self.epoch_s.filter(|&epoch_s| Timestamp::from_secs_f64(epoch_s as f64).is_err()) {
             return bad(format!(
@@ -180,19 +272,13 @@ impl CameraConfig {
                  microseconds by 1e6, nanoseconds by 1e9"
             ));
         }
-        within("min_confidence", self.min_confidence, 0.0, 1.0)?;
-        within("low_light.min_confidence", self.low_light.min_confidence, 0.0, 1.0)?;
-        for (class, &least) in &self.class_confidence {
-            within(&format!("class_confidence.{class}"), least, 0.0, 1.0)?;
-        }
-        if self.queue_policy == Some(QueuePolicy::NeverDropCritical) && self.priority != Priority::Critical {
-            return bad("queue_policy is never_drop_critical; only a camera of priority critical can have it".into());
+        inside("look", self.look.validate())?;
+        if self.queue.policy == Some(QueuePolicy::NeverDropCritical) && self.priority != Priority::Critical {
+            return bad("queue.policy is never_drop_critical; only a camera of priority critical can have it".into());
         }
         for (field, len) in [
             ("include", self.include.len()),
             ("exclude", self.exclude.len()),
-            ("classes", self.classes.len()),
-            ("class_confidence", self.class_confidence.len()),
             ("zones", self.zones.len()),
             ("triggers", self.triggers.len()),
             ("host_triggers", self.host_triggers.len()),
@@ -201,7 +287,9 @@ impl CameraConfig {
         }
         inside("cache", self.cache.validate())?;
         inside("confirmation", self.confirmation.validate())?;
-        inside("motion", self.motion.validate())?;
+        if let Some(motion) = &self.motion {
+            inside("motion", motion.validate())?;
+        }
         self.check_gaps()?;
         let mut names = BTreeSet::new();
         if let Some(twice) = self.zones.iter().find(|zone| !names.insert(&*zone.name)) {
@@ -247,22 +335,20 @@ impl CameraConfig {
 
     /// The gate of this camera; none where it has none.
     pub(super) fn gate(&self) -> Result<Option<MotionGate>> {
-        let mut motion = self.motion.clone();
+        let Some(mut motion) = self.motion.clone() else { return Ok(None) };
         if motion.include.is_empty() && motion.exclude.is_empty() {
             motion.include.clone_from(&self.include);
             motion.exclude.clone_from(&self.exclude);
         }
-        // Also checked where it is not used: a camera that gets a gate later has a good one.
-        let gate = MotionGate::new(motion)?;
-        Ok(self.motion_gate.then_some(gate))
+        MotionGate::new(motion).map(Some)
     }
 
     pub(super) fn max_age(&self) -> Duration {
-        Duration::from_secs_f64(self.max_age_s)
+        Duration::from_secs_f64(self.queue.max_age_s)
     }
 
     pub(super) fn policy(&self) -> QueuePolicy {
-        self.queue_policy.unwrap_or(match self.priority {
+        self.queue.policy.unwrap_or(match self.priority {
             Priority::Critical => QueuePolicy::NeverDropCritical,
             _ => QueuePolicy::DropOldest,
         })
@@ -275,25 +361,25 @@ impl CameraConfig {
 
     /// The least confidence of a label in a picture that is not dark.
     pub(super) fn least_confidence_by_day(&self, label: &str) -> f32 {
-        self.class_confidence.get(label).copied().unwrap_or(self.min_confidence)
+        self.look.class_confidence.get(label).copied().unwrap_or(self.look.min_confidence)
     }
 
     /// The least confidence of a label in a picture of this mean luma.
     fn least_confidence(&self, label: &str, luma: u8) -> f32 {
         let usual = self.least_confidence_by_day(label);
-        if luma < self.low_light.luma { usual.max(self.low_light.min_confidence) } else { usual }
+        if luma < self.look.low_light.luma { usual.max(self.look.low_light.min_confidence) } else { usual }
     }
 
     /// The least confidence of any label: what the provider is asked for.
     pub(super) fn least_of_all(&self, luma: u8) -> f32 {
-        let dark = if luma < self.low_light.luma { self.low_light.min_confidence } else { 0.0 };
-        self.class_confidence.values().fold(self.min_confidence, |least, &other| least.min(other)).max(dark)
+        let dark = if luma < self.look.low_light.luma { self.look.low_light.min_confidence } else { 0.0 };
+        self.look.class_confidence.values().fold(self.look.min_confidence, |least, &other| least.min(other)).max(dark)
     }
 
     /// Whether a detection counts for this camera.
     pub(super) fn counts(&self, found: &Detection, frame: Size, luma: u8) -> bool {
         let label = &*found.label.name;
-        if !self.classes.is_empty() && !self.classes.iter().any(|class| class == label) {
+        if !self.look.classes.is_empty() && !self.look.classes.iter().any(|class| class == label) {
             return false;
         }
         if found.confidence < self.least_confidence(label, luma) {

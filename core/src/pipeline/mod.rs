@@ -39,7 +39,7 @@ pub use builder::{PipelineBuilder, PipelineConfig};
 pub use cache::ResultCacheConfig;
 pub use camera::Camera;
 pub use checkpoint::PipelineCheckpoint;
-pub use config::{CameraConfig, LowLight, QueuePolicy};
+pub use config::{CameraConfig, LookConfig, LowLight, QueueConfig, QueuePolicy};
 pub use explain::Decision;
 pub use histogram::Histogram;
 pub use input::{Admission, EncodedFrame, Input};

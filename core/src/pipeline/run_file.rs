@@ -68,9 +68,9 @@ impl RunFileConfig {
     /// The camera as the pipeline gets it: what waits is bounded here, and nothing gives way.
     fn waiting_camera(&self) -> CameraConfig {
         let mut camera = self.camera.clone();
-        camera.queue = self.in_flight;
-        camera.queue_policy = Some(QueuePolicy::DropNewest);
-        camera.max_age_s = self.patience_s;
+        camera.queue.capacity = self.in_flight;
+        camera.queue.policy = Some(QueuePolicy::DropNewest);
+        camera.queue.max_age_s = self.patience_s;
         camera
     }
 }

@@ -422,13 +422,13 @@ impl Shared {
         config.validate()?;
         self.outlets.check(config)?;
         let capability = self.provider.capability();
-        if capability.wants.contains(&config.want) {
+        if capability.wants.contains(&config.look.want) {
             return classes::check(config, self.provider.name(), &capability);
         }
         let can: Vec<_> = capability.wants.iter().map(|want| want.as_str()).collect();
         Err(Error::unsupported(format!(
             "want is {}, which {} cannot look for; it can look for {}",
-            config.want,
+            config.look.want,
             self.provider.name(),
             can.join(", ")
         )))

@@ -14,7 +14,7 @@ use crate::event::{Condition, Event, EventId, Firing, PictureWanted, Scene, Trig
 use crate::frame::{CameraId, DecodeOptions, Frame, FrameMeta};
 use crate::geometry::Size;
 use crate::imaging::mean_luma;
-use crate::motion::{MotionGate, MotionState};
+use crate::motion::{MotionGate, MotionGateConfig, MotionState};
 use crate::provider::Answer;
 use crate::tracking::{Confirm, Object};
 use serde::{Deserialize, Serialize};
@@ -147,19 +147,21 @@ impl GateWork {
 
     /// The least width of a picture that the gate loses nothing by.
     fn min_width(&self) -> u32 {
-        match self.config.motion.working_width {
-            0 => u32::MAX,
-            width => width,
-        }
+        let width = self
+            .config
+            .motion
+            .as_ref()
+            .map_or_else(|| MotionGateConfig::default().working_width, |motion| motion.working_width);
+        if width == 0 { u32::MAX } else { width }
     }
 }
 
 /// Whether the provider leaves out the same: an answer under one config serves under the other.
 fn asks_the_same(one: &CameraConfig, other: &CameraConfig) -> bool {
-    one.want == other.want
-        && one.min_confidence == other.min_confidence
-        && one.class_confidence == other.class_confidence
-        && one.low_light == other.low_light
+    one.look.want == other.look.want
+        && one.look.min_confidence == other.look.min_confidence
+        && one.look.class_confidence == other.look.class_confidence
+        && one.look.low_light == other.look.low_light
 }
 
 fn meta(job: &Job, camera: &CameraId) -> FrameMeta {

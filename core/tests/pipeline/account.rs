@@ -3,8 +3,8 @@
 use crate::WITHIN;
 use crate::scene::{TestProvider, all_frames, at, jpeg, person, raw, raw_of};
 use guarita::{
-    Admission, CameraConfig, Condition, DropReason, ErrorCode, Outcome, Pipeline, PipelineConfig, Priority,
-    QueuePolicy, RateLimitConfig, SkipReason, TriggerConfig,
+    Admission, CameraConfig, Condition, DropReason, ErrorCode, MotionGateConfig, Outcome, Pipeline, PipelineConfig,
+    Priority, QueuePolicy, RateLimitConfig, SkipReason, TriggerConfig,
 };
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -21,8 +21,8 @@ fn the_account_adds_up_at_every_instant() {
         .map(|k| {
             let mut config = CameraConfig::new(&format!("camera-{k}"));
             config.fps = [0.0, 0.0, 5.0][k % 3];
-            config.motion_gate = k % 2 == 0;
-            config.max_age_s = [0.01, 5.0][k % 2];
+            config.motion = (k % 2 == 0).then(MotionGateConfig::default);
+            config.queue.max_age_s = [0.01, 5.0][k % 2];
             config.priority = [Priority::Low, Priority::Normal, Priority::Critical, Priority::Normal][k % 4];
             pipeline.add_camera(config).unwrap()
         })
@@ -81,7 +81,7 @@ fn frames_that_need_no_look() {
     };
     let pipeline = Pipeline::builder(provider).config(config).build().unwrap();
     let mut config = all_frames("one");
-    (config.fps, config.queue) = (1.0, 100);
+    (config.fps, config.queue.capacity) = (1.0, 100);
     let camera = pipeline.add_camera(config).unwrap();
     let ended = |admission| match admission {
         Admission::Ended(outcome) => outcome,
@@ -159,7 +159,7 @@ fn what_gives_way_when_a_queue_is_full() {
         }));
         let pipeline = Pipeline::builder(provider.clone()).build().unwrap();
         let mut config = all_frames("one");
-        (config.priority, config.queue_policy) = (priority, Some(policy));
+        (config.priority, config.queue.policy) = (priority, Some(policy));
         let camera = pipeline.add_camera(config).unwrap();
         for ms in 0..50 {
             let _ = camera.push(raw(ms));
@@ -192,7 +192,7 @@ fn nothing_that_is_too_old_reaches_the_provider() {
     let cameras: Vec<_> = (0..20)
         .map(|k| {
             let mut config = all_frames(&format!("camera-{k}"));
-            config.max_age_s = 0.1;
+            config.queue.max_age_s = 0.1;
             pipeline.add_camera(config).unwrap()
         })
         .collect();
@@ -232,7 +232,7 @@ fn answers_that_overtake_each_other_are_shown_in_order() {
         .build()
         .unwrap();
     let mut config = all_frames("one");
-    config.queue = 1024;
+    config.queue.capacity = 1024;
     let camera = pipeline.add_camera(config).unwrap();
     for ms in 0..200 {
         assert!(camera.push(raw(ms)).is_taken());

@@ -4,8 +4,8 @@ use crate::WITHIN;
 use crate::account::wait;
 use crate::scene::{TestProvider, all_frames, jpeg, meta, raw};
 use guarita::{
-    Admission, CameraConfig, Condition, EncodedFrame, ErrorCode, Outcome, Pipeline, PipelineConfig, Polygon, Priority,
-    QueuePolicy, TriggerConfig, Want, Zone,
+    Admission, CameraConfig, Condition, EncodedFrame, ErrorCode, MotionGateConfig, Outcome, Pipeline, PipelineConfig,
+    Polygon, Priority, QueueConfig, QueuePolicy, TriggerConfig, Want, Zone,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,13 +29,21 @@ fn configs_that_cannot_be() {
     refuse(&|config| config.id = guarita::CameraId::new(&"x".repeat(257)), "id", bad);
     refuse(&|config| config.fps = f64::NAN, "fps", bad);
     refuse(&|config| config.fps = -1.0, "fps", bad);
-    refuse(&|config| config.queue = 0, "queue", bad);
-    refuse(&|config| config.max_age_s = f64::INFINITY, "max_age_s", bad);
-    refuse(&|config| config.min_confidence = 1.5, "min_confidence", bad);
-    refuse(&|config| config.class_confidence.extend([("cat".to_owned(), f32::NAN)]), "class_confidence.cat", bad);
-    refuse(&|config| config.queue_policy = Some(QueuePolicy::NeverDropCritical), "queue_policy", bad);
+    refuse(&|config| config.queue.capacity = 0, "queue.capacity", bad);
+    refuse(&|config| config.queue.max_age_s = f64::INFINITY, "queue.max_age_s", bad);
+    refuse(&|config| config.look.min_confidence = 1.5, "look.min_confidence", bad);
+    refuse(
+        &|config| config.look.class_confidence.extend([("cat".to_owned(), f32::NAN)]),
+        "look.class_confidence.cat",
+        bad,
+    );
+    refuse(&|config| config.queue.policy = Some(QueuePolicy::NeverDropCritical), "queue.policy", bad);
     refuse(&|config| config.host_triggers = vec!["none".into()], "none", bad);
-    refuse(&|config| config.motion.history_s = 0.0, "history_s", bad);
+    refuse(
+        &|config| config.motion = Some(MotionGateConfig { history_s: 0.0, ..Default::default() }),
+        "motion.history_s",
+        bad,
+    );
     refuse(&|config| config.cache.ttl_s = f64::NAN, "ttl_s", bad);
     refuse(&|config| config.confirmation.k = 0, "k", bad);
     refuse(&|config| (config.fps, config.confirmation.k, config.confirmation.n) = (0.1, 2, 3), "max_gap_s", bad);
@@ -60,7 +68,7 @@ fn configs_that_cannot_be() {
         change(&mut config);
         config.validate().unwrap();
     }
-    refuse(&|config| config.want = Want::Text, "text", ErrorCode::Unsupported);
+    refuse(&|config| config.look.want = Want::Text, "text", ErrorCode::Unsupported);
     let zone = || Zone::new("door", Polygon::new([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]]).unwrap());
     refuse(&|config| config.zones = vec![zone(), zone()], "door", bad);
     let enter = || TriggerConfig::new("in", Condition::Enter { classes: vec![], zone: "yard".into() });
@@ -106,7 +114,13 @@ fn a_config_with_an_unknown_field_names_it() {
 #[test]
 fn pictures_that_are_none() {
     let pipeline = pipeline();
-    let camera = pipeline.add_camera(CameraConfig { queue: 100, fps: 0.0, ..CameraConfig::new("one") }).unwrap();
+    let camera = pipeline
+        .add_camera(CameraConfig {
+            queue: QueueConfig { capacity: 100, ..QueueConfig::default() },
+            fps: 0.0,
+            ..CameraConfig::new("one")
+        })
+        .unwrap();
     let whole = jpeg(0).bytes().to_vec();
     let mut failed = 0;
     for (ms, bytes) in
@@ -166,7 +180,7 @@ fn a_provider_that_never_answers() {
     let config = PipelineConfig { provider_timeout_s: 0.05, max_in_flight: 2, ..PipelineConfig::default() };
     let pipeline = Pipeline::builder(Arc::new(provider)).config(config).build().unwrap();
     let mut config = all_frames("one");
-    (config.max_age_s, config.queue) = (0.1, 100);
+    (config.queue.max_age_s, config.queue.capacity) = (0.1, 100);
     let camera = pipeline.add_camera(config).unwrap();
     for ms in 0..20 {
         assert!(camera.push(raw(ms)).is_taken());
@@ -188,7 +202,7 @@ fn a_shutdown_that_cannot_wait() {
     use guarita::testkit::{FakeProvider, Step};
     let pipeline = Pipeline::builder(Arc::new(FakeProvider::new("mute").always(Step::never()))).build().unwrap();
     let mut config = all_frames("one");
-    (config.priority, config.queue) = (Priority::Critical, 100);
+    (config.priority, config.queue.capacity) = (Priority::Critical, 100);
     let camera = pipeline.add_camera(config).unwrap();
     for ms in 0..20 {
         assert!(camera.push(raw(ms)).is_taken());

@@ -7,8 +7,8 @@ use crate::scene::{TestProvider, all_frames, at, meta, person, raw};
 use guarita::testkit::FakeProvider;
 use guarita::{
     BoundingBox, CallbackSink, Camera, CameraConfig, Condition, Confirmation, Decision, Detection, Detections,
-    ErrorCode, Event, Firing, Frame, Label, Layout, ManualClock, Pipeline, PipelineCheckpoint, PixelFormat, Polygon,
-    Scene, Sink, Size, Timing, Trigger, TriggerConfig, Zone,
+    ErrorCode, Event, Firing, Frame, Label, Layout, ManualClock, MotionGateConfig, Pipeline, PipelineCheckpoint,
+    PixelFormat, Polygon, Scene, Sink, Size, Timing, Trigger, TriggerConfig, Zone,
 };
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -65,8 +65,7 @@ fn cameras() -> Vec<CameraConfig> {
         .map(|k| {
             let mut config = CameraConfig::new(&format!("camera-{k}"));
             config.fps = [0.0, 3.0, 0.0, 1.7][k];
-            config.motion_gate = k != 2;
-            config.motion.heartbeat_s = 7.0;
+            config.motion = (k != 2).then(|| MotionGateConfig { heartbeat_s: 7.0, ..MotionGateConfig::default() });
             config.cache.capacity = 0;
             config.epoch_s = Some(1_795_000_000);
             config.confirmation = Confirmation { k: 1 + k as u32 % 2, n: 3, ..Confirmation::default() };
@@ -267,7 +266,7 @@ fn blinking() -> Arc<TestProvider> {
 fn events_that_were_not_delivered_are_delivered_by_the_next_one() {
     let pipeline = Pipeline::builder(blinking()).sink("sink", Hangs).sink("gone", Hangs).build().unwrap();
     let mut config = all_frames("one");
-    (config.queue, config.triggers) = (100, vec![present("somebody")]);
+    (config.queue.capacity, config.triggers) = (100, vec![present("somebody")]);
     config.epoch_s = Some(1_000);
     let camera = pipeline.add_camera(config).unwrap();
     for ms in 0..40 {
@@ -310,7 +309,7 @@ fn what_does_not_fit_starts_cold_and_the_log_says_so() {
     camera.pause();
     let checkpoint = pipeline.checkpoint();
     drop(pipeline);
-    config.motion.working_width = 64;
+    config.motion = Some(MotionGateConfig { working_width: 64, ..MotionGateConfig::default() });
     let other = Condition::Present { classes: vec!["person".into()], zone: None, min_confidence: Some(0.1) };
     config.triggers[1].when = other;
     // What a trigger makes of what it knows is no part of that.

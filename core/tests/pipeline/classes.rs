@@ -21,7 +21,7 @@ fn what_may_be_a_slip_is_said_until_it_is_found() {
     let provider = FakeProvider::new("cloud").answering(finds_forklifts);
     let pipeline = Pipeline::builder(Arc::new(provider)).build().unwrap();
     let mut config = all_frames("yard");
-    config.classes = ["person", "persn", "forklift"].map(String::from).to_vec();
+    config.look.classes = ["person", "persn", "forklift"].map(String::from).to_vec();
     let camera = pipeline.add_camera(config.clone()).unwrap();
     let said = || pipeline.health().degraded;
     assert_eq!(said().len(), 2, "{:?}", said());
@@ -37,7 +37,7 @@ fn what_may_be_a_slip_is_said_until_it_is_found() {
     wait(|| pipeline.stats().account.in_flight == 0);
     assert!(said().len() == 1 && said()[0].contains("persn"), "{:?}", said());
 
-    config.classes.retain(|class| class != "persn");
+    config.look.classes.retain(|class| class != "persn");
     camera.update(config).unwrap();
     assert_eq!(said(), [""; 0]);
 }

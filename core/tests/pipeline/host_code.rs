@@ -26,7 +26,7 @@ fn builder() -> PipelineBuilder {
 /// A camera with somebody in every other frame, and an event each time.
 fn camera(pipeline: &Pipeline, host_triggers: &[&str]) -> Camera {
     let mut config = all_frames("one");
-    config.queue = 1000;
+    config.queue.capacity = 1000;
     let when = Condition::Present { classes: vec!["person".into()], zone: None, min_confidence: None };
     let mut trigger = TriggerConfig::new("somebody", when);
     trigger.cooldown_s = 0.0;
@@ -145,7 +145,7 @@ impl Drop for CallsBack {
 fn buffers_are_let_go_where_the_host_may_call_back() {
     let pipeline = builder().build().unwrap();
     let mut config = all_frames("one");
-    config.queue = 1;
+    config.queue.capacity = 1;
     let camera = pipeline.add_camera(config).unwrap();
     let cell = Arc::new(OnceLock::new());
     cell.set(camera.clone()).unwrap();

@@ -7,8 +7,8 @@ use crate::scene::{TestProvider, all_frames, at, meta, person, raw, raw_of};
 use guarita::testkit::{FakeProvider, Step};
 use guarita::{
     CallbackSink, CameraConfig, Capability, Clock, Condition, Detections, DropReason, ErrorCode, Event, Frame, Health,
-    Layout, ManualClock, Outcome, Pipeline, PipelineCheckpoint, PipelineConfig, PixelFormat, Priority, Provider, Reply,
-    Request, Result, Sink, Size, Threads, Timing, TriggerConfig,
+    Layout, ManualClock, MotionGateConfig, Outcome, Pipeline, PipelineCheckpoint, PipelineConfig, PixelFormat,
+    Priority, Provider, QueueConfig, Reply, Request, Result, Sink, Size, Threads, Timing, TriggerConfig,
 };
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
@@ -40,7 +40,7 @@ fn eventful(id: &str) -> CameraConfig {
     let when = Condition::Present { classes: vec![], zone: None, min_confidence: None };
     let mut trigger = TriggerConfig::new("somebody", when);
     trigger.cooldown_s = 0.0;
-    (config.triggers, config.low_light.luma) = (vec![trigger], 0);
+    (config.triggers, config.look.low_light.luma) = (vec![trigger], 0);
     config
 }
 
@@ -66,7 +66,14 @@ fn a_model_that_fails_for_one_frame_fails_for_that_one_only() {
     let names = ["a", "b", "bad", "c", "d", "e"];
     let cameras: Vec<_> = names
         .iter()
-        .map(|name| pipeline.add_camera(CameraConfig { queue: 100, max_age_s: 60.0, ..all_frames(name) }).unwrap())
+        .map(|name| {
+            pipeline
+                .add_camera(CameraConfig {
+                    queue: QueueConfig { capacity: 100, max_age_s: 60.0, ..QueueConfig::default() },
+                    ..all_frames(name)
+                })
+                .unwrap()
+        })
         .collect();
     for ms in 0..20 {
         cameras.iter().for_each(|camera| assert!(camera.push(raw(ms)).is_taken()));
@@ -87,7 +94,12 @@ fn a_buffer_that_is_not_let_go_holds_up_neither_the_others_nor_the_end() {
     let provider = FakeProvider::new("mute").script([Step::never()]);
     let config = PipelineConfig { max_in_flight: 1, threads: 2, ..PipelineConfig::default() };
     let pipeline = Pipeline::builder(Arc::new(provider)).config(config).build().unwrap();
-    let one = pipeline.add_camera(CameraConfig { queue: 100, max_age_s: 0.2, ..all_frames("one") }).unwrap();
+    let one = pipeline
+        .add_camera(CameraConfig {
+            queue: QueueConfig { capacity: 100, max_age_s: 0.2, ..QueueConfig::default() },
+            ..all_frames("one")
+        })
+        .unwrap();
     let other = pipeline.add_camera(all_frames("other")).unwrap();
     // The provider keeps the first; the others grow too old, and whoever lets the first of them go hangs.
     let (open, began) = (Arc::new((Mutex::new(false), Condvar::new())), Arc::new(AtomicUsize::new(0)));
@@ -175,7 +187,11 @@ fn pipelines_on_the_same_threads_take_turns() {
         Pipeline::builder(Arc::new(provider)).threads(&threads).build().unwrap()
     };
     let (busy, other) = (start(), start());
-    let config = |k| CameraConfig { motion_gate: true, queue: 100, ..all_frames(&format!("camera-{k}")) };
+    let config = |k| CameraConfig {
+        motion: Some(MotionGateConfig::default()),
+        queue: QueueConfig { capacity: 100, ..QueueConfig::default() },
+        ..all_frames(&format!("camera-{k}"))
+    };
     let cameras: Vec<_> = (0..8).map(|k| busy.add_camera(config(k)).unwrap()).collect();
     let camera = other.add_camera(all_frames("one")).unwrap();
     let stop = AtomicBool::new(false);
@@ -232,11 +248,11 @@ fn an_answer_to_another_question_is_not_kept() {
         .build()
         .unwrap();
     let mut config = all_frames("one");
-    (config.cache.capacity, config.queue, config.min_confidence) = (8, 10, 0.9);
+    (config.cache.capacity, config.queue.capacity, config.look.min_confidence) = (8, 10, 0.9);
     let camera = pipeline.add_camera(config.clone()).unwrap();
     assert!(camera.push(raw(0)).is_taken());
     wait(|| pipeline.stats().requests == 1);
-    config.min_confidence = 0.3;
+    config.look.min_confidence = 0.3;
     camera.update(config).unwrap();
     // One that is shown to the gate by the new config, before the answer by the old one comes.
     assert!(camera.push(raw(77)).is_taken());
@@ -326,14 +342,15 @@ fn a_queue_that_is_made_smaller_becomes_so() {
     let provider = FakeProvider::new("mute").always(Step::never());
     let config = PipelineConfig { max_in_flight: 1, ..PipelineConfig::default() };
     let pipeline = Pipeline::builder(Arc::new(provider)).config(config).build().unwrap();
-    let mut config = CameraConfig { queue: 500, ..all_frames("one") };
+    let mut config =
+        CameraConfig { queue: QueueConfig { capacity: 500, ..QueueConfig::default() }, ..all_frames("one") };
     let camera = pipeline.add_camera(config.clone()).unwrap();
     for ms in 0..400 {
         assert!(camera.push(raw(ms)).is_taken());
     }
     wait(|| pipeline.stats().waiting_gate == 0);
     assert!(pipeline.stats().waiting_look > 300);
-    config.queue = 2;
+    config.queue.capacity = 2;
     camera.update(config).unwrap();
     assert!(camera.push(raw(1000)).is_taken());
     wait(|| pipeline.stats().waiting_gate == 0 && pipeline.stats().waiting_look <= 2);

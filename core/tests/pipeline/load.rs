@@ -65,7 +65,7 @@ fn memory_for_frames_is_bounded_and_critical_frames_keep_theirs() {
     let mut cameras = Vec::new();
     for k in 0..20 {
         let mut config = all_frames(&format!("camera-{k:02}"));
-        config.queue = 100;
+        config.queue.capacity = 100;
         config.priority = if k == 0 { Priority::Critical } else { Priority::Normal };
         cameras.push(pipeline.add_camera(config).unwrap());
     }

@@ -81,7 +81,7 @@ fn a_slow_frame_names_the_stage_that_was_slow() {
     let slow = |name: &str, provider: Arc<dyn guarita::Provider>, max_age_s: f64, frames: i64| {
         let pipeline = Pipeline::builder(provider).config(config.clone()).build().unwrap();
         let mut config = all_frames(name);
-        (config.queue, config.max_age_s) = (100, max_age_s);
+        (config.queue.capacity, config.queue.max_age_s) = (100, max_age_s);
         let camera = pipeline.add_camera(config).unwrap();
         for ms in 0..frames {
             assert!(camera.push(raw(ms)).is_taken());
@@ -124,7 +124,7 @@ fn failures_are_told_of_once_for_a_burst_with_their_code() {
         .build()
         .unwrap();
     let mut config = all_frames("told of");
-    config.queue = 100;
+    config.queue.capacity = 100;
     let when = Condition::Present { classes: Vec::new(), zone: None, min_confidence: None };
     let mut trigger = TriggerConfig::new("somebody", when);
     trigger.cooldown_s = 0.0;

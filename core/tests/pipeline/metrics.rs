@@ -3,7 +3,7 @@
 use crate::account::wait;
 use crate::scene::{TestProvider, all_frames, person, raw};
 use crate::{WITHIN, common};
-use guarita::{CallbackSink, CameraConfig, Condition, Pipeline, PipelineConfig, TriggerConfig};
+use guarita::{CallbackSink, CameraConfig, Condition, MotionGateConfig, Pipeline, PipelineConfig, TriggerConfig};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
@@ -71,12 +71,12 @@ fn the_text_is_sound_and_agrees_with_the_account() {
         .unwrap();
     let config = |name: &str| {
         let mut config = all_frames(name);
-        config.queue = 1000;
+        config.queue.capacity = 1000;
         let when = Condition::Present { classes: Vec::new(), zone: None, min_confidence: None };
         let mut trigger = TriggerConfig::new("somebody \"there\"", when);
         trigger.cooldown_s = 0.0;
         config.triggers = vec![trigger];
-        config.motion_gate = name == "plain";
+        config.motion = (name == "plain").then(MotionGateConfig::default);
         config
     };
     let cameras: Vec<_> = names.iter().map(|name| pipeline.add_camera(config(name)).unwrap()).collect();

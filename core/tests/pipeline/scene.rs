@@ -40,9 +40,9 @@ pub(crate) fn jpeg(ms: i64) -> EncodedFrame {
 pub(crate) fn all_frames(id: &str) -> CameraConfig {
     let mut config = CameraConfig::new(id);
     config.fps = 0.0;
-    config.motion_gate = false;
+    config.motion = None;
     config.cache.capacity = 0;
-    config.max_age_s = 3600.0;
+    config.queue.max_age_s = 3600.0;
     config
 }
 

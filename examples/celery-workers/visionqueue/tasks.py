@@ -31,7 +31,7 @@ SPEC = guarita.ModelSpec.read(settings.MODEL)
 @functools.cache
 def detector() -> guarita.Detector:
     """The detector of this process. One made before the fork would work as well: it opens its model again in the child."""
-    return guarita.Detector(SPEC, confidence=settings.CONFIDENCE)
+    return guarita.Detector(SPEC, min_confidence=settings.CONFIDENCE)
 
 
 @functools.cache

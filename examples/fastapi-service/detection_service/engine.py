@@ -22,7 +22,7 @@ class Engine:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self.detector = guarita.Detector(settings.model, confidence=LEAST_CONFIDENCE)
+        self.detector = guarita.Detector(settings.model, min_confidence=LEAST_CONFIDENCE)
         self.provider = guarita.LocalProvider(self.detector, queue=2 * settings.concurrency)
         self.pipeline = guarita.Pipeline(self.provider)
         for name, config in settings.cameras.items():

@@ -34,7 +34,7 @@ async def health(state: Annotated[State, Depends(state)]) -> Response:
             "of": state.slots.count,
             "frames": state.engine.pipeline.stats().waiting,
         },
-        "model": {key: state.engine.detector.report[key] for key in ("model_sha256", "family", "provider")},
+        "model": {key: state.engine.detector.report[key] for key in ("model_sha256", "family", "execution_provider")},
         "cameras": [camera.id for camera in state.engine.pipeline.cameras],
         "worker": os.getpid(),
     }

@@ -70,7 +70,7 @@ class Server:
         await asyncio.to_thread(self._close)
 
     def _open(self) -> None:
-        self._detector = guarita.Detector(self.settings.model, confidence=self.settings.min_confidence)
+        self._detector = guarita.Detector(self.settings.model, min_confidence=self.settings.min_confidence)
         self._provider = guarita.LocalProvider(self._detector)
         self._pipeline = guarita.Pipeline(
             self._provider,

@@ -41,10 +41,9 @@ class Viewer:
         self._camera = pipeline.add_camera(
             name,
             fps=0,
-            motion_gate=False,
+            motion=False,
             queue=1,
-            queue_policy="drop_oldest",
-            max_age_s=settings.max_age_s,
+            queue={"policy": "drop_oldest", "max_age_s": settings.max_age_s},
             min_confidence=settings.min_confidence,
             cache={"capacity": settings.cache_pictures, "ttl_s": settings.cache_s},
             limits={"max_input_bytes": settings.max_frame_bytes, "max_pixels": 3840 * 2160},

@@ -54,7 +54,7 @@ fn what_is_wrong_in_a_file_is_told_with_its_line_and_field() {
     let cases: &[(&str, usize, &[&str])] = &[
         // A misspelt field, at every depth: the line, the field, and what there is.
         ("fsp = 5\n", 4, &["camera \"door\"", "field fsp", "`file`", "`fps`"]),
-        ("low_light = { lumaa = 5 }\n", 4, &["field low_light.lumaa", "`luma`"]),
+        ("look = { low_light = { lumaa = 5 } }\n", 4, &["field look.low_light.lumaa", "`luma`"]),
         (&format!("{zone}aera = 1\n"), 7, &["field zones.aera", "`anchor`"]),
         (&format!("{zone}{trigger}{present}cooldown = 5\n"), 10, &["field triggers.cooldown", "`cooldown_s`"]),
         (&format!("{zone}{trigger}when = {{ presnt = {{}} }}\n"), 9, &["triggers.when", "presnt", "`present`"]),
@@ -161,11 +161,11 @@ fn cameras_are_watched_and_every_frame_is_accounted_for() {
     // something moves; `every` is looked at always, and `sampled` at every fifth.
     for (id, more) in [
         ("gated", "fps = 0\nmotion = { linger_s = 1.0, heartbeat_s = 30.0 }\n"),
-        ("every", "fps = 0\nmotion_gate = false\n"),
-        ("sampled", "fps = 2\nmotion_gate = false\npriority = \"critical\"\n"),
+        ("every", "fps = 0\nmotion = false\n"),
+        ("sampled", "fps = 2\nmotion = false\npriority = \"critical\"\n"),
     ] {
         file.push_str(&format!(
-            "[[camera]]\nid = {id:?}\nfile = \"box.avi\"\nmin_confidence = 0.6\nmax_age_s = 60\nqueue = 4\n\
+            "[[camera]]\nid = {id:?}\nfile = \"box.avi\"\nlook.min_confidence = 0.6\nqueue = {{ max_age_s = 60, capacity = 4 }}\n\
              cache = {{ capacity = 0 }}\n{more}\
              [[camera.zones]]\nname = \"middle\"\narea = [[0.1, 0.1], [0.9, 0.1], [0.9, 0.9], [0.1, 0.9]]\n\
              anchor = \"center\"\n\

@@ -66,12 +66,12 @@ impl Scheduler {
         match config.policy() {
             // More than one where an update made the queue smaller.
             QueuePolicy::DropOldest => {
-                while self.gate.waiting(key) >= config.queue {
+                while self.gate.waiting(key) >= config.queue.capacity {
                     let Some(old) = self.gate.take_oldest(key) else { break };
                     self.end(*old, Outcome::Dropped(DropReason::Newer), now);
                 }
             }
-            QueuePolicy::DropNewest if self.gate.waiting(key) >= config.queue => {
+            QueuePolicy::DropNewest if self.gate.waiting(key) >= config.queue.capacity => {
                 ends(full);
                 return (Ok(Some(full)), Some(input));
             }

@@ -23,7 +23,7 @@ impl Scheduler {
         let Some(lane) = self.lanes.get_mut(&key).filter(|_| !self.cancelled) else {
             return self.end(*job, Outcome::Dropped(DropReason::Shutdown), now);
         };
-        let (queue, policy) = (lane.config.queue, lane.config.policy());
+        let (queue, policy) = (lane.config.queue.capacity, lane.config.policy());
         if matches!(verdict, Verdict::Known(_) | Verdict::Open)
             && policy != QueuePolicy::NeverDropCritical
             && lane.is_full(queue, most_behind)

@@ -216,10 +216,10 @@ impl Bench {
         config.fps = self.pick(&[0.0, 0.0, 0.0, 20.0]);
         config.priority = self.pick(&[Priority::Low, Priority::Normal, Priority::Normal, Priority::Critical]);
         let policies = [None, None, Some(QueuePolicy::DropOldest), Some(QueuePolicy::DropNewest)];
-        config.queue_policy = self.pick(&policies);
-        config.queue = self.pick(&[1, 2, 5]);
-        config.max_age_s = self.pick(&[0.05, 1.0, 5.0]);
-        config.want = self.pick(&[Want::Labels, Want::Labels, Want::Text]);
+        config.queue.policy = self.pick(&policies);
+        config.queue.capacity = self.pick(&[1, 2, 5]);
+        config.queue.max_age_s = self.pick(&[0.05, 1.0, 5.0]);
+        config.look.want = self.pick(&[Want::Labels, Want::Labels, Want::Text]);
         config.tenant = self.pick(&["", "", "port"]).into();
         // Whether the triggers see what did not move as well.
         config.host_triggers = self.pick(&[&[][..], &["host"]]).iter().map(|name| (*name).to_owned()).collect();
@@ -373,11 +373,11 @@ impl Bench {
                 let known: Vec<_> = frames.iter().map(|id| &model.frames[id]).collect();
                 assert!(known.iter().all(|frame| frame.at == At::Prepared && !frame.is_stale(now)), "{known:?}");
                 assert!(
-                    known
-                        .iter()
-                        .all(|frame| { frame.config.want == request.want && frame.config.tenant == request.tenant })
+                    known.iter().all(|frame| {
+                        frame.config.look.want == request.want && frame.config.tenant == request.tenant
+                    })
                 );
-                let end = |frame: &&Known| frame.pushed + Duration::from_secs_f64(frame.config.max_age_s);
+                let end = |frame: &&Known| frame.pushed + Duration::from_secs_f64(frame.config.queue.max_age_s);
                 let deadline = known.iter().map(end).min();
                 assert_eq!(request.deadline, deadline);
                 let expires = deadline.unwrap().max(now) + model.limits.provider_timeout;
@@ -587,7 +587,7 @@ impl Bench {
 
 /// The frames that wait for a camera's gate.
 fn allowed(config: &CameraConfig) -> usize {
-    if config.policy() == QueuePolicy::NeverDropCritical { usize::MAX } else { config.queue }
+    if config.policy() == QueuePolicy::NeverDropCritical { usize::MAX } else { config.queue.capacity }
 }
 
 fn none() -> Detections {

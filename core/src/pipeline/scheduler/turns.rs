@@ -70,10 +70,10 @@ impl Scheduler {
     /// The frames that could go in one request with the oldest one: those that ask for the same, for the same tenant. A frame
     /// whose batch was refused goes alone.
     fn together(&self) -> impl Iterator<Item = usize> {
-        let first = self.prepared.front().map(|job| (job.config.want, Arc::clone(&job.config.tenant), job.alone));
+        let first = self.prepared.front().map(|job| (job.config.look.want, Arc::clone(&job.config.tenant), job.alone));
         self.prepared.iter().enumerate().filter_map(move |(at, job)| {
             let (want, tenant, alone) = first.as_ref()?;
-            let same = *want == job.config.want && *tenant == job.config.tenant;
+            let same = *want == job.config.look.want && *tenant == job.config.tenant;
             (at == 0 || same && !alone && !job.alone).then_some(at)
         })
     }
@@ -100,7 +100,7 @@ impl Scheduler {
             self.give_up(*job, Outcome::Dropped(DropReason::Stale), now);
         }
         let first = jobs.first()?;
-        let (want, tenant) = (first.config.want, Arc::clone(&first.config.tenant));
+        let (want, tenant) = (first.config.look.want, Arc::clone(&first.config.tenant));
         for job in &mut jobs {
             self.note(job, Stage::Batch, now);
         }

@@ -48,7 +48,7 @@ impl Look for Detector {
             max_batch: self.max_batch(),
             // A batch of a fixed size is filled up, whatever comes.
             shrinks: report.batch == BatchMode::Together,
-            device: report.provider,
+            device: report.execution_provider,
             intra_op_threads: report.intra_op_threads,
             finds_faces: spec.labels.iter().any(|(_, name)| is_face(name)),
             version: format!("{file}@{sha256}").into(),

@@ -27,7 +27,7 @@ pub(super) struct Known {
 
 impl Known {
     pub(super) fn is_stale(&self, now: Timestamp) -> bool {
-        now - self.pushed > Duration::from_secs_f64(self.config.max_age_s)
+        now - self.pushed > Duration::from_secs_f64(self.config.queue.max_age_s)
     }
 }
 
@@ -83,7 +83,7 @@ impl Model {
     fn keeps_too_much(&self, key: Key) -> bool {
         let ready = || self.frames.values().filter(|frame| frame.key == key && frame.at == At::Ready);
         let bytes: u64 = ready().map(|frame| frame.bytes).sum();
-        ready().count() >= self.cameras[&key].config.queue && bytes >= self.limits.max_bytes / 8
+        ready().count() >= self.cameras[&key].config.queue.capacity && bytes >= self.limits.max_bytes / 8
     }
 
     pub(super) fn places(&self) -> usize {
