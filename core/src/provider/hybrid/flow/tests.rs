@@ -2,6 +2,8 @@ use super::*;
 use crate::detection::{Detection, Detections, Label, Timing};
 use crate::geometry::{BoundingBox, Size};
 use crate::provider::Latency;
+use crate::resilience::FailurePolicy;
+use std::time::Duration;
 
 fn found(confidence: f32) -> Response {
     let label = Label { id: 0, name: "person".into() };

@@ -3,13 +3,13 @@
 
 use super::balance::Balance;
 use super::config::{Escalation, HybridConfig, HybridMode};
-use super::flow::{self, Action, Event, Flow, Plan, Side};
-use super::pace::Pace;
+use super::flow::{self, Action, Circumstances, Event, Flow, Plan, Side};
+use super::latency_estimate::LatencyEstimate;
 use super::rank::Ranking;
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorCode, Result};
 use crate::provider::{
-    AnswerReason, Cancellation, Capability, Health, HealthLog, Priority, Provider, Reply, Request, Response, Want,
+    Cancellation, Capability, Health, HealthLog, Priority, Provider, Reply, Request, Response, Want,
 };
 use crate::resilience::{CircuitBreaker, Permit};
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-pub(super) struct Desk {
+pub(super) struct Dispatcher {
     pub(super) name: Arc<str>,
     /// The primary and the fallback.
     pub(super) providers: [Arc<dyn Provider>; 2],
@@ -38,7 +38,7 @@ pub(super) struct State {
     pub(super) ranking: Option<Ranking>,
     pub(super) log: HealthLog,
     /// Of the primary and the fallback.
-    pub(super) paces: [Pace; 2],
+    pub(super) latencies: [LatencyEstimate; 2],
     pub(super) closed: bool,
 }
 
@@ -72,7 +72,7 @@ enum Step {
 /// In the place of a request's number: the window of the ranking ends.
 const RANKING: u64 = u64::MAX;
 
-impl Desk {
+impl Dispatcher {
     pub(super) fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -112,44 +112,16 @@ impl Desk {
     }
 
     fn plan(&self, state: &mut State, request: &Request, wait: Duration, now: Timestamp) -> Plan {
-        let can = |side: Side| self.capabilities[side as usize].wants.contains(&request.want);
-        let has_second = can(Side::Primary) && can(Side::Fallback);
-        let mut timeout = self.config.fallback_timeout();
-        let (first, reason) = if !has_second {
-            let only = if can(Side::Primary) { Side::Primary } else { Side::Fallback };
-            (only, AnswerReason::OnlyOne)
-        } else if let Some(balance) = &mut state.balance {
-            (balance.next(), AnswerReason::Balanced)
-        } else if let (HybridMode::Overflow, Some(deadline)) = (&self.config.mode, request.deadline) {
-            let pace = &state.paces[Side::Primary as usize];
-            let in_time = |takes: Duration| now + takes < deadline;
-            if in_time(wait) && in_time(pace.usual()) {
-                (Side::Primary, AnswerReason::Primary)
-            } else if in_time(wait) && pace.is_stale(now) {
-                // It was slow once; whether it still is, this request finds out, with half of its time left for the other.
-                timeout = timeout.min((deadline - now) / 2);
-                (Side::Primary, AnswerReason::Primary)
-            } else {
-                (Side::Fallback, AnswerReason::Overflow)
-            }
-        } else {
-            (Side::Primary, AnswerReason::Primary)
-        };
-        let uncertain = match self.config.mode {
-            HybridMode::Escalate(Escalation { from, to, .. }) if has_second => Some((from, to)),
-            _ => None,
-        };
-        Plan {
-            first,
-            has_second,
-            second_is_free: !self.capabilities[first.other() as usize].leaves_machine,
-            reason,
-            timeout,
+        let State { balance, latencies, .. } = state;
+        let [primary, fallback] = &self.capabilities;
+        let circumstances = Circumstances {
+            can: [primary.wants.contains(&request.want), fallback.wants.contains(&request.want)],
+            leaves_machine: [primary.leaves_machine, fallback.leaves_machine],
+            wait,
+            latency: &latencies[Side::Primary as usize],
             deadline: request.deadline,
-            overflows: matches!(self.config.mode, HybridMode::Overflow),
-            uncertain,
-            failures: self.config.failure_policy,
-        }
+        };
+        Plan::new(&self.config, &circumstances, balance.as_mut(), now)
     }
 
     /// How a side does; nothing is known of one that panics when asked.
@@ -166,11 +138,11 @@ impl Desk {
         let now = self.now();
         let had_time = {
             let mut state = self.lock();
-            let pace = &mut state.paces[side as usize];
+            let latency = &mut state.latencies[side as usize];
             if error.is_none() {
-                pace.answered(now - since);
+                latency.answered(now - since);
             }
-            pace.had_time(now - since, self.config.fallback_timeout())
+            latency.had_time(now - since, self.config.fallback_timeout())
         };
         match error {
             Some(error) if error.code() == ErrorCode::DeadlineExceeded && !had_time => permit.ignore(),
@@ -279,13 +251,13 @@ impl Desk {
         };
         let now = self.now();
         call.keep_permit(permit, now);
-        self.lock().paces[side as usize].asked(now);
-        let desk: Weak<Self> = Arc::downgrade(self);
-        // Without a desk nobody waits, and the permit goes back by itself.
+        self.lock().latencies[side as usize].asked(now);
+        let dispatcher: Weak<Self> = Arc::downgrade(self);
+        // Without a dispatcher nobody waits, and the permit goes back by itself.
         let reply = Reply::new(move |answer| {
-            if let Some(desk) = desk.upgrade() {
-                desk.settle(side, &call, answer.as_ref().err());
-                desk.step(id, Event::Answered(side, answer));
+            if let Some(dispatcher) = dispatcher.upgrade() {
+                dispatcher.settle(side, &call, answer.as_ref().err());
+                dispatcher.step(id, Event::Answered(side, answer));
             }
         });
         // Where it panics, the reply is dropped, which is an answer; this may be the thread of the time-outs.

@@ -1,13 +1,15 @@
-//! What becomes of one request: who is asked, when the other one is, and whose answer counts. A machine: it is told what
-//! happened and says what to do.
+//! What becomes of one request: who is asked first ([`Plan`]), when the other one is, and whose answer counts ([`Flow`]).
+//! Machines: they are told what happened and say what to do.
+
+mod plan;
+
+pub(super) use plan::{Circumstances, Plan};
 
 use crate::clock::Timestamp;
 use crate::error::{Advice, Error, ErrorCode, Result};
 use crate::provider::{AnswerReason, Response};
-use crate::resilience::FailurePolicy;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::time::Duration;
 
 /// One of the two providers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -68,26 +70,6 @@ pub(super) enum Action {
     /// Let the answer compete for a second look.
     Rank,
     Answer(Result<Response>),
-}
-
-/// What is known when a request comes.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Plan {
-    pub(super) first: Side,
-    /// Whether the other side can do it too.
-    pub(super) has_second: bool,
-    /// Whether the other side takes no money.
-    pub(super) second_is_free: bool,
-    /// Why the first one is the first.
-    pub(super) reason: AnswerReason,
-    pub(super) timeout: Duration,
-    pub(super) deadline: Option<Timestamp>,
-    /// Whether the second side is asked where the first is full.
-    pub(super) overflows: bool,
-    /// Confidences between which a detection is uncertain, where uncertain answers get a second look.
-    pub(super) uncertain: Option<(f32, f32)>,
-    /// Which errors speak against a side.
-    pub(super) failures: FailurePolicy,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -348,5 +330,4 @@ pub(super) fn uncertainty(response: &Response, (from, to): (f32, f32)) -> f32 {
 }
 
 #[cfg(test)]
-#[path = "flow_tests.rs"]
 mod tests;

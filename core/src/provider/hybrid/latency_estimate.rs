@@ -3,7 +3,7 @@ use std::time::Duration;
 
 /// How long a side takes of late, and what may be expected of it.
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct LatencyEstimate {
     usual: Option<Duration>,
     asked: Option<Timestamp>,
 }
@@ -11,7 +11,7 @@ pub(super) struct Pace {
 /// What was learnt longer ago says little: the side may be quick again, and nobody has asked.
 const FRESH: Duration = Duration::from_secs(10);
 
-impl Pace {
+impl LatencyEstimate {
     pub(super) fn asked(&mut self, now: Timestamp) {
         self.asked = Some(now);
     }
@@ -45,20 +45,20 @@ mod tests {
     #[test]
     fn a_hurry_speaks_against_nobody() {
         let ms = Duration::from_millis;
-        let mut pace = Pace::default();
-        assert!(!pace.had_time(ms(999), ms(5_000)) && pace.had_time(ms(1_000), ms(5_000)));
-        pace.answered(ms(30));
-        assert!(!pace.had_time(ms(59), ms(5_000)) && pace.had_time(ms(60), ms(5_000)));
-        pace.answered(ms(9_970));
-        assert_eq!(pace.usual(), ms(5_000));
-        assert!(!pace.had_time(ms(4_999), ms(5_000)) && pace.had_time(ms(5_000), ms(5_000)));
+        let mut latency = LatencyEstimate::default();
+        assert!(!latency.had_time(ms(999), ms(5_000)) && latency.had_time(ms(1_000), ms(5_000)));
+        latency.answered(ms(30));
+        assert!(!latency.had_time(ms(59), ms(5_000)) && latency.had_time(ms(60), ms(5_000)));
+        latency.answered(ms(9_970));
+        assert_eq!(latency.usual(), ms(5_000));
+        assert!(!latency.had_time(ms(4_999), ms(5_000)) && latency.had_time(ms(5_000), ms(5_000)));
     }
 
     #[test]
     fn what_was_learnt_grows_old() {
-        let mut pace = Pace::default();
-        assert!(pace.is_stale(Timestamp::default()));
-        pace.asked(Timestamp::from_millis(1_000));
-        assert!(!pace.is_stale(Timestamp::from_millis(10_999)) && pace.is_stale(Timestamp::from_millis(11_000)));
+        let mut latency = LatencyEstimate::default();
+        assert!(latency.is_stale(Timestamp::default()));
+        latency.asked(Timestamp::from_millis(1_000));
+        assert!(!latency.is_stale(Timestamp::from_millis(10_999)) && latency.is_stale(Timestamp::from_millis(11_000)));
     }
 }
