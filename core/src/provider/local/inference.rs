@@ -7,19 +7,19 @@ use crate::provider::LabelConfidences;
 use std::fmt;
 use std::sync::Arc;
 
-/// What looks at frames: a detector, or what stands in for one in tests.
-pub(super) trait Look: Send + Sync + fmt::Debug {
-    fn about(&self) -> About;
+/// A model that runs on this machine: a detector, or what stands in for one in tests.
+pub(super) trait Inference: Send + Sync + fmt::Debug {
+    fn about(&self) -> ModelInfo;
 
     fn detect_batch(&self, frames: &[Frame]) -> Result<Vec<Detections>>;
 
     /// The same model on the processor.
-    fn on_cpu(&self) -> Result<Arc<dyn Look>>;
+    fn on_cpu(&self) -> Result<Arc<dyn Inference>>;
 }
 
-/// What does not change.
+/// What does not change about a model.
 #[derive(Clone, Debug)]
-pub(super) struct About {
+pub(super) struct ModelInfo {
     /// Frames of one call.
     pub(super) max_batch: usize,
     /// Whether a smaller batch takes less memory.
@@ -38,13 +38,13 @@ pub(super) fn is_face(label: &str) -> bool {
     label.eq_ignore_ascii_case("face")
 }
 
-impl Look for Detector {
-    fn about(&self) -> About {
+impl Inference for Detector {
+    fn about(&self) -> ModelInfo {
         let (report, spec) = (self.report(), self.spec());
         let file = report.model.file_name().unwrap_or_default().to_string_lossy();
         // 48 bits tell the models of one machine apart; the report has all.
         let sha256 = report.model_sha256.get(..12).unwrap_or_default();
-        About {
+        ModelInfo {
             max_batch: self.max_batch(),
             // A batch of a fixed size is filled up, whatever comes.
             shrinks: report.batch == BatchMode::Together,
@@ -60,7 +60,7 @@ impl Look for Detector {
         Detector::detect_batch(self, frames)
     }
 
-    fn on_cpu(&self) -> Result<Arc<dyn Look>> {
+    fn on_cpu(&self) -> Result<Arc<dyn Inference>> {
         Ok(Arc::new(self.reopen_on_cpu()?))
     }
 }

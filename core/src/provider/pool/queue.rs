@@ -1,16 +1,17 @@
 //! Requests that wait for threads of a provider's.
 
-use super::{Priority, Reply, Request};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
+use crate::provider::{Priority, Reply, Request};
 use std::collections::VecDeque;
 
 /// A request that waits.
 #[derive(Debug)]
-pub(super) struct Job {
-    pub(super) request: Request,
-    pub(super) reply: Reply,
-    pub(super) came: Timestamp,
+pub(in crate::provider) struct Job {
+    pub(in crate::provider) request: Request,
+    pub(in crate::provider) reply: Reply,
+    /// When it was submitted.
+    pub(in crate::provider) came: Timestamp,
 }
 
 impl Job {
@@ -34,7 +35,7 @@ fn taken_back() -> Error {
 
 /// Requests that wait, the highest priority first, and of one priority the oldest.
 #[derive(Debug)]
-pub(super) struct Queue<T> {
+pub(in crate::provider) struct Queue<T> {
     /// By [`Priority`], from low to critical.
     lanes: [VecDeque<T>; 3],
 }
@@ -55,7 +56,7 @@ impl<T> Queue<T> {
         Self { lanes: [const { VecDeque::new() }; 3] }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::provider) fn len(&self) -> usize {
         self.lanes.iter().map(VecDeque::len).sum()
     }
 

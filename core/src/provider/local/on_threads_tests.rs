@@ -88,7 +88,7 @@ fn threads_that_are_busy_elsewhere_find_the_most_important_first() {
     for count in [5, 6, 7] {
         answers.push(submit(&local, frames(count).with_priority(Priority::Critical)));
     }
-    assert_eq!(local.shared.lock().tickets, 4);
+    assert_eq!(local.pool.queue().lock().tickets, 4);
     drop(busy);
     let codes: Vec<_> = answers.into_iter().map(|answer| answer.wait().err().map(|error| error.code())).collect();
     let out = Some(ErrorCode::Overloaded);
@@ -106,12 +106,12 @@ fn tickets_do_not_pile_up_where_requests_die_in_the_queue() {
         dead.push(submit(&local, frames(1).with_deadline(deadline)));
         control.clock.advance(2 * SECOND);
     }
-    let state = local.shared.lock();
+    let state = local.pool.queue().lock();
     assert!(state.tickets <= 4 && state.queue.len() <= 4, "{} tickets", state.tickets);
     drop((state, busy));
     assert!(dead.into_iter().all(|answer| code(answer) == ErrorCode::DeadlineExceeded));
     local.detect(frames(1)).unwrap();
-    assert_eq!(local.shared.lock().tickets, 0);
+    assert_eq!(local.pool.queue().lock().tickets, 0);
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn tickets_that_are_left_find_nobody_and_do_no_harm() {
     let (control, local, threads) = lent(1, 1, 8);
     let busy = occupy(&threads);
     let waiting: Vec<_> = (0..5).map(|_| submit(&local, frames(1))).collect();
-    let shared = Arc::downgrade(&local.shared);
+    let queue = Arc::downgrade(local.pool.queue());
     // Nothing of it runs: it does not wait for a thread that is busy with somebody else's work.
     drop(local);
     for answer in waiting {
@@ -128,7 +128,7 @@ fn tickets_that_are_left_find_nobody_and_do_no_harm() {
     drop(busy);
     there(&threads, || ());
     assert!(control.calls().is_empty());
-    assert!(shared.upgrade().is_none(), "what the tickets held is free");
+    assert!(queue.upgrade().is_none(), "what the tickets held is free");
 }
 
 #[test]
