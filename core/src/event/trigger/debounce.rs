@@ -3,12 +3,12 @@ use crate::check::nanos;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
-/// From whether a condition holds, scene by scene, to when it fires.
+/// Debounces a condition: from whether it holds, scene by scene, to when it fires.
 ///
 /// Times are added up from step to step, so that a jump of the frames' clock moves nothing: a step back counts as none,
 /// and one over a gap that nobody watched counts for the cooldown only.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Pace {
+pub(super) struct Debounce {
     /// For how long it has held; none where it does not.
     held_ns: Option<u64>,
     /// Whether it fired since it began to hold.
@@ -52,7 +52,7 @@ impl Rules {
     }
 }
 
-impl Pace {
+impl Debounce {
     /// Whether it fires now. `on_duty` is asked only where everything else says yes.
     pub(super) fn on(&mut self, holds: bool, step: &Step, rules: &Rules, on_duty: impl FnOnce() -> bool) -> bool {
         if let Some(since) = &mut self.since_fired_ns {
