@@ -1,8 +1,8 @@
 use super::checkpoint::SavedOutlets;
+use super::executor::Executor;
+use super::frame_result::FrameResult;
 use super::outlets::{Outlets, Wanted};
 use super::scheduler::{Limits, Scheduler};
-use super::shell::Shared;
-use super::work::FrameResult;
 use super::{Pipeline, PipelineCheckpoint};
 use crate::budget::Budget;
 use crate::check::{inside, within};
@@ -187,9 +187,9 @@ impl PipelineBuilder {
             waiting = outlets;
         }
         let outlets = Outlets::start(wanted, &clock, waiting)?;
-        let shared = Shared::new(provider, clock, threads, scheduler, outlets, limit, budget);
-        shared.lock().pending = pending;
-        Pipeline::start(shared)
+        let executor = Executor::new(provider, clock, threads, scheduler, outlets, limit, budget);
+        executor.lock().pending = pending;
+        Pipeline::start(executor)
     }
 }
 

@@ -1,10 +1,11 @@
 use super::Outcome;
 use super::account::Account;
+use super::camera_work::{CameraWork, lock};
 use super::config::CameraConfig;
+use super::executor::Executor;
 use super::explain::Decision;
 use super::fair::Key;
 use super::input::{Admission, Input};
-use super::shell::{CameraWork, Shared, lock};
 use super::stats::CameraStats;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -17,7 +18,7 @@ use std::time::Duration;
 /// be used on any thread.
 #[derive(Clone)]
 pub struct Camera {
-    pub(super) shared: Arc<Shared>,
+    pub(super) executor: Arc<Executor>,
     pub(super) work: Arc<CameraWork>,
     pub(super) key: Key,
 }
@@ -38,13 +39,13 @@ impl Camera {
     /// `Failed(InvalidArgument)`, except where the time goes back by a second or more: that is taken for a new origin.
     pub fn push(&self, frame: impl Into<Input>) -> Admission {
         let input = frame.into();
-        let (now, unix_ns) = (self.shared.clock.now(), self.shared.clock.unix_ns());
-        let limit = self.shared.limit.as_ref();
-        let mut state = self.shared.lock();
+        let (now, unix_ns) = (self.executor.clock.now(), self.executor.clock.unix_ns());
+        let limit = self.executor.limit.as_ref();
+        let mut state = self.executor.lock();
         let (taken, leftover) = state.scheduler.push(self.key, input, now, unix_ns, |config| {
             limit.is_none_or(|limit| limit.try_acquire(config.client(), now).is_ok())
         });
-        self.shared.leave_push(state, now);
+        self.executor.leave_push(state, now);
         drop(leftover);
         match taken {
             Ok(None) => Admission::Taken,
@@ -68,17 +69,17 @@ impl Camera {
                 self.id().as_str()
             )));
         }
-        self.shared.check(&config)?;
+        self.executor.check(&config)?;
         let config = Arc::new(config);
-        let mut state = self.shared.lock();
+        let mut state = self.executor.lock();
         if !state.cameras.contains_key(&self.key) {
             return Err(self.gone());
         }
         *lock(&self.work.config) = Arc::clone(&config);
         state.scheduler.update(self.key, Arc::clone(&config));
-        self.shared.leave(state);
+        self.executor.leave(state);
         tracing::info!(camera = self.id().as_str(), "camera updated");
-        self.shared.warn_of_slips(&config);
+        self.executor.warn_of_slips(&config);
         Ok(())
     }
 
@@ -88,12 +89,12 @@ impl Camera {
     /// # Errors
     /// `InvalidState` where it was removed before.
     pub fn remove(&self) -> Result<Account> {
-        let mut state = self.shared.lock();
+        let mut state = self.executor.lock();
         if state.cameras.remove(&self.key).is_none() {
             return Err(self.gone());
         }
-        state.scheduler.remove(self.key, self.shared.clock.now());
-        self.shared.leave(state);
+        state.scheduler.remove(self.key, self.executor.clock.now());
+        self.executor.leave(state);
         tracing::info!(camera = self.id().as_str(), "camera removed");
         Ok(self.work.books.lock().account.clone())
     }
@@ -109,9 +110,9 @@ impl Camera {
     }
 
     fn set_paused(&self, paused: bool) {
-        let mut state = self.shared.lock();
+        let mut state = self.executor.lock();
         state.scheduler.set_paused(Some(self.key), paused);
-        self.shared.leave(state);
+        self.executor.leave(state);
     }
 
     /// What became of its frames whose presentation time lies between these, both included, and what was decided on: why
@@ -123,7 +124,7 @@ impl Camera {
 
     /// How it stands.
     pub fn stats(&self) -> CameraStats {
-        let paused = self.shared.lock().scheduler.is_paused(self.key);
+        let paused = self.executor.lock().scheduler.is_paused(self.key);
         self.stats_with(paused)
     }
 

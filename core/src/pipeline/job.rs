@@ -39,10 +39,6 @@ impl Job {
         FrameTime { pts: self.passage.decision.to, time: self.passage.decision.time, civil_ns: self.civil_ns }
     }
 
-    pub(super) fn is_stale(&self, now: Timestamp) -> bool {
-        now - self.passage.pushed > self.config.max_age()
-    }
-
     /// Ends the time in a stage, and begins that in the next one.
     pub(super) fn step(&mut self, stage: Stage, now: Timestamp) -> Duration {
         let took = now - self.passage.since;

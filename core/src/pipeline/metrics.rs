@@ -110,11 +110,11 @@ impl Pipeline {
     /// # }
     /// ```
     pub fn metrics(&self) -> String {
-        let cost = self.shared.budget.as_ref().map(|(budget, _)| {
-            let report = budget.report(self.shared.clock.moment());
-            super::shell::lock(&self.shared.cost).after(&report)
+        let cost = self.executor.budget.as_ref().map(|(budget, _)| {
+            let report = budget.report(self.executor.clock.moment());
+            super::camera_work::lock(&self.executor.cost).after(&report)
         });
-        let sheet = Sheet { stats: self.stats(), provider: self.shared.provider.name().to_owned(), cost };
+        let sheet = Sheet { stats: self.stats(), provider: self.executor.provider.name().to_owned(), cost };
         let mut registry = Registry::default();
         registry.register_collector(Box::new(sheet));
         let mut text = String::new();

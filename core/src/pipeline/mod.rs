@@ -5,19 +5,23 @@
 //! ```
 //!
 //! Decisions are those of machines that take the time as an argument ([`scheduler`], [`batcher`], [`fair`], [`sampler`],
-//! the gate, the cache, the triggers); [`shell`] runs them on the threads that the host lent.
+//! the gate, the cache, the triggers); [`executor`] runs them on the threads that the host lent.
 
 mod account;
 mod batcher;
 mod builder;
 mod cache;
 mod camera;
+mod camera_work;
 mod checkpoint;
 mod classes;
 mod config;
+mod executor;
 mod explain;
 mod fair;
+mod frame_result;
 mod frame_time;
+mod gate_stage;
 mod histogram;
 mod input;
 mod job;
@@ -25,14 +29,15 @@ mod job;
 mod metrics;
 mod outcome;
 mod outlets;
+mod prepare_stage;
 #[cfg(feature = "video")]
 mod run_file;
 mod sampler;
+mod saved;
+mod scene_stage;
 mod scheduler;
-mod shell;
 mod stats;
 mod tickets;
-mod work;
 
 pub use account::Account;
 pub use builder::{PipelineBuilder, PipelineConfig};
@@ -41,6 +46,7 @@ pub use camera::Camera;
 pub use checkpoint::PipelineCheckpoint;
 pub use config::{CameraConfig, LookConfig, LowLight, QueueConfig, QueuePolicy};
 pub use explain::Decision;
+pub use frame_result::FrameResult;
 pub use histogram::Histogram;
 pub use input::{Admission, EncodedFrame, Input};
 pub use job::Stage;
@@ -48,15 +54,15 @@ pub use outcome::{DropReason, Outcome, OutcomeCounts, SkipReason};
 #[cfg(feature = "video")]
 pub use run_file::{ChunkReport, RunEnd, RunFileConfig, RunSummary};
 pub use stats::{CameraStats, PipelineHealth, PipelineStats, ShutdownReport};
-pub use work::FrameResult;
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
 use crate::event::GRACE;
 use crate::provider::Provider;
 use account::Books;
+use camera_work::{CameraWork, lock};
+use executor::{Executor, TIMER_ENDS};
 use fair::Key;
-use shell::{CameraWork, Shared, TIMER_ENDS, lock};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -98,7 +104,7 @@ use std::time::Duration;
 /// ```
 #[derive(Debug)]
 pub struct Pipeline {
-    shared: Arc<Shared>,
+    executor: Arc<Executor>,
     timer: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -108,14 +114,14 @@ impl Pipeline {
         PipelineBuilder::new(provider)
     }
 
-    fn start(shared: Shared) -> Result<Self> {
-        let shared = Arc::new(shared);
-        let timer = Arc::clone(&shared);
+    fn start(executor: Executor) -> Result<Self> {
+        let executor = Arc::new(executor);
+        let timer = Arc::clone(&executor);
         let thread = std::thread::Builder::new()
             .name("guarita-timer".into())
             .spawn(move || timer.keep_time())
             .map_err(|error| Error::resource_exhausted(format!("cannot start a thread: {error}")).with_source(error))?;
-        Ok(Self { shared, timer: Mutex::new(Some(thread)) })
+        Ok(Self { executor, timer: Mutex::new(Some(thread)) })
     }
 
     /// Adds a camera, while the others run.
@@ -126,9 +132,9 @@ impl Pipeline {
     /// where the provider cannot look for what is wanted;
     /// `InvalidState` after `shutdown`.
     pub fn add_camera(&self, config: CameraConfig) -> Result<Camera> {
-        self.shared.check(&config)?;
+        self.executor.check(&config)?;
         let config = Arc::new(config);
-        let saved = self.shared.lock().pending.get(&config.id).cloned();
+        let saved = self.executor.lock().pending.get(&config.id).cloned();
         let books = match &saved {
             Some(saved) => Books::with_state(config.id.clone(), saved.books.clone().with_explain(config.explain)),
             None => Books::new(config.id.clone(), config.explain),
@@ -137,7 +143,7 @@ impl Pipeline {
         if let Some(saved) = &saved {
             work.resume(saved);
         }
-        let mut state = self.shared.lock();
+        let mut state = self.executor.lock();
         if state.scheduler.is_closed() {
             return Err(Error::invalid_state("the pipeline is shut down"));
         }
@@ -156,9 +162,9 @@ impl Pipeline {
             state.scheduler.resume_camera(key, saved.lane);
         }
         drop(state);
-        let camera = Camera { shared: Arc::clone(&self.shared), work, key };
+        let camera = Camera { executor: Arc::clone(&self.executor), work, key };
         tracing::info!(camera = camera.id().as_str(), "camera added");
-        self.shared.warn_of_slips(&camera.config());
+        self.executor.warn_of_slips(&camera.config());
         Ok(camera)
     }
 
@@ -173,9 +179,9 @@ impl Pipeline {
 
     /// All cameras, in the order in which they came.
     pub fn cameras(&self) -> Vec<Camera> {
-        let state = self.shared.lock();
+        let state = self.executor.lock();
         let camera = |(key, work): (&Key, &Arc<CameraWork>)| Camera {
-            shared: Arc::clone(&self.shared),
+            executor: Arc::clone(&self.executor),
             work: Arc::clone(work),
             key: *key,
         };
@@ -184,17 +190,17 @@ impl Pipeline {
 
     /// Frames that come end as `Skipped(Paused)`, until [`resume`](Self::resume). What was pushed before goes on.
     pub fn pause(&self) {
-        self.shared.lock().scheduler.set_paused(None, true);
+        self.executor.lock().scheduler.set_paused(None, true);
     }
 
     /// Ends a pause of the pipeline; cameras that were paused themselves stay so.
     pub fn resume(&self) {
-        self.shared.lock().scheduler.set_paused(None, false);
+        self.executor.lock().scheduler.set_paused(None, false);
     }
 
     /// How it stands.
     pub fn stats(&self) -> PipelineStats {
-        let mut state = self.shared.lock();
+        let mut state = self.executor.lock();
         let account = state.account();
         let removed = state.scheduler.removed_account();
         let standing = state.scheduler.standing();
@@ -202,7 +208,7 @@ impl Pipeline {
             .cameras
             .iter()
             .map(|(key, work)| {
-                let camera = Camera { shared: Arc::clone(&self.shared), work: Arc::clone(work), key: *key };
+                let camera = Camera { executor: Arc::clone(&self.executor), work: Arc::clone(work), key: *key };
                 (camera, state.scheduler.is_paused(*key))
             })
             .collect();
@@ -225,23 +231,23 @@ impl Pipeline {
             stages: Stage::ALL.map(Stage::as_str).into_iter().zip(standing.stages).collect(),
             gate_age: standing.gate_age,
             age: standing.age,
-            events: self.shared.outlets.events(),
-            outlets: self.shared.outlets.stats(),
-            threads: self.shared.threads.count(),
-            waiting_threads: 1 + self.shared.outlets.threads(),
-            provider: self.shared.provider.health(),
+            events: self.executor.outlets.events(),
+            outlets: self.executor.outlets.stats(),
+            threads: self.executor.threads.count(),
+            waiting_threads: 1 + self.executor.outlets.threads(),
+            provider: self.executor.provider.health(),
         }
     }
 
     /// Whether it does what it should.
     pub fn health(&self) -> PipelineHealth {
-        self.shared.health()
+        self.executor.health()
     }
 
     /// Says that the provider's clock was moved, where it does not run by itself (such as
     /// [`ManualClock`](crate::ManualClock)): has everything done that is due by now.
     pub fn on_time(&self) {
-        self.shared.on_time();
+        self.executor.on_time();
     }
 
     /// Ends the pipeline: takes no more frames, brings those that it has to their end, and delivers the events that wait;
@@ -253,32 +259,32 @@ impl Pipeline {
     pub fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         // Of the real time: the provider's clock may stand still.
         let begun = SystemClock.now();
-        self.shared.lock().scheduler.close();
+        self.executor.lock().scheduler.close();
         // What is left until so long before the deadline, and of a short one until three quarters of it.
         let left = |before: Duration| (deadline - before.min(deadline / 4)).saturating_sub(SystemClock.now() - begun);
-        let mut drained = self.shared.wait_drained(left(IN_HAND + GRACE + TIMER_ENDS));
+        let mut drained = self.executor.wait_drained(left(IN_HAND + GRACE + TIMER_ENDS));
         if !drained {
-            let mut state = self.shared.lock();
-            state.scheduler.cancel(self.shared.clock.now());
+            let mut state = self.executor.lock();
+            state.scheduler.cancel(self.executor.clock.now());
             drained = state.scheduler.is_drained();
-            self.shared.leave(state);
+            self.executor.leave(state);
             // What a thread has in hand ends when it is done: decoding, a gate, a trigger of ours.
             if !drained {
-                self.shared.wait_drained(IN_HAND);
+                self.executor.wait_drained(IN_HAND);
             }
             drained = false;
         }
-        let hanging = self.shared.outlets.close(left(GRACE + TIMER_ENDS));
-        self.shared.end();
+        let hanging = self.executor.outlets.close(left(GRACE + TIMER_ENDS));
+        self.executor.end();
         if let Some(timer) = lock(&self.timer).take() {
             // A thread of the pipeline's own does not wait for itself.
-            if timer.thread().id() != std::thread::current().id() && self.shared.wait_timer() {
+            if timer.thread().id() != std::thread::current().id() && self.executor.wait_timer() {
                 drop(timer.join());
             }
         }
-        let account = self.shared.lock().account();
+        let account = self.executor.lock().account();
         tracing::info!(drained, pushed = account.pushed, in_flight = account.in_flight, "pipeline shut down");
-        ShutdownReport { drained, account, outlets: self.shared.outlets.stats(), hanging }
+        ShutdownReport { drained, account, outlets: self.executor.outlets.stats(), hanging }
     }
 }
 

@@ -1,6 +1,7 @@
 use super::checkpoint::{SavedOutlet, SavedOutlets};
 use super::config::CameraConfig;
-use super::work::{FrameResult, OwnedScene, Seen, event};
+use super::frame_result::FrameResult;
+use super::scene_stage::{OwnedScene, Seen, event};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
 use crate::event::{Event, GRACE, Outlet, OutletConfig, OutletStats, Sink, ToSink, Trigger};

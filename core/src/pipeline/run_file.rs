@@ -1,8 +1,8 @@
 use super::account::Account;
 use super::camera::Camera;
 use super::config::{CameraConfig, QueuePolicy};
+use super::executor::Executor;
 use super::input::Input;
-use super::shell::Shared;
 use super::{Admission, Pipeline};
 use crate::check::within;
 use crate::clock::Timestamp;
@@ -214,14 +214,14 @@ impl Pipeline {
         mut progress: impl FnMut(&ChunkReport) -> ControlFlow<()>,
     ) -> Result<RunSummary> {
         config.validate()?;
-        if self.shared.threads.is_current() {
+        if self.executor.threads.is_current() {
             return Err(Error::invalid_state("run_file waits, and this thread is one of those that it waits for"));
         }
-        let begun = self.shared.clock.now();
+        let begun = self.executor.clock.now();
         let mut source = VideoSource::open(path, config.source.clone())?;
         let camera = Added(self.add_camera(config.waiting_camera())?);
         let mut run = Run {
-            shared: &self.shared,
+            executor: &self.executor,
             camera: &camera.0,
             config: &config,
             stop,
@@ -241,7 +241,7 @@ impl Pipeline {
             events,
             position: run.last,
             video,
-            wall: self.shared.clock.now() - begun,
+            wall: self.executor.clock.now() - begun,
             duration: run.duration,
             end,
         })
@@ -259,7 +259,7 @@ impl Drop for Added {
 }
 
 struct Run<'a> {
-    shared: &'a Shared,
+    executor: &'a Executor,
     camera: &'a Camera,
     config: &'a RunFileConfig,
     stop: &'a AtomicBool,
@@ -340,7 +340,7 @@ impl Run<'_> {
             let passed = (pts - first).as_nanos() / length.as_nanos().max(1);
             let end = first + length.saturating_mul(u32::try_from(passed + 1).unwrap_or(u32::MAX));
             let after = self.last.unwrap_or(pts);
-            self.chunk = Some(Chunk { begun: self.shared.clock.now(), end, from: pts, after });
+            self.chunk = Some(Chunk { begun: self.executor.clock.now(), end, from: pts, after });
         }
         let frame = Input::from(frame);
         self.wait_for_room(frame.byte_len())?;
@@ -360,7 +360,7 @@ impl Run<'_> {
         let most = self.config.in_flight as u64;
         loop {
             let few = books.wait_until(LOOK_UP, |account| account.in_flight < most);
-            let state = self.shared.lock();
+            let state = self.executor.lock();
             let scheduler = &state.scheduler;
             if scheduler.is_closed() || self.is_stopped() {
                 // What comes next says so.
@@ -407,7 +407,7 @@ impl Run<'_> {
             account: account.since(&self.reported.0),
             events: events.saturating_sub(self.reported.1),
             video: to - chunk.after,
-            wall: self.shared.clock.now() - chunk.begun,
+            wall: self.executor.clock.now() - chunk.begun,
             duration: self.duration,
         };
         self.chunks += 1;

@@ -15,13 +15,14 @@ mod local;
 mod mask;
 #[cfg(feature = "rekognition")]
 mod picture;
-mod queue;
+mod pool;
 mod redact;
 #[cfg(feature = "rekognition")]
 mod rekognition;
 mod reply;
 mod request;
 mod response;
+mod singleflight;
 
 pub use callback::{CallbackProvider, CallbackProviderConfig};
 pub use cancellation::Cancellation;

@@ -3,8 +3,8 @@
 mod condition;
 mod config;
 mod crossing;
+mod debounce;
 mod node;
-mod pace;
 mod why;
 
 pub use condition::Condition;
@@ -16,8 +16,8 @@ use crate::check::nanos;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::zone::Zone;
+use debounce::{Debounce, Rules, Step};
 use node::{Finding, Leaf, Memory, Node};
-use pace::{Pace, Rules, Step};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -60,7 +60,9 @@ pub struct TriggerState {
     /// When watching began.
     first: Timestamp,
     last: Option<Timestamp>,
-    pace: Pace,
+    /// Called `pace` where states are saved.
+    #[serde(rename = "pace")]
+    debounce: Debounce,
     leaves: Vec<Memory>,
 }
 
@@ -87,7 +89,7 @@ impl TriggerMachine {
         let state = TriggerState {
             first: Timestamp::default(),
             last: None,
-            pace: Pace::default(),
+            debounce: Debounce::default(),
             leaves: leaves.iter().map(Leaf::memory).collect(),
         };
         Ok(Self {
@@ -134,7 +136,7 @@ impl TriggerMachine {
 
     /// How often its condition began to hold and was over again before the cooldown was.
     pub fn suppressed(&self) -> u64 {
-        self.state.pace.suppressed
+        self.state.debounce.suppressed
     }
 
     fn step(&mut self, pts: Timestamp, civil_ns: i64) -> Step {
@@ -165,7 +167,7 @@ impl Trigger for TriggerMachine {
         let holds = self.root.holds(&self.findings);
         let timetable = &self.timetable;
         let on_duty = || timetable.as_ref().is_none_or(|timetable| timetable.holds(scene.time));
-        let fires = self.state.pace.on(holds, &step, &self.rules, on_duty);
+        let fires = self.state.debounce.on(holds, &step, &self.rules, on_duty);
         fires.then(|| why::firing(&self.root, &self.leaves, &self.findings, scene))
     }
 }

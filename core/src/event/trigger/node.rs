@@ -1,6 +1,6 @@
 use super::condition::Condition;
 use super::crossing::{Crossed, Crossings};
-use super::pace::Step;
+use super::debounce::Step;
 use crate::check::nanos;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};

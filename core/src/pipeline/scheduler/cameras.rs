@@ -3,12 +3,12 @@
 use super::{Lane, Place, Scheduler};
 use crate::clock::Timestamp;
 use crate::pipeline::account::{Account, Books, State};
-use crate::pipeline::checkpoint::{Flow, SavedLane};
 use crate::pipeline::config::CameraConfig;
 use crate::pipeline::fair::Key;
 use crate::pipeline::frame_time::StreamOrigin;
 use crate::pipeline::job::Item;
 use crate::pipeline::sampler::Sampler;
+use crate::pipeline::saved::{Flow, SavedLane};
 use crate::pipeline::{DropReason, Outcome};
 use std::collections::VecDeque;
 use std::sync::Arc;

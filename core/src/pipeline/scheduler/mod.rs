@@ -1,10 +1,11 @@
 //! What is done next: the machine in the middle. It holds every frame that is on its way, and decides on each call, with
-//! the time that it is given, which frame goes where. The threads that do the work are those of the shell.
+//! the time that it is given, which frame goes where. The threads that do the work are those of the executor.
 
 mod admission;
-mod answers;
 mod cameras;
 mod ending;
+mod expiry;
+mod progress;
 mod turns;
 
 use super::Outcome;
@@ -135,9 +136,6 @@ pub(super) struct Standing {
     pub(super) age: Histogram,
 }
 
-/// How often frames that wait are looked through for those that are of no use any more.
-const SWEEP: Duration = Duration::from_millis(500);
-
 impl Scheduler {
     pub(super) fn new(limits: Limits) -> Self {
         Self {
@@ -208,9 +206,9 @@ impl Scheduler {
         }
     }
 
-    /// Takes out of those that are decoded which are meant.
-    fn take_prepared(&mut self, meant: impl Fn(&Job) -> bool) -> VecDeque<Box<Job>> {
-        let (out, stay): (VecDeque<_>, VecDeque<_>) = self.prepared.drain(..).partition(|job| meant(job));
+    /// Removes and returns the decoded frames that match.
+    fn take_prepared(&mut self, matches: impl Fn(&Job) -> bool) -> VecDeque<Box<Job>> {
+        let (out, stay): (VecDeque<_>, VecDeque<_>) = self.prepared.drain(..).partition(|job| matches(job));
         self.prepared = stay;
         out
     }

@@ -3,6 +3,7 @@
 
 mod model;
 
+use super::expiry::SWEEP;
 use super::turns::MOST_PREPARED;
 use super::*;
 use crate::detection::{Detections, Timing};

@@ -2,22 +2,18 @@
 
 mod answer;
 mod config;
-mod memory;
 mod worker;
 
 pub use config::CallbackProviderConfig;
 
-use super::health::ServiceTime;
-use super::queue::Queue;
-use super::{Capability, Health, HealthLog, Provider, Reply, Request};
+use super::pool::{Pool, WorkQueue};
+use super::{Capability, Health, Provider, Reply, Request};
 use crate::clock::{Clock, SystemClock};
 use crate::detection::Detections;
-use crate::error::{Error, Result};
-use memory::Memory;
+use crate::error::Result;
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
-use worker::{Shared, State};
+use std::sync::Arc;
+use worker::CallbackWorker;
 
 /// A function of the host's as a provider: a model of its own, another cloud, a stand-in for tests. Requests wait in a queue
 /// for threads that call the function, the highest priority first.
@@ -52,8 +48,7 @@ use worker::{Shared, State};
 /// # Ok::<(), guarita::Error>(())
 /// ```
 pub struct CallbackProvider {
-    shared: Arc<Shared>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    pool: Pool<CallbackWorker>,
 }
 
 impl CallbackProvider {
@@ -78,90 +73,43 @@ impl CallbackProvider {
         detect: impl Fn(&Request) -> Result<Vec<Detections>> + Send + Sync + 'static,
     ) -> Result<Self> {
         config.validate()?;
-        let state = State {
-            queue: Queue::new(),
-            running: 0,
-            closed: false,
-            memory: Memory::default(),
-            log: HealthLog::default(),
-            service: ServiceTime::default(),
-        };
-        let shared = Arc::new(Shared {
-            name: config.name.as_str().into(),
-            capability: config.capability(),
-            workers: config.workers,
-            detect: Box::new(detect),
-            clock,
-            state: Mutex::new(state),
-            wake: Condvar::new(),
-        });
-        // From here on a failure drops `provider`, which ends the threads that were started.
-        let provider = Self { shared, threads: Mutex::default() };
-        for k in 0..config.workers {
-            let shared = Arc::clone(&provider.shared);
-            let thread = std::thread::Builder::new().name(format!("guarita-callback-{k}")).spawn(move || shared.work());
-            let thread = thread.map_err(|error| {
-                Error::resource_exhausted(format!("cannot start {} threads: {error}", config.workers))
-                    .with_source(error)
-            })?;
-            provider.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
-        }
-        Ok(provider)
+        let name = config.name.as_str().into();
+        let worker = CallbackWorker::new(detect);
+        let queue = WorkQueue::new(name, config.capability(), config.workers, None, clock, worker);
+        Ok(Self { pool: Pool::start("callback", queue)? })
     }
 
     /// Ends the provider: what waits, and what comes, is answered `Cancelled`. Returns when the running calls have returned,
     /// except on one of the provider's threads.
     pub fn close(&self) {
-        let mut state = self.shared.lock();
-        state.closed = true;
-        let left: Vec<_> = std::iter::from_fn(|| state.queue.pop()).collect();
-        drop(state);
-        self.shared.wake.notify_all();
-        for job in left {
-            job.reply.send(Err(self.shared.closed()));
-        }
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        // Inside a call or a reply, on a thread that would wait for itself. The threads end all the same.
-        let me = std::thread::current().id();
-        if threads.iter().all(|thread| thread.thread().id() != me) {
-            for thread in threads {
-                // A thread does not panic: what it calls is caught.
-                drop(thread.join());
-            }
-        }
-    }
-}
-
-impl Drop for CallbackProvider {
-    fn drop(&mut self) {
-        self.close();
+        self.pool.close();
     }
 }
 
 impl Provider for CallbackProvider {
     fn name(&self) -> &str {
-        &self.shared.name
+        &self.pool.queue().name
     }
 
     fn capability(&self) -> Capability {
-        self.shared.capability.clone()
+        self.pool.queue().capability.clone()
     }
 
     fn health(&self) -> Health {
-        self.shared.health()
+        self.pool.queue().health()
     }
 
     fn submit(&self, request: Request, reply: Reply) {
-        self.shared.submit(request, reply);
+        self.pool.queue().submit(request, reply);
     }
 
     fn clock(&self) -> &dyn Clock {
-        &*self.shared.clock
+        &*self.pool.queue().clock
     }
 }
 
 impl fmt::Debug for CallbackProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CallbackProvider").field("name", &self.shared.name).finish_non_exhaustive()
+        f.debug_struct("CallbackProvider").field("name", &self.pool.queue().name).finish_non_exhaustive()
     }
 }

@@ -1,9 +1,9 @@
-use super::desk::Desk;
+use super::dispatcher::Dispatcher;
 use super::flow::Side;
 use crate::provider::Health;
 use crate::resilience::BreakerState;
 
-impl Desk {
+impl Dispatcher {
     pub(super) fn health(&self) -> Health {
         let now = self.now();
         let [primary, fallback] = [Side::Primary, Side::Fallback].map(|side| (side, self.health_of(side)));

@@ -2,10 +2,10 @@
 
 mod balance;
 mod config;
-mod desk;
+mod dispatcher;
 mod flow;
 mod health;
-mod pace;
+mod latency_estimate;
 mod rank;
 
 pub use config::{Escalation, HybridConfig, HybridMode};
@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::resilience::{BreakerTransition, CircuitBreaker};
 use balance::Balance;
-use desk::{Desk, State};
+use dispatcher::{Dispatcher, State};
 use rank::Ranking;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -41,7 +41,7 @@ use std::thread::JoinHandle;
 /// # }
 /// ```
 pub struct HybridProvider {
-    desk: Arc<Desk>,
+    dispatcher: Arc<Dispatcher>,
     timer: Option<JoinHandle<()>>,
 }
 
@@ -106,11 +106,11 @@ impl HybridProvider {
             balance,
             ranking,
             log: HealthLog::default(),
-            paces: Default::default(),
+            latencies: Default::default(),
             closed: false,
         };
         let capabilities = [primary.capability(), fallback.capability()];
-        let desk = Arc::new(Desk {
+        let dispatcher = Arc::new(Dispatcher {
             name: format!("{}+{}", primary.name(), fallback.name()).into(),
             together: joined(&capabilities[0], &capabilities[1]),
             capabilities,
@@ -120,9 +120,10 @@ impl HybridProvider {
             state: Mutex::new(state),
             wake: Condvar::new(),
         });
-        let mut hybrid = Self { desk: Arc::clone(&desk), timer: None };
+        let mut hybrid = Self { dispatcher: Arc::clone(&dispatcher), timer: None };
         if hybrid.clock().runs() {
-            let thread = std::thread::Builder::new().name("guarita-hybrid".into()).spawn(move || desk.keep_time());
+            let thread =
+                std::thread::Builder::new().name("guarita-hybrid".into()).spawn(move || dispatcher.keep_time());
             hybrid.timer = Some(thread.map_err(|error| {
                 Error::resource_exhausted(format!("cannot start a thread: {error}")).with_source(error)
             })?);
@@ -132,25 +133,25 @@ impl HybridProvider {
 
     /// The breaker of one side for one operation, to look at it, force it open, or reset it.
     pub fn breaker(&self, side: Side, want: Want) -> Option<&CircuitBreaker> {
-        self.desk.breakers.get(&(side, want))
+        self.dispatcher.breakers.get(&(side, want))
     }
 
     /// Does what is due by the clock. A thread does this by itself, unless the primary's clock is moved by hand
     /// ([`Clock::runs`]): then call it after each move.
     pub fn tick(&self) {
-        self.desk.tick();
+        self.dispatcher.tick();
     }
 }
 
 impl Drop for HybridProvider {
     fn drop(&mut self) {
         let pending = {
-            let mut state = self.desk.lock();
+            let mut state = self.dispatcher.lock();
             state.closed = true;
             state.wakes.clear();
             std::mem::take(&mut state.pending)
         };
-        self.desk.wake.notify_all();
+        self.dispatcher.wake.notify_all();
         for call in pending.values().flat_map(|pending| pending.calls.iter().flatten()) {
             call.cancellation.cancel();
         }
@@ -167,35 +168,38 @@ impl Drop for HybridProvider {
 
 impl fmt::Debug for HybridProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HybridProvider").field("name", &self.desk.name).field("mode", &self.desk.config.mode).finish()
+        f.debug_struct("HybridProvider")
+            .field("name", &self.dispatcher.name)
+            .field("mode", &self.dispatcher.config.mode)
+            .finish()
     }
 }
 
 impl Provider for HybridProvider {
     fn name(&self) -> &str {
-        &self.desk.name
+        &self.dispatcher.name
     }
 
     fn capability(&self) -> Capability {
         // Asked anew: the price of a cloud falls with its volume.
-        let [primary, fallback] = &self.desk.providers;
+        let [primary, fallback] = &self.dispatcher.providers;
         joined(&primary.capability(), &fallback.capability())
     }
 
     fn health(&self) -> Health {
-        self.desk.health()
+        self.dispatcher.health()
     }
 
     fn submit(&self, request: Request, reply: Reply) {
-        let admitted = self.desk.together.admit(&self.desk.name, &request, self.desk.now());
+        let admitted = self.dispatcher.together.admit(&self.dispatcher.name, &request, self.dispatcher.now());
         match admitted {
-            Ok(()) => self.desk.start(request, reply),
+            Ok(()) => self.dispatcher.start(request, reply),
             Err(error) => reply.send(Err(error)),
         }
     }
 
     fn clock(&self) -> &dyn Clock {
-        self.desk.providers[0].clock()
+        self.dispatcher.providers[0].clock()
     }
 }
 

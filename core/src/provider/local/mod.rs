@@ -1,35 +1,29 @@
-//! The model on this machine as a provider: a queue, some threads, and a way down when memory runs out.
+//! The model on this machine as a provider: a queue, some threads, and a fallback when memory runs out.
 
+mod batch_fallback;
 mod config;
-mod ladder;
-mod lent;
-mod look;
-mod shared;
+mod inference;
 mod worker;
 
 #[cfg(test)]
-mod lent_tests;
+mod on_threads_tests;
 #[cfg(test)]
 mod tests;
 
 pub use config::LocalProviderConfig;
 
-use super::health::ServiceTime;
-use super::queue::Queue;
-use super::{Capability, Health, HealthLog, Provider, Reply, Request, Response, Want};
+use super::pool::{Pool, WorkQueue};
+use super::{Capability, Health, Provider, Reply, Request, Response, Want};
 use crate::clock::{Clock, SystemClock};
 use crate::detector::Detector;
 use crate::error::{Error, Result};
 use crate::onnx::ExecutionProvider;
 use crate::threads::Threads;
-use ladder::Ladder;
-use look::Look;
-use shared::{Shared, State};
+use inference::Inference;
 use std::fmt;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
 use std::time::Duration;
-use worker::CpuLook;
+use worker::LocalWorker;
 
 /// A [`Detector`] as a provider: requests wait in a queue for threads that share the detector.
 ///
@@ -63,8 +57,7 @@ use worker::CpuLook;
 /// # Ok::<(), guarita::Error>(())
 /// ```
 pub struct LocalProvider {
-    shared: Arc<Shared>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
+    pool: Pool<LocalWorker>,
 }
 
 impl LocalProvider {
@@ -132,13 +125,13 @@ impl LocalProvider {
     }
 
     fn over(
-        look: Arc<dyn Look>,
+        inference: Arc<dyn Inference>,
         config: LocalProviderConfig,
         clock: Arc<dyn Clock>,
         lent: Option<Threads>,
     ) -> Result<Self> {
         config.validate()?;
-        let about = look.about();
+        let about = inference.about();
         let has_device = about.device != ExecutionProvider::Cpu;
         let workers = match &lent {
             None => {
@@ -153,113 +146,52 @@ impl LocalProvider {
             }
             Some(threads) => config.lent_threads(threads.count(), has_device)?,
         };
-        // Lent ones have been started already.
-        let to_start = if lent.is_none() { workers } else { 0 };
         let wants: &[Want] = if about.finds_faces { &[Want::Labels, Want::Faces] } else { &[Want::Labels] };
-        let recover = Duration::from_secs_f64(config.recover_after_s);
-        let state = State {
-            queue: Queue::new(),
-            running: 0,
-            tickets: 0,
-            answering: 0,
-            closed: false,
-            ladder: Ladder::new(about.max_batch, about.shrinks, has_device && config.cpu_fallback, recover),
-            log: HealthLog::default(),
-            service: ServiceTime::default(),
+        let capability = Capability {
+            labels: about.labels.clone(),
+            ..Capability::local(wants, about.max_batch, config.queue + workers)
         };
-        let shared = Arc::new(Shared {
-            name: "local".into(),
-            look,
-            capability: Capability {
-                labels: about.labels.clone(),
-                ..Capability::local(wants, about.max_batch, config.queue + workers)
-            },
-            about,
-            cpu: CpuLook::new(recover),
-            workers,
-            lent,
-            clock,
-            state: Mutex::new(state),
-            wake: Condvar::new(),
-        });
-        // From here on a failure drops `local`, which ends the threads that were started.
-        let local = Self { shared, threads: Mutex::default() };
-        for k in 0..to_start {
-            let shared = Arc::clone(&local.shared);
-            let thread = std::thread::Builder::new()
-                .name(format!("guarita-local-{k}"))
-                .spawn(move || shared.work())
-                .map_err(|error| {
-                    Error::resource_exhausted(format!("cannot start {workers} threads: {error}")).with_source(error)
-                })?;
-            local.threads.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
-        }
-        Ok(local)
+        let recover = Duration::from_secs_f64(config.recover_after_s);
+        let worker = LocalWorker::new(inference, about, has_device && config.cpu_fallback, recover);
+        let queue = WorkQueue::new("local".into(), capability, workers, lent, clock, worker);
+        Ok(Self { pool: Pool::start("local", queue)? })
     }
 
     /// Ends the provider: what waits, and what comes, is answered `Cancelled`. Returns when the running calls are
     /// answered, except on one of the provider's threads, its own or lent.
     pub fn close(&self) {
-        let mut state = self.shared.lock();
-        state.closed = true;
-        let left: Vec<_> = std::iter::from_fn(|| state.queue.pop()).collect();
-        drop(state);
-        self.shared.wake.notify_all();
-        for job in left {
-            job.reply.send(Err(self.shared.closed()));
-        }
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        // Inside a reply, on a thread that would wait for itself. The threads end all the same.
-        let me = std::thread::current().id();
-        if threads.iter().all(|thread| thread.thread().id() != me) {
-            for thread in threads {
-                // A thread does not panic: what it calls is caught.
-                drop(thread.join());
-            }
-        }
-        self.shared.wait_for_answers();
-    }
-}
-
-impl Drop for LocalProvider {
-    fn drop(&mut self) {
-        self.close();
+        self.pool.close();
     }
 }
 
 impl Provider for LocalProvider {
     fn name(&self) -> &str {
-        &self.shared.name
+        &self.pool.queue().name
     }
 
     fn capability(&self) -> Capability {
-        self.shared.capability.clone()
+        self.pool.queue().capability.clone()
     }
 
     fn health(&self) -> Health {
-        self.shared.health()
+        self.pool.queue().health()
     }
 
     fn submit(&self, request: Request, reply: Reply) {
-        self.shared.submit(request, reply);
+        self.pool.queue().submit(request, reply);
     }
 
     fn clock(&self) -> &dyn Clock {
-        &*self.shared.clock
+        &*self.pool.queue().clock
     }
 
     fn detect(&self, request: Request) -> Result<Response> {
-        let (reply, answer) = Reply::channel();
-        match self.shared.is_on_lent_thread() {
-            true => self.shared.answer_here(request, reply),
-            false => self.shared.submit(request, reply),
-        }
-        answer.wait()
+        self.pool.queue().detect(request)
     }
 }
 
 impl fmt::Debug for LocalProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LocalProvider").field("look", &self.shared.look).finish_non_exhaustive()
+        f.debug_struct("LocalProvider").field("inference", &self.pool.queue().worker.inference).finish_non_exhaustive()
     }
 }

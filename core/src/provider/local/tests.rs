@@ -1,6 +1,6 @@
 //! The provider over a stand-in for the detector that runs out of memory, waits and panics as it is told.
 
-use super::look::About;
+use super::inference::ModelInfo;
 use super::*;
 use crate::clock::{ManualClock, Timestamp};
 use crate::detection::{Detection, Detections, Label, Timing};
@@ -9,7 +9,7 @@ use crate::frame::{Frame, Layout, PixelFormat};
 use crate::geometry::{BoundingBox, Size};
 use crate::provider::{PendingAnswer, Priority};
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
-use std::sync::mpsc;
+use std::sync::{Condvar, Mutex, mpsc};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 
@@ -42,10 +42,10 @@ struct Fake {
 pub(super) const PANICS: u32 = 13;
 const DAMAGED: u32 = 14;
 
-impl Look for Fake {
-    fn about(&self) -> About {
+impl Inference for Fake {
+    fn about(&self) -> ModelInfo {
         let (max_batch, device) = (self.max_batch, self.device);
-        About {
+        ModelInfo {
             max_batch,
             shrinks: true,
             device,
@@ -89,7 +89,7 @@ impl Look for Fake {
             .collect()
     }
 
-    fn on_cpu(&self) -> Result<Arc<dyn Look>> {
+    fn on_cpu(&self) -> Result<Arc<dyn Inference>> {
         self.control.opened.fetch_add(1, SeqCst);
         if !self.control.cpu_opens.load(SeqCst) {
             return Err(Error::model_invalid("it cannot be read"));
@@ -161,9 +161,9 @@ pub(super) fn on(
     control.device.store(8, SeqCst);
     control.cpu.store(8, SeqCst);
     control.cpu_opens.store(true, SeqCst);
-    let look = Arc::new(Fake { control: Arc::clone(&control), device, max_batch: 8 });
+    let inference = Arc::new(Fake { control: Arc::clone(&control), device, max_batch: 8 });
     let clock = Arc::new(ControlClock(Arc::clone(&control)));
-    (control, LocalProvider::over(look, config, clock, lent).unwrap())
+    (control, LocalProvider::over(inference, config, clock, lent).unwrap())
 }
 
 pub(super) fn frame(width: u32) -> Frame {

@@ -162,6 +162,11 @@ fn words(error: &dyn std::error::Error, keys: &Keys) -> String {
     clean(&text, keys.all())
 }
 
+/// The same error for another one who waits.
+pub(super) fn repeated(error: &Error) -> Error {
+    Error::new(error.code(), error.to_string()).with_advice(error.advice())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,14 +3,14 @@
 use super::answer::{Raw, Reading};
 use super::config::{RekognitionConfig, SmallPicture, TextUnit};
 use super::connection::{Connection, Ready};
-use super::failure::{Failure, sort};
-use super::memory::{Ending, Memory, Seat, repeated};
+use super::failure::{Failure, repeated, sort};
 use super::policy::{Pace, Purse};
 use crate::budget::MicroDollars;
 use crate::clock::{Clock, Timestamp};
 use crate::detection::Detections;
 use crate::error::{Error, ErrorCode, Result};
 use crate::provider::picture::{PictureLimits, Preparation, Prepared, prepare};
+use crate::provider::singleflight::{IdempotencyKey, Role, Singleflight, paid};
 use crate::provider::{HealthLog, Latency, Redact, Request, Response, Want};
 use crate::resilience::{GiveUpReason, RetryDecision, RetryPolicy, RetryTokens};
 use aws_sdk_rekognition::primitives::Blob;
@@ -20,7 +20,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
 /// What DetectLabels, DetectText and DetectFaces take as bytes.
@@ -36,7 +36,7 @@ pub(super) struct Desk {
     pub(super) redact: Option<Arc<dyn Redact>>,
     pub(super) connection: Arc<Connection>,
     pub(super) retry: RetryPolicy,
-    pub(super) memory: Memory,
+    pub(super) once: Singleflight<oneshot::Sender<Result<Response>>>,
     pub(super) shared: Arc<Shared>,
 }
 
@@ -97,7 +97,7 @@ pub(super) fn api(want: Want) -> &'static str {
 impl Desk {
     /// The answer to a request, whatever happens.
     pub(super) async fn answer(self, request: Request, submitted: Timestamp) -> Result<Response> {
-        let answer = match Memory::key(&request) {
+        let answer = match IdempotencyKey::of(&request) {
             Some(key) => self.once(&key, Arc::new(request), submitted).await,
             None => self.ask(Arc::new(request), submitted).await.map_err(|failed| failed.error),
         };
@@ -118,30 +118,35 @@ impl Desk {
     }
 
     /// Asks, or waits for another one that asks for the same.
-    async fn once(&self, key: &(Arc<str>, Want), request: Arc<Request>, submitted: Timestamp) -> Result<Response> {
+    async fn once(&self, key: &IdempotencyKey, request: Arc<Request>, submitted: Timestamp) -> Result<Response> {
         loop {
-            match self.memory.enter(key, self.clock.now()) {
-                Seat::Answered(response) => return Ok(response),
-                Seat::Lead(lead) => {
+            let (tell, ending) = oneshot::channel();
+            match self.once.enter(key, tell, self.clock.now()) {
+                Role::Answered(_, response) => return Ok(response),
+                Role::Leader(_, leader) => {
                     let answer = self.ask(Arc::clone(&request), submitted).await;
                     let now = self.clock.now();
-                    // Those who joined may have more time, and have not taken theirs back: one of them asks anew.
+                    // Those who follow may have more time, and have not taken theirs back: one of them asks anew.
                     let own = matches!(&answer, Err(failed) if failed.own)
                         || answer.is_err()
                             && (request.deadline.is_some_and(|deadline| now >= deadline)
                                 || request.cancellation.is_cancelled());
                     let answer = answer.map_err(|failed| failed.error);
                     if !own {
-                        lead.end(&answer, now);
+                        for follower in leader.finish(answer.as_ref().ok(), now) {
+                            // It may have given up.
+                            let _ = follower.send(answer.as_ref().map(paid).map_err(repeated));
+                        }
                     }
                     return answer;
                 }
-                Seat::Join(ending) => match self.before_the_deadline(&request, ended(ending)).await? {
+                // None where the leader was given up without an answer.
+                Role::Follower => match self.before_the_deadline(&request, ending).await?.ok() {
                     Some(Ok(mut response)) => {
                         response.latency = Latency { queue: self.clock.now() - submitted, ..Latency::default() };
                         return Ok(response);
                     }
-                    Some(Err(error)) => return Err(repeated(&error)),
+                    Some(Err(error)) => return Err(error),
                     None => {}
                 },
             }
@@ -399,11 +404,6 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.waiting.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// How the one that asks ended; none where it was given up without an answer.
-async fn ended(mut ending: watch::Receiver<Ending>) -> Ending {
-    ending.wait_for(Option::is_some).await.ok().and_then(|ending| ending.clone())
 }
 
 fn speaks_of_provider(code: ErrorCode) -> bool {

@@ -6,7 +6,6 @@ mod config;
 mod connection;
 mod failure;
 mod job;
-mod memory;
 mod policy;
 mod renewal;
 mod words;
@@ -15,6 +14,7 @@ pub(crate) use connection::certificates;
 
 pub use config::{RekognitionConfig, SmallPicture, TextUnit};
 
+use super::singleflight::{IdempotencyKey, Singleflight};
 use super::{Capability, Health, HealthLog, Provider, Redact, Reply, Request, Want};
 use crate::budget::Budget;
 use crate::clock::{Clock, SystemClock};
@@ -22,7 +22,6 @@ use crate::error::{Error, Result};
 use crate::resilience::{Bulkhead, RetryPolicy};
 use connection::{Connection, Keys};
 use job::{Desk, Shared, api};
-use memory::Memory;
 use policy::{Pace, Purse};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -96,7 +95,7 @@ impl RekognitionProvider {
             purse,
             redact: None,
             retry,
-            memory: Memory::default(),
+            once: Singleflight::default(),
             shared: Arc::new(shared),
         };
         Ok(Self { desk, places, runtime: Some(runtime) })
@@ -177,7 +176,7 @@ impl Provider for RekognitionProvider {
         if let Err(error) = Capability::local(&Want::ALL, 1, 1).admit(NAME, &request, now) {
             return reply.send(Err(error));
         }
-        if let Some(response) = Memory::key(&request).and_then(|key| self.desk.memory.answered(&key, now)) {
+        if let Some(response) = IdempotencyKey::of(&request).and_then(|key| self.desk.once.answered(&key, now)) {
             return reply.send(Ok(response));
         }
         let Some(place) = self.places.try_enter() else {

@@ -1,6 +1,6 @@
 //! When credentials are looked for, and which ones a call is signed with meanwhile. Decides only.
 
-use super::memory::repeated;
+use super::failure::repeated;
 use crate::clock::{Moment, Timestamp, UnixTime};
 use crate::error::Error;
 use std::time::Duration;
