@@ -5,6 +5,7 @@ use super::entry::Entry;
 use super::ledger::Ledger;
 use super::record;
 use super::shared::{Budget, Log};
+use crate::check::within;
 use crate::clock::{Moment, Timestamp};
 use crate::error::{Advice, Error, ErrorCode, Result};
 use serde::{Deserialize, Serialize};
@@ -54,9 +55,7 @@ impl Default for JournalOptions {
 impl Fsync {
     pub(crate) fn validate(self) -> Result<()> {
         match self {
-            Self::Every { seconds } if !(0.001..=86_400.0).contains(&seconds) => {
-                Err(Error::invalid_config(format!("fsync.every.seconds is {seconds}; it must lie in 0.001..86400")))
-            }
+            Self::Every { seconds } => within("fsync.every.seconds", seconds, 0.001, 86_400.0),
             _ => Ok(()),
         }
     }
@@ -69,11 +68,7 @@ impl JournalOptions {
     /// `InvalidConfig` naming the field and its range.
     pub fn validate(&self) -> Result<()> {
         self.fsync.validate()?;
-        if !(4096..=1 << 30).contains(&self.compact_bytes) {
-            let bytes = self.compact_bytes;
-            return Err(Error::invalid_config(format!("compact_bytes is {bytes}; it must lie in 4096..1073741824")));
-        }
-        Ok(())
+        within("compact_bytes", self.compact_bytes, 4096, 1 << 30)
     }
 }
 
@@ -215,6 +210,7 @@ fn failed(what: &str, path: &Path, error: io::Error) -> Error {
     };
     Error::new(code, format!("cannot {what} the journal {}: {error}", path.display()))
         .with_advice(Advice::FixHost)
+        .with_path(path)
         .with_source(error)
 }
 

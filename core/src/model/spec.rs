@@ -99,10 +99,7 @@ impl ModelSpec {
     pub fn read_with(path: impl AsRef<Path>, hints: &ModelHints) -> Result<Self> {
         let path = path.as_ref();
         let bytes = read_file(path)?;
-        Self::parse(path, &bytes, hints).map_err(|error| {
-            let (code, advice) = (error.code(), error.advice());
-            Error::new(code, format!("{}: {error}", path.display())).with_advice(advice).with_source(error)
-        })
+        Self::parse(path, &bytes, hints).map_err(|error| error.prefixed(path.display()).with_path(path))
     }
 
     fn parse(path: &Path, bytes: &[u8], hints: &ModelHints) -> Result<Self> {
@@ -168,25 +165,25 @@ impl ModelSpec {
         if hex(&Sha256::digest(&bytes)) == self.sha256 {
             return Ok(bytes);
         }
-        Err(Error::model_invalid(format!("{} has changed since its spec was read; read it again", self.path.display())))
+        let changed = format!("{} has changed since its spec was read; read it again", self.path.display());
+        Err(Error::model_invalid(changed).with_path(&self.path))
     }
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>> {
     let wrong = |error| Error::io("read the model", path, error);
+    let unfit = |message: String| Error::model_invalid(message).with_path(path);
     let about = std::fs::metadata(path).map_err(wrong)?;
     if about.is_dir() {
-        return Err(Error::model_invalid(format!("{} is a folder, not an ONNX file", path.display())));
+        return Err(unfit(format!("{} is a folder, not an ONNX file", path.display())));
     }
     if about.len() > MAX_FILE_BYTES {
-        return Err(Error::model_invalid(format!(
-            "{} has {} bytes; an ONNX file has at most 2 GiB",
-            path.display(),
-            about.len()
-        )));
+        let len = about.len();
+        let error = unfit(format!("{} has {len} bytes; an ONNX file has at most 2 GiB", path.display()));
+        return Err(error.with_limit(MAX_FILE_BYTES as f64));
     }
     if about.len() == 0 {
-        return Err(Error::model_invalid(format!("{} is empty (0 bytes)", path.display())));
+        return Err(unfit(format!("{} is empty (0 bytes)", path.display())));
     }
     std::fs::read(path).map_err(wrong)
 }
@@ -216,7 +213,8 @@ fn check_external_data(model_path: &Path, model: &proto::Model) -> Result<bool> 
                 verdict = Err(Error::model_invalid(format!(
                     "tensor {:?} keeps its external data at {:?}: that is no file inside the model's folder",
                     tensor.name, entry.value
-                )));
+                ))
+                .with_tensor(&tensor.name));
             }
         }
     });
@@ -324,7 +322,8 @@ fn inputs(graph: &proto::Graph) -> Result<(&proto::ValueInfo, Option<String>)> {
             return Err(Error::model_invalid(format!(
                 "input {:?}: guarita knows models with one image input (and 'orig_target_sizes')",
                 input.name
-            )));
+            ))
+            .with_tensor(&input.name));
         }
     }
     let image = image.ok_or_else(|| Error::model_invalid("the graph has no inputs: nothing to put a picture into"))?;
@@ -336,7 +335,7 @@ fn tensor_type(value: &proto::ValueInfo) -> Result<&proto::TensorType> {
         .r#type
         .as_ref()
         .and_then(|t| t.tensor_type.as_ref())
-        .ok_or_else(|| Error::model_invalid(format!("{:?} is not a tensor", value.name)))
+        .ok_or_else(|| Error::model_invalid(format!("{:?} is not a tensor", value.name)).with_tensor(&value.name))
 }
 
 fn output(value: &proto::ValueInfo) -> Result<OutputInfo> {
@@ -359,7 +358,7 @@ struct DeclaredInput {
 impl DeclaredInput {
     fn read(value: &proto::ValueInfo, metadata: &Metadata<'_>, hints: &ModelHints) -> Result<Self> {
         let name = &value.name;
-        let wrong = |why: String| Error::model_invalid(format!("input {name:?} {why}"));
+        let wrong = |why: String| Error::model_invalid(format!("input {name:?} {why}")).with_tensor(name);
         let tensor = tensor_type(value)?;
         let element = match tensor.elem_type {
             1 => ElementType::F32,
@@ -463,12 +462,14 @@ impl DeclaredInput {
         let (mean, std) = if self.element == ElementType::U8 { (zero, levels) } else { (mean, std) };
         let (mean, std) = (input.mean.unwrap_or(mean), input.std.unwrap_or(std));
         if mean.iter().chain(&std).any(|n| !n.is_finite()) || std.contains(&0.0) {
-            return Err(Error::invalid_config("input.mean and input.std must be finite, and std not 0"));
+            let error = Error::invalid_config("input.mean and input.std must be finite, and std not 0");
+            return Err(error.with_field(if std.contains(&0.0) { "input.std" } else { "input.mean" }));
         }
         if self.element == ElementType::U8 && (mean, std) != (zero, levels) {
             return Err(Error::invalid_config(
                 "input.mean and input.std cannot be set for a uint8 input: it takes whole levels",
-            ));
+            )
+            .with_field("input.mean"));
         }
         Ok(InputTransform {
             size: self.size,

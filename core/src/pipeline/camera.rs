@@ -6,6 +6,7 @@ use super::fair::Key;
 use super::input::{Admission, Input};
 use super::shell::{CameraWork, Shared, lock};
 use super::stats::CameraStats;
+use crate::check::wrong;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::frame::CameraId;
@@ -62,11 +63,8 @@ impl Camera {
     /// then goes on as before.
     pub fn update(&self, config: CameraConfig) -> Result<()> {
         if config.id != *self.id() {
-            return Err(Error::invalid_config(format!(
-                "id is {:?}; the camera is {:?}, and keeps its name",
-                config.id.as_str(),
-                self.id().as_str()
-            )));
+            let (theirs, ours) = (config.id.as_str(), self.id().as_str());
+            return Err(wrong("id", format!("is {theirs:?}; the camera is {ours:?}, and keeps its name")));
         }
         self.shared.check(&config)?;
         let config = Arc::new(config);

@@ -1,5 +1,6 @@
 use crate::budget::Fsync;
-use crate::error::{Error, Result};
+use crate::check::within;
+use crate::error::Result;
 use serde::{Deserialize, Serialize};
 
 /// How a [`JsonLinesSink`](crate::JsonLinesSink) keeps its files. Plain data; unknown fields are refused.
@@ -28,13 +29,8 @@ impl JsonLinesConfig {
     /// # Errors
     /// `InvalidConfig` naming the field and its range.
     pub fn validate(&self) -> Result<()> {
-        if !(4096..=1 << 40).contains(&self.max_bytes) {
-            let bytes = self.max_bytes;
-            return Err(Error::invalid_config(format!("max_bytes is {bytes}; it must lie in 4096..1099511627776")));
-        }
-        if self.keep > 1000 {
-            return Err(Error::invalid_config(format!("keep is {}; it must lie in 0..1000", self.keep)));
-        }
+        within("max_bytes", self.max_bytes, 4096, 1 << 40)?;
+        within("keep", self.keep, 0, 1000)?;
         self.fsync.validate()
     }
 }

@@ -220,7 +220,7 @@ fn metadata(file: &File, path: &Path) -> Result<Metadata> {
 }
 
 fn not_a_file(path: &Path) -> Error {
-    Error::invalid_argument(format!("{} is no file", path.display()))
+    Error::invalid_argument(format!("{} is no file", path.display())).with_path(path)
 }
 
 fn failed(what: &str, path: &Path, error: io::Error) -> Error {
@@ -229,5 +229,5 @@ fn failed(what: &str, path: &Path, error: io::Error) -> Error {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorCode::PermissionDenied,
         _ => ErrorCode::ResourceExhausted,
     };
-    Error::new(code, format!("cannot {what} {}: {error}", path.display())).with_source(error)
+    Error::new(code, format!("cannot {what} {}: {error}", path.display())).with_path(path).with_source(error)
 }
