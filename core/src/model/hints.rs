@@ -1,4 +1,5 @@
-use super::head::{BoxUnits, Family, RowOrder, SsdBoxes};
+use super::family::Family;
+use super::head::{BoxUnits, RowOrder, SsdBoxes};
 use crate::check::field_of;
 use crate::error::{Error, Result};
 use crate::imaging::{ChannelOrder, Resize, TensorLayout};
