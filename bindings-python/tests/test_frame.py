@@ -9,6 +9,7 @@ import pathlib
 import sys
 import threading
 import weakref
+from typing import Any
 
 import numpy as np
 import pytest
@@ -353,7 +354,7 @@ def test_a_detector_and_a_gate_see_the_same_in_planes(model: str) -> None:
     assert motion[0].to_dict() == motion[1].to_dict()
 
 
-BAD_PLANES = {
+BAD_PLANES: dict[str, tuple[dict[str, Any], str]] = {
     "two planes": (dict(planes=[0, 1], format="i420"), "planes"),
     "four planes": (dict(planes=[0, 1, 2, 2], format="i420"), "planes"),
     "a plane of another shape": (dict(planes=[0, 1, 0], format="i420"), "planes[2]"),
@@ -373,7 +374,7 @@ BAD_PLANES = {
 def test_bad_planes_are_refused_by_name(what: str) -> None:
     arguments, field = BAD_PLANES[what]
     good, _ = decoded(8, 8, 0)
-    planes = [good[one] if isinstance(one, int) else one for one in arguments["planes"]]  # type: ignore[attr-defined]
+    planes = [good[one] if isinstance(one, int) else one for one in arguments["planes"]]
     with pytest.raises(guarita.InvalidArgument) as caught:
-        Frame.from_planes(**{**arguments, "planes": planes})  # type: ignore[arg-type]
+        Frame.from_planes(**{**arguments, "planes": planes})
     assert caught.value.field == field, str(caught.value)
