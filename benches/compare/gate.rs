@@ -82,7 +82,7 @@ fn decision(motion: &Motion) -> Value {
 }
 
 fn in_bgr(gray: &Frame) -> guarita::Result<Frame> {
-    let pixels: Vec<u8> = gray.data().iter().flat_map(|&level| [level; 3]).collect();
+    let pixels: Vec<u8> = gray.plane(0).iter().flat_map(|&level| [level; 3]).collect();
     Ok(Frame::from_owner(pixels, Layout::packed(PixelFormat::Bgr8, gray.size())?)?.with_meta(gray.meta().clone()))
 }
 
@@ -125,7 +125,7 @@ impl State {
                 let mut out = BufWriter::new(std::fs::File::create(out)?);
                 let mut truths = Vec::new();
                 for t in times {
-                    out.write_all(scene.frame(t)?.data())?;
+                    out.write_all(scene.frame(t)?.data().unwrap_or_default())?;
                     truths.push(truth(scene, t));
                 }
                 out.flush()?;
@@ -163,7 +163,8 @@ impl State {
                 truths.extend(times.iter().map(|&t| truth(scene, t)));
                 let frames = times.into_iter().map(|t| scene.frame(t)).collect::<guarita::Result<Vec<Frame>>>()?;
                 if let Some(file) = file {
-                    let luma: Vec<&[u8]> = frames.iter().map(|frame| &frame.data()[..SIZE.pixels() as usize]).collect();
+                    let luma: Vec<&[u8]> =
+                        frames.iter().map(|frame| &frame.plane(0)[..SIZE.pixels() as usize]).collect();
                     std::fs::write(file, luma.concat())?;
                 }
                 frames

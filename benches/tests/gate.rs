@@ -17,7 +17,7 @@ fn footage(name: &str) -> Scene {
 }
 
 fn bytes(scene: &Scene, t: f64) -> Vec<u8> {
-    scene.frame(t).unwrap().data().to_vec()
+    scene.frame(t).unwrap().data().unwrap().to_vec()
 }
 
 /// FNV-1a.

@@ -1,9 +1,9 @@
 //! Keyword arguments and dicts as configs of the core, and data of the core as Python values.
 
-use crate::error::{detached, raise};
+use crate::error::{detached, raise, to_py as raised};
 use crate::text;
 use crate::text::{NO_UNICODE, shown};
-use guarita::ErrorCode;
+use guarita::{Error, ErrorCode};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -39,12 +39,12 @@ pub(crate) fn from_any<T: DeserializeOwned>(any: &Bound<'_, PyAny>) -> PyResult<
 }
 
 fn parsed<T: DeserializeOwned>(fields: Value) -> PyResult<T> {
-    serde_path_to_error::deserialize(fields).map_err(|error| {
-        let field = error.path().to_string();
-        let words = said_in_python(&error.into_inner().to_string());
-        // The whole has no name; an unknown field is named by the words already.
-        let named = field == "." || words.starts_with("unknown field");
-        raise(ErrorCode::InvalidConfig, if named { words } else { format!("{field}: {words}") })
+    guarita::read_config(fields).map_err(|error| {
+        let said = Error::new(error.code(), said_in_python(&error.to_string()));
+        raised(&match error.context().field() {
+            Some(field) => said.with_field(field),
+            None => said,
+        })
     })
 }
 

@@ -16,6 +16,19 @@ pub(crate) fn to_py(error: &Error) -> PyErr {
 
 fn raised(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     let context = PyDict::new(py);
+    let about = error.context();
+    if let Some(field) = about.field() {
+        context.set_item("field", field)?;
+    }
+    if let Some(path) = about.path() {
+        context.set_item("path", path.as_os_str())?;
+    }
+    if let Some(tensor) = about.tensor() {
+        context.set_item("tensor", tensor)?;
+    }
+    if let Some(limit) = about.limit() {
+        context.set_item("limit", limit)?;
+    }
     if let Some(cause) = error.source() {
         // Fit to be shown, as the message is.
         context.set_item("cause", Error::new(error.code(), cause.to_string()).to_string())?;
@@ -74,11 +87,35 @@ pub(crate) fn from_py(py: Python<'_>, what: &str, error: PyErr) -> Error {
     };
     let advice = ours("advice").and_then(|advice| advice.extract::<String>().ok());
     let advice = advice.as_deref().and_then(advice_of).unwrap_or(code.advice());
-    if let Some(refusal) = ours("context").and_then(|context| refusal(&context)) {
+    let context = ours("context");
+    if let Some(refusal) = context.as_ref().and_then(refusal) {
         return refusal.into();
     }
     let kind = value.get_type().name().map_or_else(|_| "an exception".into(), |name| name.to_string());
-    Error::new(code, format!("{what} raised {kind}: {value}")).with_advice(advice).with_source(error)
+    let raised = Error::new(code, format!("{what} raised {kind}: {value}")).with_advice(advice);
+    let raised = match &context {
+        Some(context) => about(raised, context),
+        None => raised,
+    };
+    raised.with_source(error)
+}
+
+/// The error with what an exception's context says that it is about.
+fn about(mut error: Error, context: &Bound<'_, PyAny>) -> Error {
+    let text = |name: &str| context.get_item(name).ok().and_then(|item| item.extract::<String>().ok());
+    if let Some(field) = text("field") {
+        error = error.with_field(field);
+    }
+    if let Some(path) = context.get_item("path").ok().and_then(|path| path.extract::<std::path::PathBuf>().ok()) {
+        error = error.with_path(path);
+    }
+    if let Some(tensor) = text("tensor") {
+        error = error.with_tensor(&tensor);
+    }
+    if let Some(limit) = context.get_item("limit").ok().and_then(|limit| limit.extract::<f64>().ok()) {
+        error = error.with_limit(limit);
+    }
+    error
 }
 
 /// A breaker's own refusal, which is no failed call.

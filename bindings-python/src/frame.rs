@@ -2,14 +2,14 @@
 
 use crate::error::{detached, raise};
 use crate::picture::frame_with;
-use crate::pixels::Encoded;
+use crate::pixels::{Encoded, Planes};
 use crate::text;
 use crate::text::optional;
 use crate::wait::interruptible;
 use crate::{config, time};
-use guarita::{CameraId, DecodeLimits, DecodeOptions, ErrorCode, FrameMeta, Layout, PixelFormat, Plane, Timestamp};
+use guarita::{CameraId, DecodeLimits, DecodeOptions, ErrorCode, FrameMeta, Layout, PixelFormat, Timestamp};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
 /// A picture with its camera and time; cheap to hand around.
 ///
@@ -74,6 +74,42 @@ impl Frame {
         let pts = pts.map(time::pts).transpose()?;
         let meta = FrameMeta { camera: CameraId::new(camera), pts: pts.unwrap_or_default(), seq };
         Ok(Self { core: frame_with(image, format, share, &options)?.with_meta(meta), timed: pts.is_some() })
+    }
+
+    /// A picture whose planes lie in memory of their own, as decoders hand them out.
+    ///
+    /// Args:
+    ///     planes: One for each plane: Y, U and V for `i420`, Y and interleaved UV for `nv12`, one for the others. Each is an
+    ///         array of `uint8` of (rows, columns) or (rows, columns, channels), whose rows may be padded; or, where `size`
+    ///         says how large the picture is, bytes, a flat array, or anything with the buffer protocol, such as a plane of
+    ///         PyAV.
+    ///     format: What the planes hold.
+    ///     size: Width and height in pixels; by default those of the first plane.
+    ///     strides: For flat planes, the bytes from one row to the next, one number a plane; default rows without padding.
+    ///     camera, pts, seq: As for `Frame`.
+    ///     share: Promises that nobody writes to the planes while the frame lives, so that they are not copied. Without it,
+    ///         planes of read-only memory are shared as arrays are, if all of them are; otherwise all are copied, into one
+    ///         buffer without padding.
+    ///
+    /// Raises:
+    ///     InvalidArgument: Another number of planes, or one of another type, dtype, shape or size; `field` says which.
+    #[staticmethod]
+    #[pyo3(signature = (planes, *, format, size=None, strides=None, camera="", pts=None, seq=0, share=false))]
+    #[allow(clippy::too_many_arguments, reason = "keyword arguments")]
+    fn from_planes(
+        planes: &Bound<'_, PyAny>,
+        #[pyo3(from_py_with = text::format)] format: &str,
+        size: Option<(u32, u32)>,
+        strides: Option<Vec<usize>>,
+        #[pyo3(from_py_with = text::camera)] camera: &str,
+        pts: Option<&Bound<'_, PyAny>>,
+        seq: u64,
+        share: bool,
+    ) -> PyResult<Self> {
+        let pts = pts.map(time::pts).transpose()?;
+        let meta = FrameMeta { camera: CameraId::new(camera), pts: pts.unwrap_or_default(), seq };
+        let planes = Planes::of(planes, pixel_format(format)?, size, strides.as_deref())?;
+        Ok(Self { core: planes.frame(share)?.with_meta(meta), timed: pts.is_some() })
     }
 
     /// Reads and decodes a JPEG or PNG file.
@@ -152,36 +188,44 @@ impl Frame {
         slf.py().import("numpy")?.call_method1("asarray", (slf,))
     }
 
+    /// The planes as read-only arrays that share the frame's memory: (height, width) or (height, width, channels) for formats
+    /// of one plane; Y, then UV of (rows, columns, 2), for `nv12`; Y, U and V for `i420`.
+    fn planes<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, PyList>> {
+        let py = slf.py();
+        let (asarray, holder) =
+            (py.import("numpy")?.getattr("asarray")?, py.import("types")?.getattr("SimpleNamespace")?);
+        let frame = &slf.get().core;
+        let arrays = frame.layout().planes().iter().enumerate().map(|(k, plane)| {
+            let interface = interface(py, plane_shape(frame.layout(), k), plane.stride, frame.plane(k))?;
+            // Whatever holds the array holds the frame.
+            let fields = PyDict::new(py);
+            fields.set_item("__array_interface__", interface)?;
+            fields.set_item("frame", &slf)?;
+            asarray.call1((holder.call((), Some(&fields))?,))
+        });
+        PyList::new(py, arrays.collect::<PyResult<Vec<_>>>()?)
+    }
+
     /// How NumPy reads the pixels.
     #[getter]
     fn __array_interface__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let layout = self.core.layout();
         let (width, height) = (layout.size().width as usize, layout.size().height as usize);
-        let Plane { offset, stride } = layout.planes().first().copied().unwrap_or_default();
-        let (shape, strides) = match layout.format() {
-            PixelFormat::Gray8 => (vec![height, width], vec![stride, 1]),
-            PixelFormat::Rgb8 | PixelFormat::Bgr8 => (vec![height, width, 3], vec![stride, 3, 1]),
-            PixelFormat::Rgba8 | PixelFormat::Bgra8 => (vec![height, width, 4], vec![stride, 4, 1]),
-            _ if Layout::packed(layout.format(), layout.size()).is_ok_and(|packed| packed == *layout)
-                && width % 2 == 0
-                && height % 2 == 0 =>
-            {
-                (vec![height * 3 / 2, width], vec![width, 1])
+        let stride = layout.planes().first().map_or(0, |plane| plane.stride);
+        if layout.format().planes() == 1 {
+            return interface(py, plane_shape(layout, 0), stride, self.core.plane(0));
+        }
+        let packed = Layout::packed(layout.format(), layout.size()).is_ok_and(|packed| packed == *layout);
+        match self.core.data() {
+            Some(data) if packed && width % 2 == 0 && height % 2 == 0 => {
+                interface(py, vec![height * 3 / 2, width], stride, data)
             }
-            _ => {
-                return Err(raise(
-                    ErrorCode::Unsupported,
-                    "the planes of this frame are padded, or its sides odd, so that it is no single array",
-                ));
-            }
-        };
-        let interface = PyDict::new(py);
-        interface.set_item("version", 3)?;
-        interface.set_item("typestr", "|u1")?;
-        interface.set_item("shape", PyTuple::new(py, shape)?)?;
-        interface.set_item("strides", PyTuple::new(py, strides)?)?;
-        interface.set_item("data", (self.core.data().as_ptr() as usize + offset, true))?;
-        Ok(interface)
+            _ => Err(raise(
+                ErrorCode::Unsupported,
+                "the planes of this frame are padded or apart, or its sides odd, so that it is no single array; see \
+                 Frame.planes()",
+            )),
+        }
     }
 
     fn __repr__(&self) -> String {
@@ -192,6 +236,33 @@ impl Frame {
         }
         text + &format!(" at {} s>", self.pts())
     }
+}
+
+/// Rows, columns, and the channels where there are several.
+pub(crate) fn plane_shape(layout: &Layout, plane: usize) -> Vec<usize> {
+    let (width, height) = (layout.size().width as usize, layout.size().height as usize);
+    match (layout.format(), plane) {
+        (PixelFormat::Rgb8 | PixelFormat::Bgr8, _) => vec![height, width, 3],
+        (PixelFormat::Rgba8 | PixelFormat::Bgra8, _) => vec![height, width, 4],
+        (PixelFormat::Nv12, 1) => vec![height.div_ceil(2), width.div_ceil(2), 2],
+        (PixelFormat::I420, 1 | 2) => vec![height.div_ceil(2), width.div_ceil(2)],
+        _ => vec![height, width],
+    }
+}
+
+/// What NumPy makes a read-only array of.
+fn interface<'py>(py: Python<'py>, shape: Vec<usize>, stride: usize, data: &[u8]) -> PyResult<Bound<'py, PyDict>> {
+    let strides = match shape.get(2) {
+        Some(&channels) => vec![stride, channels, 1],
+        None => vec![stride, 1],
+    };
+    let interface = PyDict::new(py);
+    interface.set_item("version", 3)?;
+    interface.set_item("typestr", "|u1")?;
+    interface.set_item("shape", PyTuple::new(py, shape)?)?;
+    interface.set_item("strides", PyTuple::new(py, strides)?)?;
+    interface.set_item("data", (data.as_ptr() as usize, true))?;
+    Ok(interface)
 }
 
 fn options(limits: Option<&Bound<'_, PyAny>>, apply_orientation: bool, keep_encoded: bool) -> PyResult<DecodeOptions> {

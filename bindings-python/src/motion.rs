@@ -347,8 +347,12 @@ impl BackgroundModel {
         let mut writing = borrowed(&mask)?;
         let wrong = |what: &str| raise(ErrorCode::InvalidArgument, format!("out {what}"));
         let pixels = writing.as_slice_mut().map_err(|_| wrong("is not C-contiguous"))?;
-        let (theirs, ours) = (shown.data().as_ptr_range(), pixels.as_ptr_range());
-        if theirs.start < ours.end && ours.start < theirs.end {
+        let ours = pixels.as_ptr_range();
+        let overlaps = |k: usize| {
+            let theirs = shown.plane(k).as_ptr_range();
+            theirs.start < ours.end && ours.start < theirs.end
+        };
+        if (0..shown.format().planes()).any(overlaps) {
             return Err(wrong("shares its memory with the picture"));
         }
         self.model.with(py, MODEL, move |model| model.apply(&shown, learning_rate, pixels))?;

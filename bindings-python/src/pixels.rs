@@ -1,8 +1,8 @@
 //! Memory of Python that holds pixels: what may be shared, and what must be copied.
 
-use crate::error::{OrRaise, raise};
-use crate::frame::{Frame, pixel_format};
-use guarita::{ErrorCode, Layout, PixelFormat, Size};
+use crate::error::{OrRaise, raise, to_py};
+use crate::frame::{Frame, pixel_format, plane_shape};
+use guarita::{Error, ErrorCode, Layout, PixelFormat, Size};
 use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};
@@ -142,6 +142,214 @@ fn base<'py>(array: &Bound<'py, PyUntypedArray>) -> Option<Bound<'py, PyAny>> {
     unsafe { Bound::from_borrowed_ptr_or_opt(array.py(), (*array.as_array_ptr()).fields.base) }
 }
 
+/// The planes of a picture, each in memory of its own.
+pub(crate) struct Planes<'py> {
+    planes: Vec<PlaneMemory<'py>>,
+    layout: Layout,
+}
+
+/// Where the rows of a plane lie.
+struct PlaneMemory<'py> {
+    array: Bound<'py, PyUntypedArray>,
+    start: *const u8,
+    rows: usize,
+    row: usize,
+    stride: usize,
+    /// It was made here, and nobody else has it.
+    fresh: bool,
+}
+
+impl PlaneMemory<'_> {
+    /// From the first byte of the first row to the last one of the last; there is a row.
+    fn len(&self) -> usize {
+        self.stride * (self.rows - 1) + self.row
+    }
+}
+
+impl<'py> Planes<'py> {
+    /// The planes of a picture of this format; `size` and `strides` for planes that are flat.
+    pub(crate) fn of(
+        planes: &Bound<'py, PyAny>,
+        format: PixelFormat,
+        size: Option<(u32, u32)>,
+        strides: Option<&[usize]>,
+    ) -> PyResult<Self> {
+        let wrong = |field: &str, what: String| {
+            to_py(&Error::new(ErrorCode::InvalidArgument, format!("{field} {what}")).with_field(field))
+        };
+        let count = format.planes();
+        // One more is enough to see that there are too many.
+        let given: Vec<_> = planes.try_iter()?.take(count + 1).collect::<PyResult<_>>()?;
+        let counted = |len: usize| if len > count { format!("more than {count}") } else { len.to_string() };
+        if given.len() != count {
+            return Err(wrong("planes", format!("has {}; {format} has {count}", counted(given.len()))));
+        }
+        if strides.is_some_and(|strides| strides.len() != count) {
+            return Err(wrong("strides", format!("must have {count}, one for each plane of {format}")));
+        }
+        let arrays: Vec<_> = given.iter().enumerate().map(|(k, plane)| array_of(plane, k)).collect::<PyResult<_>>()?;
+        let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
+        let size = match (size, arrays.first().map(|array| array.shape())) {
+            (Some((width, height)), _) => Size::new(width, height),
+            (None, Some([rows, columns] | [rows, columns, _])) => Size::new(side(*columns), side(*rows)),
+            (None, _) => return Err(wrong("size", "is needed, since the planes are flat".into())),
+        };
+        let packed = Layout::packed(format, size).or_raise()?;
+        let mut rows_of = Vec::new();
+        for (k, array) in arrays.into_iter().enumerate() {
+            let field = format!("planes[{k}]");
+            let shape = plane_shape(&packed, k);
+            let (rows, row) = (shape[0], shape[1..].iter().product::<usize>());
+            let memory = if array.ndim() == 1 {
+                let stride = strides.map_or(row, |strides| strides[k]);
+                let needed = stride.checked_mul(rows - 1).and_then(|n| n.checked_add(row));
+                if stride < row {
+                    return Err(wrong("strides", format!("has {stride} for plane {k}, whose rows have {row} bytes")));
+                }
+                if needed.is_none_or(|needed| array.len() < needed) {
+                    return Err(wrong(
+                        &field,
+                        format!("has {} bytes; {rows} rows of {row}, {stride} apart, do not fit in", array.len()),
+                    ));
+                }
+                PlaneMemory::of(array, rows, row, Some(stride))?
+            } else {
+                let there = array.shape();
+                if strides.is_some() {
+                    return Err(wrong("strides", "is for flat planes; arrays have strides of their own".into()));
+                }
+                if there != shape && there != [rows, row] {
+                    return Err(wrong(&field, format!("has the shape {there:?}; {packed} has {shape:?} there")));
+                }
+                PlaneMemory::of(array, rows, row, None)?
+            };
+            rows_of.push(memory);
+        }
+        let strides: Vec<_> = rows_of.iter().map(|plane| plane.stride).collect();
+        Ok(Self { planes: rows_of, layout: packed.with_strides(&strides).or_raise()? })
+    }
+
+    /// The frame: of the planes' own memory where that is promised or seen to stay as it is, and of a copy otherwise.
+    pub(crate) fn frame(self, share: bool) -> PyResult<guarita::Frame> {
+        if !share && !self.planes.iter().all(|plane| plane.fresh || is_constant(&plane.array)) {
+            return self.copy();
+        }
+        let shared = |plane: PlaneMemory<'_>| SharedBytes {
+            start: plane.start,
+            len: plane.len(),
+            _owner: plane.array.into_any().unbind(),
+        };
+        let owners: Vec<_> = self.planes.into_iter().map(shared).collect();
+        let plane = |owners: &'_ Vec<SharedBytes>, k: usize| owners.get(k).map_or(&[][..], AsRef::as_ref);
+        guarita::Frame::from_planes(owners, plane, self.layout).or_raise()
+    }
+
+    /// All planes in one packed buffer.
+    fn copy(self) -> PyResult<guarita::Frame> {
+        let packed = Layout::packed(self.layout.format(), self.layout.size()).or_raise()?;
+        let mut pixels = room(packed.byte_len())?;
+        let mut to = pixels.as_mut_ptr() as usize;
+        for plane in &self.planes {
+            copy_rows(plane.array.py(), (plane.start, plane.stride), to, plane.row, plane.rows);
+            to += plane.rows * plane.row;
+        }
+        // SAFETY: `byte_len` bytes were reserved; it is the sum of the planes' rows, which were written one after the other.
+        #[allow(unsafe_code, reason = "the bytes were written through a pointer")]
+        unsafe {
+            pixels.set_len(packed.byte_len());
+        }
+        guarita::Frame::from_owner(pixels, packed).or_raise()
+    }
+}
+
+/// A plane as an array that looks at its memory.
+fn array_of<'py>(plane: &Bound<'py, PyAny>, k: usize) -> PyResult<Bound<'py, PyUntypedArray>> {
+    let wrong = |what: String| {
+        let field = format!("planes[{k}]");
+        to_py(&Error::new(ErrorCode::InvalidArgument, format!("{field} {what}")).with_field(field))
+    };
+    let array = match plane.cast::<PyUntypedArray>() {
+        Ok(array) => array.clone(),
+        Err(_) => {
+            let numpy = plane.py().import("numpy")?;
+            let looks_at = numpy.call_method1("frombuffer", (plane, numpy.getattr("uint8")?));
+            let kind = plane.get_type().name()?;
+            let array = looks_at.map_err(|error| {
+                wrong(format!("is {kind}; it must be an array of uint8 or hold bytes ({})", error.value(plane.py())))
+            })?;
+            array.cast_into::<PyUntypedArray>()?
+        }
+    };
+    if array.dtype().kind() != b'u' || array.dtype().itemsize() != 1 {
+        return Err(wrong(format!("is an array of {}; pixels are uint8, 0..255", array.dtype())));
+    }
+    match array.ndim() {
+        1..=3 => Ok(array),
+        dimensions => Err(wrong(format!("is an array of {dimensions} dimensions; a plane has up to 3"))),
+    }
+}
+
+impl<'py> PlaneMemory<'py> {
+    /// Of an array that has so many rows of so many bytes; one that is flat has them `flat` bytes apart.
+    fn of(array: Bound<'py, PyUntypedArray>, rows: usize, row: usize, flat: Option<usize>) -> PyResult<Self> {
+        let (shape, strides) = (array.shape(), array.strides());
+        // From the last axis on, each must be as far apart as all behind it are long.
+        let inner = if flat.is_some() { 0 } else { 1 };
+        let mut bytes = 1;
+        let mut packed = true;
+        for (&len, &stride) in shape[inner..].iter().zip(&strides[inner..]).rev() {
+            packed &= len <= 1 || stride == bytes;
+            bytes *= len as isize;
+        }
+        let stride = flat.unwrap_or_else(|| match strides.first() {
+            Some(&stride) if rows > 1 => usize::try_from(stride).unwrap_or(0),
+            _ => row,
+        });
+        if !packed || stride < row {
+            // Columns apart, or rows upside down: NumPy makes a packed copy, which nobody else holds.
+            let copy = array.py().import("numpy")?.call_method1("array", (&array,))?;
+            let copy = copy.call_method0("ravel")?.cast_into::<PyUntypedArray>()?;
+            return Ok(Self { fresh: true, ..Self::of(copy, rows, row, Some(flat.unwrap_or(row)))? });
+        }
+        Ok(Self { start: data_of(&array), array, rows, row, stride, fresh: false })
+    }
+}
+
+/// Where the array's data begin.
+#[allow(unsafe_code, reason = "where the array's memory is")]
+fn data_of(array: &Bound<'_, PyUntypedArray>) -> *const u8 {
+    // SAFETY: the pointer is that of a live array; where its data begin is read with the lock held.
+    unsafe { (*array.as_array_ptr()).fields.data }.cast::<u8>().cast_const()
+}
+
+/// Room for a copy.
+fn room(len: usize) -> PyResult<Vec<u8>> {
+    let mut pixels: Vec<u8> = Vec::new();
+    match pixels.try_reserve_exact(len) {
+        Ok(()) => Ok(pixels),
+        Err(_) => Err(raise(ErrorCode::ResourceExhausted, format!("no memory for a copy of the array, {len} bytes"))),
+    }
+}
+
+/// Copies rows, to lie one after the other, with the interpreter lock released. There must be so many in the memory of an array
+/// that is held, and room for them.
+fn copy_rows(py: Python<'_>, (from, stride): (*const u8, usize), to: usize, row: usize, rows: usize) {
+    // Without padding they are one row.
+    let (rows, row, stride) = if stride == row { (1, rows * row, 0) } else { (rows, row, stride) };
+    let from = from as usize;
+    py.detach(|| {
+        for k in 0..rows {
+            // SAFETY: the caller made the numbers from the array's own shape and strides, so that each row lies inside of its
+            // memory, which stays while the array is held, and reserved room for all rows. Where the host writes at the same
+            // time, the copy holds some of the old and some of the new: bytes have no wrong values.
+            #[allow(unsafe_code, reason = "no reference is made to memory that the host may write to")]
+            unsafe {
+                std::ptr::copy_nonoverlapping((from + k * stride) as *const u8, (to + k * row) as *mut u8, row);
+            }
+        }
+    });
+}
+
 impl<'a, 'py> Pixels<'a, 'py> {
     /// None where the pixels of a row do not lie one after the other.
     fn of(array: &'a Bound<'py, PyUntypedArray>, format: Option<&str>) -> PyResult<Option<Self>> {
@@ -204,10 +412,7 @@ impl<'a, 'py> Pixels<'a, 'py> {
             return Ok(None);
         }
         let layout = if planar || rows <= 1 { layout } else { layout.with_strides(&[stride]).or_raise()? };
-        #[allow(unsafe_code, reason = "where the array's memory is")]
-        // SAFETY: the pointer is that of a live array; where its data begin is read with the lock held.
-        let start = unsafe { (*array.as_array_ptr()).fields.data }.cast::<u8>().cast_const();
-        Ok(Some(Self { array, start, layout }))
+        Ok(Some(Self { array, start: data_of(array), layout }))
     }
 
     /// The array's own memory, which stays while the frame lives.
@@ -225,27 +430,12 @@ impl<'a, 'py> Pixels<'a, 'py> {
     fn copy(self) -> PyResult<guarita::Frame> {
         let packed = Layout::packed(self.layout.format(), self.layout.size()).or_raise()?;
         let len = packed.byte_len();
-        let mut pixels: Vec<u8> = Vec::new();
-        pixels.try_reserve_exact(len).map_err(|_| {
-            raise(ErrorCode::ResourceExhausted, format!("no memory for a copy of the array, {len} bytes"))
-        })?;
+        let mut pixels = room(len)?;
         let stride = self.layout.planes().first().map_or(0, |plane| plane.stride);
         let row = packed.planes().first().map_or(0, |plane| plane.stride);
         // Planes lie one after the other in an array, so that they are rows like the others.
-        let (rows, row, stride) = if stride == row { (1, len, len) } else { (len / row.max(1), row, stride) };
-        let from = self.start as usize;
         let to = pixels.as_mut_ptr() as usize;
-        self.array.py().detach(|| {
-            for k in 0..rows {
-                // SAFETY: `layout` was made from the array's own shape and strides, so that each row lies inside of its
-                // memory, which stays while the array is held, and `len` bytes were reserved. Where the host writes at the
-                // same time, the copy holds some of the old and some of the new: bytes have no wrong values.
-                #[allow(unsafe_code, reason = "no reference is made to memory that the host may write to")]
-                unsafe {
-                    std::ptr::copy_nonoverlapping((from + k * stride) as *const u8, (to + k * row) as *mut u8, row);
-                }
-            }
-        });
+        copy_rows(self.array.py(), (self.start, stride), to, row, len / row.max(1));
         // SAFETY: `len` bytes were reserved and written.
         #[allow(unsafe_code, reason = "the bytes were written through a pointer")]
         unsafe {

@@ -32,7 +32,7 @@ macro_rules! optional_arguments {
     };
 }
 
-arguments! { api by camera id key kind label priority side tenant url want why }
+arguments! { api by camera format id key kind label priority side tenant url want why }
 
 fn named_path(any: &Bound<'_, PyAny>, argument: &str) -> PyResult<PathBuf> {
     any.extract().map_err(|error: PyErr| match error.is_instance_of::<PyUnicodeEncodeError>(any.py()) {

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import pathlib
 import pickle
 
+import numpy as np
 import pytest
 
 import guarita
@@ -61,3 +63,60 @@ def test_the_cause_is_in_the_context() -> None:
         guarita.ModelSpec.read("no such model.onnx")
     assert "cause" in caught.value.context
     assert "no such model.onnx" in str(caught.value)
+
+
+def test_what_an_error_is_about_is_data() -> None:
+    with pytest.raises(guarita.InvalidConfig) as caught:
+        guarita.check_config("CameraConfig", {"id": "gate", "motion": {"linger_s": 4000}})
+    error = caught.value
+    assert (error.field, error.limit, error.path, error.tensor) == ("motion.linger_s", 3600, None, None)
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert (again.field, again.limit, again.path, again.tensor) == ("motion.linger_s", 3600, None, None)
+    assert guarita.Internal("a bug").field is None
+
+
+@pytest.mark.parametrize(
+    ("config", "field"),
+    [
+        ({"id": "gate", "motion": {"linger": 1}}, "motion.linger"),
+        ({"id": "gate", "motion": {"linger_s": "long"}}, "motion.linger_s"),
+        ({"id": "gate", "classes": ["car", 7]}, "classes[1]"),
+        ({"id": "gate", "zones": [{"name": "door"}]}, "zones[0].polygon"),
+    ],
+)
+def test_a_config_that_does_not_fit_names_its_field(config: dict[str, object], field: str) -> None:
+    with pytest.raises(guarita.InvalidConfig) as caught:
+        guarita.check_config("CameraConfig", config)
+    assert caught.value.field == field, str(caught.value)
+    # Keyword arguments go another way.
+    with pytest.raises(guarita.InvalidConfig) as caught:
+        guarita.MotionGate(linger=1)
+    assert caught.value.field == "linger", str(caught.value)
+    with pytest.raises(guarita.InvalidConfig) as caught:
+        guarita.MotionGate(linger_s="long")
+    assert caught.value.field == "linger_s", str(caught.value)
+
+
+def test_a_file_and_a_tensor_are_named(fixtures: pathlib.Path, pictures: pathlib.Path) -> None:
+    with pytest.raises(guarita.NotFound) as missing:
+        guarita.ModelSpec.read("no such model.onnx")
+    assert missing.value.path == "no such model.onnx"
+    ambiguous = fixtures / "e2e_no_metadata.onnx"
+    with pytest.raises(guarita.ModelInvalid) as invalid:
+        guarita.ModelSpec.read(ambiguous)
+    assert (invalid.value.tensor, invalid.value.path) == ("output0", str(ambiguous))
+    with pytest.raises(guarita.ResourceExhausted) as large:
+        guarita.Frame.open(pictures / "rgb.png", limits={"max_pixels": 1664})
+    error = large.value
+    assert (error.field, error.limit, error.path) == ("max_pixels", 1664, str(pictures / "rgb.png"))
+
+
+def test_what_a_callable_raises_is_about_the_same() -> None:
+    def refuses(request: guarita.Request) -> list[guarita.Detections]:
+        about = {"field": "frames", "path": "a/b.jpg", "tensor": "images", "limit": 3.5}
+        raise guarita.InvalidArgument("no", context=about)
+
+    with guarita.CallbackProvider(refuses) as provider, pytest.raises(guarita.InvalidArgument) as caught:
+        provider.detect(np.zeros((8, 8), np.uint8))
+    error = caught.value
+    assert (error.field, error.path, error.tensor, error.limit) == ("frames", "a/b.jpg", "images", 3.5)

@@ -9,6 +9,7 @@ import pathlib
 import sys
 import threading
 import weakref
+from typing import Any
 
 import numpy as np
 import pytest
@@ -257,3 +258,123 @@ def test_shared_arrays_leak_nothing() -> None:
             Frame(array[::-1])
     gc.collect()
     assert sys.getrefcount(array) == before
+
+
+def decoded(width: int, height: int, padding: int) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Y, U and V as a decoder has them, with padded rows, and the buffers that they lie in."""
+    rng = np.random.default_rng(width * 1000 + height)
+    shapes = [(height, width), *[((height + 1) // 2, (width + 1) // 2)] * 2]
+    buffers = [rng.integers(0, 256, (rows, columns + padding), dtype=np.uint8) for rows, columns in shapes]
+    return [buffer[:, :columns] for buffer, (_, columns) in zip(buffers, shapes)], buffers
+
+
+@pytest.mark.parametrize("size", [(64, 48), (5, 3), (1, 1), (37, 24)])
+def test_planes_are_the_picture_that_one_array_is(size: tuple[int, int]) -> None:
+    width, height = size
+    planes, buffers = decoded(width, height, 7)
+    uv = np.stack(planes[1:], axis=2)
+    whole = {
+        "i420": np.concatenate([plane.ravel() for plane in planes]),
+        "nv12": np.concatenate([planes[0].ravel(), uv.ravel()]),
+    }
+    flat = [buffer.tobytes() for buffer in buffers]
+    strides = [buffer.shape[1] for buffer in buffers]
+    for format, frame in [
+        ("i420", Frame.from_planes(planes, format="i420")),
+        ("i420", Frame.from_planes(planes, format="i420", share=True)),
+        ("i420", Frame.from_planes(tuple(flat), format="i420", size=size, strides=strides)),
+        ("i420", Frame.from_planes([bytearray(one) for one in flat], format="i420", size=size, strides=strides)),
+        ("i420", Frame.from_planes((plane[::-1][::-1] for plane in planes), format="i420")),
+        ("i420", Frame.from_planes([np.asfortranarray(plane) for plane in planes], format="i420")),
+        ("i420", Frame.from_planes([np.flip(np.flip(plane, 1).copy(), 1) for plane in planes], format="i420")),
+        ("nv12", Frame.from_planes([planes[0], uv], format="nv12")),
+        ("nv12", Frame.from_planes([planes[0], uv.reshape(uv.shape[0], -1)], format="nv12", share=True)),
+    ]:
+        assert (frame.size, frame.format) == (size, format)
+        assert np.concatenate([plane.ravel() for plane in frame.planes()]).tolist() == whole[format].tolist()
+    rgb = np.random.default_rng(3).integers(0, 256, (5, 4, 3), dtype=np.uint8)
+    assert (Frame.from_planes([rgb], format="bgr8").numpy() == rgb).all()
+
+
+def test_planes_are_shared_as_arrays_are() -> None:
+    planes, buffers = decoded(64, 48, 16)
+
+    def shared(frame: Frame) -> list[bool]:
+        return [bool(np.shares_memory(one, other)) for one, other in zip(frame.planes(), planes)]
+
+    assert shared(Frame.from_planes(planes, format="i420")) == [False] * 3
+    assert shared(Frame.from_planes(planes, format="i420", share=True)) == [True] * 3
+    copied = Frame.from_planes(planes, format="i420")
+    before = copied.planes()[0].copy()
+    planes[0][:] = 0
+    assert (copied.planes()[0] == before).all()
+    # A copy is packed, and so one array.
+    assert copied.numpy().shape == (72, 64)
+    for buffer in buffers[:2]:
+        buffer.flags.writeable = False
+    constant = [buffer[:, : plane.shape[1]] for buffer, plane in zip(buffers, planes)]
+    assert shared(Frame.from_planes(constant, format="i420")) == [False] * 3, "one of them can be written to"
+    buffers[2].flags.writeable = False
+    constant[2] = buffers[2][:, :32]
+    frame = Frame.from_planes(constant, format="i420")
+    assert shared(frame) == [True] * 3
+    with pytest.raises(guarita.Unsupported, match="planes"):
+        frame.numpy()
+    assert not any(plane.flags.writeable for plane in frame.planes())
+    # What bytes hold never changes.
+    flat = [buffer.tobytes() for buffer in buffers]
+    of_bytes = Frame.from_planes(flat, format="i420", size=(64, 48), strides=[80, 48, 48])
+    assert [address(plane) for plane in of_bytes.planes()] == [address(np.frombuffer(one, np.uint8)) for one in flat]
+
+
+def test_shared_planes_live_as_long_as_the_frame_and_its_arrays() -> None:
+    planes, _ = decoded(32, 16, 8)
+    gone = weakref.ref(planes[1].base)
+    frame = Frame.from_planes(planes, format="i420", share=True)
+    plane = frame.planes()[1]
+    expected = plane.copy()
+    del planes, _, frame
+    gc.collect()
+    assert gone() is not None
+    assert (plane == expected).all()
+    del plane
+    gc.collect()
+    assert gone() is None
+
+
+def test_a_detector_and_a_gate_see_the_same_in_planes(model: str) -> None:
+    planes, _ = decoded(96, 80, 32)
+    whole = Frame(np.concatenate([plane.ravel() for plane in planes]).reshape(120, 96), format="i420")
+    apart = Frame.from_planes(planes, format="i420", share=True, pts=1.5, camera="yard", seq=7)
+    assert (apart.pts, apart.camera, apart.seq) == (1.5, "yard", 7)
+    with guarita.Detector(model, confidence=0.05) as detector:
+        found = [[one.to_dict() for one in detector.detect(frame)] for frame in (whole, apart)]
+        assert found[0] == found[1]
+    motion = [guarita.MotionGate().observe(frame, pts=1.5) for frame in (whole, apart)]
+    assert motion[0].to_dict() == motion[1].to_dict()
+
+
+BAD_PLANES: dict[str, tuple[dict[str, Any], str]] = {
+    "two planes": (dict(planes=[0, 1], format="i420"), "planes"),
+    "four planes": (dict(planes=[0, 1, 2, 2], format="i420"), "planes"),
+    "a plane of another shape": (dict(planes=[0, 1, 0], format="i420"), "planes[2]"),
+    "another type": (dict(planes=[0, 1, "text"], format="i420"), "planes[2]"),
+    "another dtype": (dict(planes=[0, 1, np.zeros((4, 4), np.int16)], format="i420"), "planes[2]"),
+    "too many dimensions": (dict(planes=[np.zeros((1, 1, 1, 1), np.uint8), 1, 2], format="i420"), "planes[0]"),
+    "flat without a size": (dict(planes=[b"1234", b"1", b"1"], format="i420"), "size"),
+    "flat and too short": (dict(planes=[b"1234", b"1", b""], format="i420", size=(2, 2)), "planes[2]"),
+    "a short stride": (dict(planes=[b"1234", b"1", b"1"], format="i420", size=(2, 2), strides=[1, 1, 1]), "strides"),
+    "two strides": (dict(planes=[b"1234", b"1", b"1"], format="i420", size=(2, 2), strides=[2, 1]), "strides"),
+    "strides of arrays": (dict(planes=[0, 1, 2], format="i420", strides=[8, 4, 4]), "strides"),
+    "an endless stride": (dict(planes=[b"1234"], format="gray8", size=(2, 2), strides=[2**63]), "planes[0]"),
+}
+
+
+@pytest.mark.parametrize("what", BAD_PLANES)
+def test_bad_planes_are_refused_by_name(what: str) -> None:
+    arguments, field = BAD_PLANES[what]
+    good, _ = decoded(8, 8, 0)
+    planes = [good[one] if isinstance(one, int) else one for one in arguments["planes"]]
+    with pytest.raises(guarita.InvalidArgument) as caught:
+        Frame.from_planes(**{**arguments, "planes": planes})
+    assert caught.value.field == field, str(caught.value)

@@ -57,13 +57,13 @@ pub use budget::{
     JournalOptions, KeyCaps, KeyReport, MicroDollars, PriceTable, PriceTier, Reservation, Saving, Spend,
 };
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp, UnixTime};
-pub use configs::check_config;
+pub use configs::{check_config, read_config};
 pub use detection::{Detection, Detections, ImageLabel, Label, Timing};
 pub use detector::{BatchMode, Detector, DetectorConfig, DetectorReport};
 #[doc(hidden)]
 pub use detector::{BenchScratch, bench_postprocess};
 pub use doctor::{CertificatesInfo, DoctorReport, ProgramInfo, doctor};
-pub use error::{Advice, Error, ErrorCode, Result};
+pub use error::{Advice, Error, ErrorCode, ErrorContext, Result};
 pub use event::{
     CallbackSink, ChannelSink, Condition, Event, EventId, EventPicture, EventReceiver, Firing, JsonLinesConfig,
     JsonLinesSink, OutletConfig, OutletStats, PictureWanted, RetryAfter, Scene, Schedule, ScheduleWindow, Sink,

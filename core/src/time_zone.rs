@@ -1,6 +1,7 @@
 //! IANA time zones by name.
 
-use crate::error::{Error, Result};
+use crate::check::wrong;
+use crate::error::Result;
 use jiff::tz::TimeZone;
 
 /// The longest name that is looked up, in bytes.
@@ -14,7 +15,7 @@ pub(crate) fn time_zone(name: &str) -> Result<TimeZone> {
     let unknown = |why: String| {
         let shown: String = name.chars().take(MAX_NAME).collect();
         let advice = "give a name such as \"America/Sao_Paulo\" or \"UTC\"";
-        Error::invalid_config(format!("time_zone is {shown:?}, which is not known here{why}; {advice}"))
+        wrong("time_zone", format!("is {shown:?}, which is not known here{why}; {advice}"))
     };
     if name.len() > MAX_NAME {
         return Err(unknown(String::new()));

@@ -688,7 +688,7 @@ fn masked_pixels_do_not_leave() {
     ];
     let masked = open(config(&server.url())).with_redact(Arc::new(zones));
     let base = frame();
-    let mut other = base.data().to_vec();
+    let mut other = base.data().unwrap().to_vec();
     for y in 0..240 {
         for x in 0..320 {
             if (80..160).contains(&x) && (60..180).contains(&y) || (200..240).contains(&x) && (10..30).contains(&y) {

@@ -47,7 +47,7 @@ fn sha256(bytes: &[u8]) -> String {
 }
 
 fn listed(frames: &[Frame]) -> Vec<(i64, String)> {
-    frames.iter().map(|frame| ((frame.meta().pts.as_nanos() + 500) / 1000, sha256(frame.data()))).collect()
+    frames.iter().map(|frame| ((frame.meta().pts.as_nanos() + 500) / 1000, sha256(frame.data().unwrap()))).collect()
 }
 
 fn frames(source: VideoSource) -> Vec<Frame> {

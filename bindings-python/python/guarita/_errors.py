@@ -33,7 +33,8 @@ class GuaritaError(Exception):
         code: The name of the code, the same in every language, such as `"NotFound"`.
         number: The fixed number of the code, 1..17.
         advice: What the caller can do: `"Never"`, `"RetryLater"`, `"ChangeInput"`, `"ChangeConfig"` or `"FixHost"`.
-        context: What else is known, such as `cause` (the words of a library below) or `retry_after_s`.
+        context: What else is known, such as `cause` (the words of a library below) or `retry_after_s`. Those parts that all
+            languages have stand in `field`, `path`, `tensor` and `limit` as well.
     """
 
     code: str = "Internal"
@@ -46,6 +47,26 @@ class GuaritaError(Exception):
         self.context = dict(context or {})
         if advice is not None:
             self.advice = advice
+
+    @property
+    def field(self) -> str | None:
+        """The field of the config, or the argument, that is wrong, as the way that leads to it: `motion.linger_s`."""
+        return self.context.get("field")
+
+    @property
+    def path(self) -> str | None:
+        """The file or folder that it is about."""
+        return self.context.get("path")
+
+    @property
+    def tensor(self) -> str | None:
+        """The input or output of the model that it is about."""
+        return self.context.get("tensor")
+
+    @property
+    def limit(self) -> float | None:
+        """The end of the range that a value lies beyond, or the most that is allowed, in the unit of the field."""
+        return self.context.get("limit")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _again, (type(self), self.args), self.__dict__

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar, final, overload
 
 import numpy as np
 from numpy.typing import NDArray
-from typing_extensions import Self, Unpack, disjoint_base
+from typing_extensions import Buffer, Self, Unpack, disjoint_base
 
 from ._clock import Clock
 from .types import (
@@ -69,6 +69,18 @@ class Frame:
         keep_encoded: bool = False,
     ) -> Self: ...
     @staticmethod
+    def from_planes(
+        planes: Iterable[NDArray[np.uint8] | Buffer],
+        *,
+        format: PixelFormat,
+        size: tuple[int, int] | None = None,
+        strides: Sequence[int] | None = None,
+        camera: str = "",
+        pts: Pts | None = None,
+        seq: int = 0,
+        share: bool = False,
+    ) -> Frame: ...
+    @staticmethod
     def open(
         path: Path, *, limits: DecodeLimits | None = None, apply_orientation: bool = False, keep_encoded: bool = False
     ) -> Frame: ...
@@ -89,6 +101,7 @@ class Frame:
     @property
     def encoded(self) -> bytes | None: ...
     def numpy(self) -> NDArray[np.uint8]: ...
+    def planes(self) -> list[NDArray[np.uint8]]: ...
     @property
     def __array_interface__(self) -> dict[str, Any]: ...
 

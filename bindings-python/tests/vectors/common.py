@@ -26,7 +26,8 @@ def told(case: dict[str, Any]) -> guarita.GuaritaError:
 
 def error_json(error: guarita.GuaritaError) -> Json:
     assert type(error) is getattr(guarita, error.code), f"{type(error)} is not the class of {error.code}"
-    return {"code": error.code, "number": error.number, "advice": error.advice, "message": str(error)}
+    about = {"field": error.field, "tensor": error.tensor, "limit": error.limit}
+    return {"code": error.code, "number": error.number, "advice": error.advice, "message": str(error), **about}
 
 
 def each_step(case: dict[str, Any], run: Callable[[Step], Json]) -> list[Json]:

@@ -141,6 +141,8 @@ def frame(case: Case) -> Json:
         shown = guarita.Frame.decode_reduced(pictures.encoded(case["picture"]), case["min_width"], **options)
     elif op == "draw":
         shown = pictures.frame(case["picture"])
+    elif op == "planes":
+        shown = planes(case)
     else:
         assert op == "raw", op
         shown = raw(case)
@@ -151,6 +153,7 @@ def frame(case: Case) -> Json:
         "pts": shown.pts,
         "encoded_bytes": shown.encoded and len(shown.encoded),
         "pixels": [pictures.pixel(shown, *place) for place in case.get("pixels", ())],
+        "row": [plane[case["row"]].ravel().tolist() for plane in shown.planes()] if "row" in case else None,
     }
 
 
@@ -162,6 +165,13 @@ def raw(case: Case) -> guarita.Frame:
     buffer = bytes(k % 251 for k in range(case["bytes"]))
     pixels = np.ndarray((rows, width, channels), np.uint8, buffer, strides=(stride, channels, 1))
     return guarita.Frame(pixels if channels > 1 else pixels[:, :, 0], format=case["format"], pts=case.get("pts", 0))
+
+
+def planes(case: Case) -> guarita.Frame:
+    """Buffers of the host's, one for each plane."""
+    buffers = [bytes((k + 10 * p) % 251 for k in range(length)) for p, length in enumerate(case["bytes"])]
+    size = (case["width"], case["height"])
+    return guarita.Frame.from_planes(buffers, format=case["format"], size=size, strides=case.get("strides"))
 
 
 def model(case: Case) -> Json:

@@ -1,8 +1,8 @@
 use super::calendar::Calendar;
 use super::price::PriceTable;
 use crate::budget::money::MicroDollars;
-use crate::check::within;
-use crate::error::{Error, Result};
+use crate::check::{within, wrong};
+use crate::error::Result;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -87,36 +87,30 @@ impl BudgetConfig {
     pub fn validate(&self) -> Result<()> {
         // NaN is in no range.
         if !(self.warn_at > 0.0 && self.warn_at <= 1.0) {
-            return Err(Error::invalid_config(format!("warn_at is {}; it must be more than 0, up to 1", self.warn_at)));
+            return Err(wrong("warn_at", format!("is {}; it must be more than 0, up to 1", self.warn_at)));
         }
         Calendar::new(&self.time_zone)?;
         within("max_keys", self.max_keys, 1, 100_000)?;
         within("history_days", self.history_days, 1, 400)?;
         for (field, keys) in [("camera", &self.camera), ("tenant", &self.tenant), ("api", &self.api)] {
             if keys.named.len() > 100_000 {
-                return Err(Error::invalid_config(format!(
-                    "{field}.named has {} names; it may have 100000",
-                    keys.named.len()
-                )));
+                let what = format!("has {} names; it may have 100000", keys.named.len());
+                return Err(wrong(&format!("{field}.named"), what).with_limit(1e5));
             }
             if let Some(name) = keys.named.keys().find(|name| name.len() > MAX_NAME) {
-                return Err(Error::invalid_config(format!(
-                    "{field}.named has a name of {} bytes; it may have {MAX_NAME}",
-                    name.len()
-                )));
+                let what = format!("has a name of {} bytes; it may have {MAX_NAME}", name.len());
+                return Err(wrong(&format!("{field}.named"), what).with_limit(MAX_NAME as f64));
             }
         }
         // A cap under a name that nothing is ever charged to would be no cap, and nobody would notice.
         if let Some(name) = self.api.named.keys().find(|name| self.prices.tiers(name).is_none()) {
-            return Err(Error::invalid_config(format!("api.named has {name:?}, which has no price in prices")));
+            return Err(wrong("api.named", format!("has {name:?}, which has no price in prices")));
         }
         if let Some(name) = self.prices.apis().find(|name| name.len() > MAX_NAME) {
-            return Err(Error::invalid_config(format!(
-                "prices has a name of {} bytes; it may have {MAX_NAME}",
-                name.len()
-            )));
+            let what = format!("has a name of {} bytes; it may have {MAX_NAME}", name.len());
+            return Err(wrong("prices", what).with_limit(MAX_NAME as f64));
         }
-        self.prices.validate()
+        self.prices.validate().map_err(|error| error.with_parent("prices"))
     }
 
     /// Whether so much of a cap calls for a warning.

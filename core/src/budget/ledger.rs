@@ -118,7 +118,8 @@ impl Ledger {
             return Err(Error::invalid_config(format!(
                 "prices has no price for the API {:?}; it has {known:?}",
                 spend.api
-            )));
+            ))
+            .with_field("prices"));
         }
         for (what, name) in [("camera", spend.camera), ("tenant", spend.tenant)] {
             if name.len() > MAX_NAME {

@@ -95,10 +95,13 @@ impl PriceTable {
     /// turn comes later would then cost more than was reserved), a last tier that ends, more than $1000 an image.
     pub fn validate(&self) -> Result<()> {
         for (api, tiers) in &self.0 {
-            let wrong =
-                |k: usize, what: String| Err(Error::invalid_config(format!("prices.{api:?}: tier {}: {what}", k + 1)));
+            let wrong = |k: usize, what: String| {
+                let error = Error::invalid_config(format!("prices.{api:?}: tier {}: {what}", k + 1));
+                Err(error.with_field(format!("{api}[{k}]")))
+            };
             if tiers.is_empty() {
-                return Err(Error::invalid_config(format!("prices.{api:?} has no tier; it needs at least one")));
+                let error = Error::invalid_config(format!("prices.{api:?} has no tier; it needs at least one"));
+                return Err(error.with_field(&**api));
             }
             for (k, tier) in tiers.iter().enumerate() {
                 let last = k + 1 == tiers.len();

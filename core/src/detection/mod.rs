@@ -1,5 +1,7 @@
 //! What a model found: labels, detections, and the suppression of doubles.
 
+#[cfg(feature = "ndarray")]
+mod array;
 mod nms;
 pub(crate) mod sound;
 

@@ -1,3 +1,4 @@
+use crate::check::{within, wrong};
 use crate::error::{Error, Result};
 use crate::model::{Labels, ModelSpec, is_meant};
 use crate::onnx::ExecutionProviderChoice;
@@ -60,29 +61,17 @@ impl DetectorConfig {
     /// # Errors
     /// `InvalidConfig` naming the field and its range.
     pub fn validate(&self) -> Result<()> {
-        let fraction = |field: &str, value: f32| {
-            // NaN is in no range.
-            if (0.0..=1.0).contains(&value) {
-                return Ok(());
-            }
-            Err(Error::invalid_config(format!("{field} is {value}; it must lie in 0..1")))
-        };
+        let fraction = |field: &str, value: f32| within(field, value, 0.0, 1.0);
         fraction("min_confidence", self.min_confidence)?;
         fraction("iou", self.iou)?;
         for (name, &value) in &self.class_confidence {
-            fraction(&format!("class_confidence[{name:?}]"), value)?;
+            fraction(&format!("class_confidence.{name}"), value)?;
         }
-        let count = |field: &str, value: usize, most: usize| {
-            if (1..=most).contains(&value) {
-                return Ok(());
-            }
-            Err(Error::invalid_config(format!("{field} is {value}; it must lie in 1..{most}")))
-        };
-        count("max_detections", self.max_detections, 30_000)?;
-        count("max_batch", self.max_batch, 1024)?;
-        count("intra_op_threads", self.intra_op_threads, 1024)?;
+        within("max_detections", self.max_detections, 1, 30_000)?;
+        within("max_batch", self.max_batch, 1, 1024)?;
+        within("intra_op_threads", self.intra_op_threads, 1, 1024)?;
         if self.execution_provider.as_slice().is_empty() {
-            return Err(Error::invalid_config("provider is an empty list; name at least one execution provider"));
+            return Err(wrong("execution_provider", "is an empty list; name at least one execution provider"));
         }
         Ok(())
     }
@@ -111,7 +100,7 @@ impl Thresholds {
                     _ => format!("the model's classes are {}", known.join(", ")),
                 };
                 let known = is_meant(name, spec.labels.iter().map(|(_, name)| name)).unwrap_or(known);
-                Error::invalid_config(format!("{field}: {name:?} is no class of this model; {known}"))
+                Error::invalid_config(format!("{field}: {name:?} is no class of this model; {known}")).with_field(field)
             })
         };
         let others = if config.classes.is_empty() { config.min_confidence } else { NEVER };

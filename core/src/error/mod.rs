@@ -4,6 +4,9 @@
 //! in any release.
 
 pub(crate) mod address;
+mod context;
+
+pub use context::ErrorContext;
 
 use address::without_secrets;
 use std::borrow::Cow;
@@ -120,8 +123,9 @@ pub enum Advice {
     FixHost,
 }
 
-/// An error of guarita: [`code`](Error::code) and [`advice`](Error::advice) for programs, a message for people. The error of a
-/// library below that caused it, where there is one, is its [`source`](std::error::Error::source).
+/// An error of guarita: [`code`](Error::code), [`advice`](Error::advice) and [`context`](Error::context) for programs, a message
+/// for people. The error of a library below that caused it, where there is one, is its
+/// [`source`](std::error::Error::source).
 #[derive(thiserror::Error)]
 #[error(transparent)]
 pub struct Error(Box<Inner>);
@@ -132,6 +136,7 @@ struct Inner {
     code: ErrorCode,
     advice: Advice,
     message: Cow<'static, str>,
+    context: Option<Box<ErrorContext>>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -145,7 +150,7 @@ impl Error {
             Cow::Borrowed(ours) => Cow::Borrowed(ours),
             Cow::Owned(text) => Cow::Owned(fit(text)),
         };
-        Self(Box::new(Inner { code, advice: code.advice(), message, source: None }))
+        Self(Box::new(Inner { code, advice: code.advice(), message, context: None, source: None }))
     }
 
     /// Replaces the advice, where this case differs from the usual one of its code.
@@ -160,6 +165,34 @@ impl Error {
         self
     }
 
+    /// Says which field of a config, or which argument, it is about, as the way that leads to it, such as `motion.linger_s`.
+    pub fn with_field(mut self, field: impl Into<String>) -> Self {
+        self.context_mut().set_field(field.into());
+        self
+    }
+
+    /// Says which file or folder it is about. An address loses its secrets, as in a message.
+    pub fn with_path(mut self, path: impl AsRef<Path>) -> Self {
+        self.context_mut().set_path(path.as_ref());
+        self
+    }
+
+    /// Says which input or output of a model it is about.
+    pub fn with_tensor(mut self, name: &str) -> Self {
+        self.context_mut().set_tensor(name);
+        self
+    }
+
+    /// Says which limit was met, in the unit of the field.
+    pub fn with_limit(mut self, limit: f64) -> Self {
+        self.context_mut().set_limit(limit);
+        self
+    }
+
+    fn context_mut(&mut self) -> &mut ErrorContext {
+        self.0.context.get_or_insert_default()
+    }
+
     /// The stable code.
     pub fn code(&self) -> ErrorCode {
         self.0.code
@@ -168,6 +201,11 @@ impl Error {
     /// What the caller can do.
     pub fn advice(&self) -> Advice {
         self.0.advice
+    }
+
+    /// What it is about, as data: field, path, tensor, limit.
+    pub fn context(&self) -> &ErrorContext {
+        self.0.context.as_deref().unwrap_or(ErrorContext::EMPTY)
     }
 }
 
@@ -181,6 +219,9 @@ impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut out = f.debug_struct("Error");
         out.field("code", &self.code).field("advice", &self.advice).field("message", &self.message);
+        if let Some(context) = &self.context {
+            context.show(&mut out);
+        }
         if let Some(source) = &self.source {
             out.field("source", source);
         }
@@ -196,7 +237,34 @@ impl Error {
             std::io::ErrorKind::PermissionDenied => ErrorCode::PermissionDenied,
             _ => ErrorCode::DataCorrupt,
         };
-        Self::new(code, format!("cannot {what} {}: {error}", path.display())).with_source(error)
+        Self::new(code, format!("cannot {what} {}: {error}", path.display())).with_path(path).with_source(error)
+    }
+
+    /// The same error with other words, such as where it came to pass: code, advice and context are kept, and it becomes the
+    /// source.
+    pub(crate) fn reworded(self, message: impl Into<Cow<'static, str>>) -> Self {
+        let mut error = Self::new(self.0.code, message);
+        error.0.advice = self.0.advice;
+        error.0.context.clone_from(&self.0.context);
+        error.with_source(self)
+    }
+
+    /// The same error with these words and a colon in front.
+    pub(crate) fn prefixed(self, words: impl fmt::Display) -> Self {
+        let message = format!("{words}: {self}");
+        self.reworded(message)
+    }
+
+    /// Says which field its config stands in: `fps` in `camera` is `camera.fps` then. The message stays.
+    ///
+    /// ```
+    /// use guarita::{CameraConfig, Error};
+    /// let checked = CameraConfig::new("").validate().map_err(|error| error.with_parent("cameras[2]"));
+    /// assert_eq!(checked.unwrap_err().context().field(), Some("cameras[2].id"));
+    /// ```
+    pub fn with_parent(mut self, parent: &str) -> Self {
+        self.context_mut().set_parent(parent);
+        self
     }
 }
 
@@ -279,6 +347,34 @@ mod tests {
         // What is cut off is cut after it was cleaned.
         let address = format!("rtsp://{}:s3cret@camera/1", "u".repeat(LONGEST));
         assert_eq!(Error::unavailable(address).to_string(), "rtsp://***@camera/1");
+    }
+
+    #[test]
+    fn the_context_goes_along_with_a_prefix_and_into_parents() {
+        let error = Error::invalid_config("fps is 9; it must lie in 0..5").with_field("fps").with_limit(5.0);
+        let error = error.with_advice(Advice::Never).prefixed("camera \"gate\"");
+        assert_eq!((error.code(), error.advice()), (ErrorCode::InvalidConfig, Advice::Never));
+        assert_eq!(error.to_string(), "camera \"gate\": fps is 9; it must lie in 0..5");
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("fps is 9; it must lie in 0..5"));
+        let error = error.with_parent("cameras[2]");
+        assert_eq!((error.context().field(), error.context().limit()), (Some("cameras[2].fps"), Some(5.0)));
+        assert_eq!(Error::invalid_config("no").with_field("[1].x").with_parent("a").context().field(), Some("a[1].x"));
+        assert_eq!(Error::invalid_config("no").with_parent("a").context().field(), Some("a"));
+        let none = Error::cancelled("no");
+        assert_eq!(none.context(), &ErrorContext::default());
+    }
+
+    #[test]
+    fn a_context_is_fit_to_be_shown_too() {
+        let error = Error::unavailable("no")
+            .with_path("rtsp://admin:s3cret@camera/1")
+            .with_field("headers.http://u:s3cret@h")
+            .with_tensor(&"x".repeat(10 * LONGEST));
+        let context = error.context();
+        assert_eq!(context.path(), Some(Path::new("rtsp://***@camera/1")));
+        assert_eq!(context.field(), Some("headers.http://***@h"));
+        assert!(context.tensor().is_some_and(|name| name.len() <= LONGEST));
+        assert!(!format!("{error:?}").contains("s3cret"), "{error:?}");
     }
 
     #[test]

@@ -72,10 +72,9 @@ impl Kind {
             return Err(Error::data_corrupt("the picture is empty (0 bytes)"));
         }
         if encoded.len() as u64 > limits.max_input_bytes {
-            return Err(over_limit(format!(
-                "the encoded picture has over {} bytes (limit max_input_bytes)",
-                limits.max_input_bytes
-            )));
+            let most = limits.max_input_bytes;
+            let message = format!("the encoded picture has over {most} bytes (limit max_input_bytes)");
+            return Err(over_limit("max_input_bytes", most, message));
         }
         if encoded.starts_with(&[0xFF, 0xD8]) {
             Ok(Self::Jpeg)
@@ -88,10 +87,7 @@ impl Kind {
 }
 
 pub(super) fn open(path: &Path, options: &DecodeOptions) -> Result<Frame> {
-    let in_file = |error: Error| {
-        let (code, advice) = (error.code(), error.advice());
-        Error::new(code, format!("{}: {error}", path.display())).with_advice(advice).with_source(error)
-    };
+    let in_file = |error: Error| error.prefixed(path.display()).with_path(path);
     let read = || -> std::io::Result<Vec<u8>> {
         let mut encoded = Vec::new();
         // One byte over the limit is enough to be refused, however long the file is.
@@ -141,7 +137,7 @@ pub(super) fn decode_png(encoded: &[u8], limits: &DecodeLimits) -> Result<Decode
     check_limits(size, 4, limits)?;
     let mut reader = decoder.read_info().map_err(png_error)?;
     check_palette(reader.info())?;
-    let len = reader.output_buffer_size().ok_or_else(|| over_limit(format!("a PNG of {size} has no output size")))?;
+    let len = reader.output_buffer_size().ok_or_else(|| too_large(format!("a PNG of {size} has no output size")))?;
     let mut pixels = vec![0; len];
     let info = reader.next_frame(&mut pixels).map_err(png_error)?;
     reader.finish().map_err(png_error)?;
@@ -187,34 +183,38 @@ pub(super) fn check_limits(size: Size, bytes_per_pixel: u64, limits: &DecodeLimi
         return Err(Error::data_corrupt(format!("the picture claims {size} pixels")));
     }
     if side > limits.max_side {
-        return Err(over_limit(format!(
-            "the picture claims {size}; a side may have {} (limit max_side)",
-            limits.max_side
-        )));
+        let most = limits.max_side;
+        let message = format!("the picture claims {size}; a side may have {most} (limit max_side)");
+        return Err(over_limit("max_side", most.into(), message));
     }
     if size.pixels() > limits.max_pixels {
-        return Err(over_limit(format!(
-            "the picture claims {size}; it may have {} pixels (limit max_pixels)",
-            limits.max_pixels
-        )));
+        let most = limits.max_pixels;
+        let message = format!("the picture claims {size}; it may have {most} pixels (limit max_pixels)");
+        return Err(over_limit("max_pixels", most, message));
     }
     let bytes = size.pixels() * bytes_per_pixel;
     if bytes > limits.max_bytes {
-        return Err(over_limit(format!(
-            "the picture needs {bytes} bytes to decode; limit max_bytes is {}",
-            limits.max_bytes
-        )));
+        let most = limits.max_bytes;
+        let message = format!("the picture needs {bytes} bytes to decode; limit max_bytes is {most}");
+        return Err(over_limit("max_bytes", most, message));
     }
     Ok(())
 }
 
-pub(super) fn over_limit(message: String) -> Error {
+/// The error of a field of [`DecodeLimits`].
+pub(super) fn over_limit(field: &str, most: u64, message: String) -> Error {
+    too_large(message).with_field(field).with_limit(most as f64)
+}
+
+pub(super) fn too_large(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
     Error::resource_exhausted(message).with_advice(Advice::ChangeInput)
 }
 
 fn png_error(error: png::DecodingError) -> Error {
     match error {
-        png::DecodingError::LimitsExceeded => over_limit("the PNG needs more memory than limit max_bytes".into()),
+        png::DecodingError::LimitsExceeded => {
+            too_large("the PNG needs more memory than limit max_bytes").with_field("max_bytes")
+        }
         other => Error::data_corrupt(format!("the PNG is truncated or damaged: {other}")),
     }
 }

@@ -128,14 +128,26 @@ impl Layout {
         self.byte_len
     }
 
+    /// Where a row lies in its plane.
     pub(crate) fn row_range(&self, plane: usize, y: u32) -> Option<Range<usize>> {
         let place = self.planes().get(plane)?;
-        let (row, rows) = self.format.plane_extent(plane, self.size.width as usize, self.size.height as usize);
+        let (row, rows) = self.extent(plane);
         let y = y as usize;
         (y < rows).then(|| {
-            let start = place.offset + place.stride * y;
+            let start = place.stride * y;
             start..start + row
         })
+    }
+
+    /// The bytes from the first pixel of a plane to its last; the last row needs no padding behind it.
+    pub(crate) fn plane_len(&self, plane: usize) -> usize {
+        let (row, rows) = self.extent(plane);
+        self.planes().get(plane).map_or(0, |place| place.stride * (rows - 1) + row)
+    }
+
+    /// Bytes in a row and rows in a plane.
+    pub(crate) fn extent(&self, plane: usize) -> (usize, usize) {
+        self.format.plane_extent(plane, self.size.width as usize, self.size.height as usize)
     }
 }
 

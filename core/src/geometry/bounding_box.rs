@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 ///
 /// `(0, 0)` is the top left corner of the top left pixel, so a box over a whole 640×480 frame is `0 0 640 480`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+// The order in memory too, for arrays of boxes.
+#[repr(C)]
 pub struct BoundingBox {
     /// Left edge.
     pub x1: f32,

@@ -108,3 +108,26 @@ impl io::Write for Capped {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::frame::Layout;
+
+    #[test]
+    fn a_frame_of_separate_planes_makes_the_same_jpeg() {
+        for format in [PixelFormat::Gray8, PixelFormat::Bgr8, PixelFormat::Rgba8, PixelFormat::Nv12, PixelFormat::I420]
+        {
+            let layout = Layout::packed(format, Size::new(37, 23)).unwrap();
+            let bytes = (0..layout.byte_len()).map(|k| (k * k / 7) as u8).collect::<Vec<_>>();
+            let whole = Frame::from_owner(bytes, layout).unwrap();
+            let apart = whole.in_separate_planes();
+            for region in [None, Some(BoundingBox::from_xyxy(3.0, 5.5, 30.0, 20.0))] {
+                let window = Window::new(whole.size(), region.as_ref()).unwrap();
+                let jpeg = |frame: &Frame| Picture::cut(frame, &window).unwrap().jpeg(90, 1 << 20).unwrap().unwrap();
+                assert_eq!(jpeg(&whole), jpeg(&apart), "{format}");
+            }
+            assert_eq!(crate::imaging::mean_luma(&whole), crate::imaging::mean_luma(&apart), "{format}");
+        }
+    }
+}

@@ -221,5 +221,5 @@ fn metadata(file: &File, path: &Path) -> Result<Metadata> {
 }
 
 fn not_a_file(path: &Path) -> Error {
-    Error::invalid_argument(format!("{} is no file", path.display()))
+    Error::invalid_argument(format!("{} is no file", path.display())).with_path(path)
 }

@@ -135,5 +135,5 @@ fn file_error(what: &str, path: &Path, error: io::Error) -> Error {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => ErrorCode::PermissionDenied,
         _ => ErrorCode::ResourceExhausted,
     };
-    Error::new(code, format!("cannot {what} {}: {error}", path.display())).with_source(error)
+    Error::new(code, format!("cannot {what} {}: {error}", path.display())).with_path(path).with_source(error)
 }

@@ -27,7 +27,8 @@ pub(super) fn inputs(graph: &proto::Graph) -> Result<(&proto::ValueInfo, Option<
             return Err(Error::model_invalid(format!(
                 "input {:?}: guarita knows models with one image input (and 'orig_target_sizes')",
                 input.name
-            )));
+            ))
+            .with_tensor(&input.name));
         }
     }
     let image = image.ok_or_else(|| Error::model_invalid("the graph has no inputs: nothing to put a picture into"))?;
@@ -39,7 +40,7 @@ fn tensor_type(value: &proto::ValueInfo) -> Result<&proto::TensorType> {
         .r#type
         .as_ref()
         .and_then(|t| t.tensor_type.as_ref())
-        .ok_or_else(|| Error::model_invalid(format!("{:?} is not a tensor", value.name)))
+        .ok_or_else(|| Error::model_invalid(format!("{:?} is not a tensor", value.name)).with_tensor(&value.name))
 }
 
 pub(super) fn output(value: &proto::ValueInfo) -> Result<OutputInfo> {
@@ -62,7 +63,7 @@ pub(super) struct DeclaredInput {
 impl DeclaredInput {
     pub(super) fn read(value: &proto::ValueInfo, metadata: &Metadata<'_>, hints: &ModelHints) -> Result<Self> {
         let name = &value.name;
-        let wrong = |why: String| Error::model_invalid(format!("input {name:?} {why}"));
+        let wrong = |why: String| Error::model_invalid(format!("input {name:?} {why}")).with_tensor(name);
         let tensor = tensor_type(value)?;
         let element = match tensor.elem_type {
             1 => ElementType::F32,
@@ -153,12 +154,14 @@ impl DeclaredInput {
         let (mean, std) = if self.element == ElementType::U8 { (zero, levels) } else { (mean, std) };
         let (mean, std) = (input.mean.unwrap_or(mean), input.std.unwrap_or(std));
         if mean.iter().chain(&std).any(|n| !n.is_finite()) || std.contains(&0.0) {
-            return Err(Error::invalid_config("input.mean and input.std must be finite, and std not 0"));
+            let error = Error::invalid_config("input.mean and input.std must be finite, and std not 0");
+            return Err(error.with_field(if std.contains(&0.0) { "input.std" } else { "input.mean" }));
         }
         if self.element == ElementType::U8 && (mean, std) != (zero, levels) {
             return Err(Error::invalid_config(
                 "input.mean and input.std cannot be set for a uint8 input: it takes whole levels",
-            ));
+            )
+            .with_field("input.mean"));
         }
         Ok(InputTransform {
             size: self.size,

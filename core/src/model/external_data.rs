@@ -24,7 +24,8 @@ pub(super) fn check_external_data(model_path: &Path, model: &proto::Model) -> Re
                 verdict = Err(Error::model_invalid(format!(
                     "tensor {:?} keeps its external data at {:?}: that is no file inside the model's folder",
                     tensor.name, entry.value
-                )));
+                ))
+                .with_tensor(&tensor.name));
             }
         }
     });

@@ -1,5 +1,6 @@
 use super::family::Family;
 use super::head::{BoxUnits, RowOrder, SsdBoxes};
+use crate::check::field_of;
 use crate::error::{Error, Result};
 use crate::imaging::{ChannelOrder, Resize, TensorLayout};
 use serde::{Deserialize, Serialize};
@@ -92,10 +93,23 @@ impl ModelHints {
     /// `NotFound` or `PermissionDenied` where it cannot be read, `InvalidConfig` naming the field where it does not fit.
     pub fn read(path: &Path) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(|error| Error::io("read the spec file", path, error))?;
-        toml::from_str(&text).map_err(|error| {
-            Error::invalid_config(format!("{}: {}", path.display(), error.to_string().trim_end())).with_source(error)
+        let reader = toml::Deserializer::parse(&text).map_err(|error| unfit(path, error))?;
+        serde_path_to_error::deserialize(reader).map_err(|error| {
+            let way = error.path().to_string();
+            let error = error.into_inner();
+            let field = field_of(&way, error.message());
+            let error = unfit(path, error);
+            match field {
+                Some(field) => error.with_field(field),
+                None => error,
+            }
         })
     }
+}
+
+fn unfit(path: &Path, error: toml::de::Error) -> Error {
+    let message = format!("{}: {}", path.display(), error.to_string().trim_end());
+    Error::invalid_config(message).with_path(path).with_source(error)
 }
 
 fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {

@@ -48,7 +48,7 @@ impl Labels {
             names => (0..).zip(names.iter().map(|name| Arc::from(name.as_str()))).collect(),
         };
         if names.is_empty() {
-            return Err(Error::invalid_config("labels: the list is empty"));
+            return Err(Error::invalid_config("labels: the list is empty").with_field("labels"));
         }
         Ok(Self { names: Arc::new(names), source: LabelSource::Hints })
     }

@@ -65,9 +65,13 @@ fn refused(evidence: &Evidence<'_>, why: &str) -> Error {
 
 fn refused_unless(evidence: &Evidence<'_>, why: &str, what: &str, such_as: &str) -> Error {
     let outputs: Vec<String> = evidence.outputs.iter().map(ToString::to_string).collect();
-    Error::model_invalid(format!(
+    let error = Error::model_invalid(format!(
         "output {} with input {} {why}. Say {what} in a file beside the model, MODEL.spec.toml{such_as}, or in ModelHints",
         outputs.join(", "),
         evidence.input,
-    ))
+    ));
+    match evidence.outputs {
+        [only] => error.with_tensor(&only.name),
+        _ => error,
+    }
 }

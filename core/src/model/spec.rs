@@ -100,10 +100,7 @@ impl ModelSpec {
     pub fn read_with(path: impl AsRef<Path>, hints: &ModelHints) -> Result<Self> {
         let path = path.as_ref();
         let bytes = read_file(path)?;
-        Self::parse(path, &bytes, hints).map_err(|error| {
-            let (code, advice) = (error.code(), error.advice());
-            Error::new(code, format!("{}: {error}", path.display())).with_advice(advice).with_source(error)
-        })
+        Self::parse(path, &bytes, hints).map_err(|error| error.prefixed(path.display()).with_path(path))
     }
 
     fn parse(path: &Path, bytes: &[u8], hints: &ModelHints) -> Result<Self> {
@@ -169,25 +166,25 @@ impl ModelSpec {
         if hex(&Sha256::digest(&bytes)) == self.sha256 {
             return Ok(bytes);
         }
-        Err(Error::model_invalid(format!("{} has changed since its spec was read; read it again", self.path.display())))
+        let changed = format!("{} has changed since its spec was read; read it again", self.path.display());
+        Err(Error::model_invalid(changed).with_path(&self.path))
     }
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>> {
     let wrong = |error| Error::io("read the model", path, error);
+    let unfit = |message: String| Error::model_invalid(message).with_path(path);
     let about = std::fs::metadata(path).map_err(wrong)?;
     if about.is_dir() {
-        return Err(Error::model_invalid(format!("{} is a folder, not an ONNX file", path.display())));
+        return Err(unfit(format!("{} is a folder, not an ONNX file", path.display())));
     }
     if about.len() > MAX_FILE_BYTES {
-        return Err(Error::model_invalid(format!(
-            "{} has {} bytes; an ONNX file has at most 2 GiB",
-            path.display(),
-            about.len()
-        )));
+        let len = about.len();
+        let error = unfit(format!("{} has {len} bytes; an ONNX file has at most 2 GiB", path.display()));
+        return Err(error.with_limit(MAX_FILE_BYTES as f64));
     }
     if about.len() == 0 {
-        return Err(Error::model_invalid(format!("{} is empty (0 bytes)", path.display())));
+        return Err(unfit(format!("{} is empty (0 bytes)", path.display())));
     }
     std::fs::read(path).map_err(wrong)
 }

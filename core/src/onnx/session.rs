@@ -100,7 +100,7 @@ impl Drop for OrtEngine {
 }
 
 fn zero_in_name(name: &str) -> Error {
-    Error::model_invalid(format!("the tensor name {name:?} has a zero byte in it"))
+    Error::model_invalid(format!("the tensor name {name:?} has a zero byte in it")).with_tensor(name)
 }
 
 fn session(
@@ -258,7 +258,7 @@ impl OrtEngine {
 }
 
 fn output<'a>(name: &'a str, value: &'a DynValue) -> Result<OutputTensor<'a>> {
-    let wrong = |what: String| Error::model_invalid(format!("output {name:?} {what}"));
+    let wrong = |what: String| Error::model_invalid(format!("output {name:?} {what}")).with_tensor(name);
     let ort::value::ValueType::Tensor { ty, shape, .. } = value.dtype() else {
         return Err(wrong("is not a tensor".into()));
     };

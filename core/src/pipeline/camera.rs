@@ -7,6 +7,7 @@ use super::explain::Decision;
 use super::fair::Key;
 use super::input::{Admission, Input};
 use super::stats::CameraStats;
+use crate::check::wrong;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::frame::CameraId;
@@ -63,11 +64,8 @@ impl Camera {
     /// then goes on as before.
     pub fn update(&self, config: CameraConfig) -> Result<()> {
         if config.id != *self.id() {
-            return Err(Error::invalid_config(format!(
-                "id is {:?}; the camera is {:?}, and keeps its name",
-                config.id.as_str(),
-                self.id().as_str()
-            )));
+            let (theirs, ours) = (config.id.as_str(), self.id().as_str());
+            return Err(wrong("id", format!("is {theirs:?}; the camera is {ours:?}, and keeps its name")));
         }
         self.executor.check(&config)?;
         let config = Arc::new(config);

@@ -16,7 +16,8 @@ pub(super) fn check(config: &CameraConfig, provider: &str, capability: &Capabili
             "{field}: {:?} is nothing that {provider} can find; {}",
             short(&class),
             suggestion(&class, labels.keys().map(|name| &**name))
-        ))),
+        ))
+        .with_field(field)),
     }
 }
 

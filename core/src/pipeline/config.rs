@@ -1,5 +1,5 @@
 use super::cache::ResultCacheConfig;
-use crate::check::{inside, within};
+use crate::check::{inside, within, wrong};
 use crate::clock::Timestamp;
 use crate::detection::Detection;
 use crate::error::{Error, Result};
@@ -256,10 +256,9 @@ impl CameraConfig {
     /// # Errors
     /// `InvalidConfig` naming the field and its range, or the trigger or zone that is wrong.
     pub fn validate(&self) -> Result<()> {
-        let bad = |text: String| Err(Error::invalid_config(text));
         let id = self.id.as_str();
         if !(1..=256).contains(&id.len()) {
-            return bad(format!("id has {} bytes; it must have 1..256", id.len()));
+            return Err(wrong("id", format!("has {} bytes; it must have 1..256", id.len())));
         }
         if self.fps != 0.0 {
             within("fps", self.fps, 0.001, 1000.0)?;
@@ -267,14 +266,20 @@ impl CameraConfig {
         inside("queue", self.queue.validate())?;
         within("explain", self.explain, 0, 1 << 20)?;
         if let Some(epoch_s) = self.epoch_s.filter(|&epoch_s| Timestamp::from_secs_f64(epoch_s as f64).is_err()) {
-            return bad(format!(
-                "epoch_s is {epoch_s}; it must be whole seconds since 1970, within ±9223372035; divide milliseconds by 1e3, \
+            let what = format!(
+                "is {epoch_s}; it must be whole seconds since 1970, within ±9223372035; divide milliseconds by 1e3, \
                  microseconds by 1e6, nanoseconds by 1e9"
-            ));
+            );
+            return Err(wrong("epoch_s", what).with_limit(if epoch_s < 0 {
+                -9_223_372_035.0
+            } else {
+                9_223_372_035.0
+            }));
         }
         inside("look", self.look.validate())?;
         if self.queue.policy == Some(QueuePolicy::NeverDropCritical) && self.priority != Priority::Critical {
-            return bad("queue.policy is never_drop_critical; only a camera of priority critical can have it".into());
+            let what = "is never_drop_critical; only a camera of priority critical can have it";
+            return Err(wrong("queue.policy", what));
         }
         for (field, len) in [
             ("include", self.include.len()),
@@ -291,19 +296,26 @@ impl CameraConfig {
             inside("motion", motion.validate())?;
         }
         self.check_gaps()?;
+        let twice = |list: &str, at: String, name: &str| {
+            let error = Error::invalid_config(format!("{list}: there are two of the name {name:?}"));
+            Err(error.with_field(at))
+        };
         let mut names = BTreeSet::new();
-        if let Some(twice) = self.zones.iter().find(|zone| !names.insert(&*zone.name)) {
-            return bad(format!("zones: there are two of the name {:?}", twice.name));
+        if let Some((at, zone)) = self.zones.iter().enumerate().find(|(_, zone)| !names.insert(&*zone.name)) {
+            return twice("zones", format!("zones[{at}].name"), &zone.name);
         }
         let mut names: BTreeSet<&str> = BTreeSet::new();
-        let triggers = self.triggers.iter().map(|trigger| &*trigger.name);
-        if let Some(twice) =
-            triggers.chain(self.host_triggers.iter().map(|name| &**name)).find(|name| !names.insert(name))
-        {
-            return bad(format!("triggers: there are two of the name {twice:?}"));
+        for (at, trigger) in self.triggers.iter().enumerate() {
+            if !names.insert(&*trigger.name) {
+                return twice("triggers", format!("triggers[{at}].name"), &trigger.name);
+            }
         }
-        for trigger in &self.triggers {
-            TriggerMachine::new(trigger.clone(), &self.zones)?;
+        if let Some((at, name)) = self.host_triggers.iter().enumerate().find(|(_, name)| !names.insert(name)) {
+            return twice("triggers", format!("host_triggers[{at}]"), name);
+        }
+        for (at, trigger) in self.triggers.iter().enumerate() {
+            let parent = |error: Error| error.with_parent(&format!("triggers[{at}]"));
+            TriggerMachine::new(trigger.clone(), &self.zones).map_err(parent)?;
         }
         self.gate().map(|_| ())
     }
@@ -312,22 +324,25 @@ impl CameraConfig {
     /// fire at each frame, looks like any other.
     fn check_gaps(&self) -> Result<()> {
         let period = if self.fps > 0.0 { 1.0 / self.fps } else { 0.0 };
-        let short = |field: &str, gap: f64, so: &str| {
-            Err(Error::invalid_config(format!(
-                "{field} is {gap}, and frames are {period} s apart (fps {}): {so}; set it to {} or more",
+        let short = |at: &str, field: &str, gap: f64, so: &str| {
+            let least = (3.0 * period).ceil();
+            let error = Error::invalid_config(format!(
+                "{field} is {gap}, and frames are {period} s apart (fps {}): {so}; set it to {least} or more",
                 self.fps,
-                (3.0 * period).ceil()
-            )))
+            ));
+            Err(error.with_field(at).with_limit(least))
         };
         let crossing = self.triggers.iter().any(|trigger| trigger.when.has(Condition::is_crossing));
         if self.confirmation.max_gap_s <= period && (self.confirmation.k > 1 || crossing) {
             let so = "no object would ever be seen twice";
-            return short("confirmation.max_gap_s", self.confirmation.max_gap_s, so);
+            let field = "confirmation.max_gap_s";
+            return short(field, field, self.confirmation.max_gap_s, so);
         }
-        for trigger in self.triggers.iter().filter(|trigger| trigger.max_gap_s <= period) {
+        for (at, trigger) in self.triggers.iter().enumerate().filter(|(_, trigger)| trigger.max_gap_s <= period) {
             if trigger.for_s > 0.0 || trigger.when.has(|inner| inner.is_crossing() || inner.is_absent()) {
                 let field = format!("trigger {:?}: max_gap_s", trigger.name);
-                return short(&field, trigger.max_gap_s, "no time between them would count");
+                let at = format!("triggers[{at}].max_gap_s");
+                return short(&at, &field, trigger.max_gap_s, "no time between them would count");
             }
         }
         Ok(())
@@ -340,7 +355,7 @@ impl CameraConfig {
             motion.include.clone_from(&self.include);
             motion.exclude.clone_from(&self.exclude);
         }
-        MotionGate::new(motion).map(Some)
+        MotionGate::new(motion).map(Some).map_err(|error| error.with_parent("motion"))
     }
 
     pub(super) fn max_age(&self) -> Duration {

@@ -71,7 +71,7 @@ impl Input {
     /// The memory that it holds on its way.
     pub(super) fn byte_len(&self) -> u64 {
         let len = match self {
-            Self::Raw(frame) => frame.data().len(),
+            Self::Raw(frame) => frame.byte_len(),
             Self::Encoded(frame) => frame.bytes.len(),
         };
         (len as u64).max(LEAST_BYTES)

@@ -55,6 +55,7 @@ pub use outcome::{DropReason, Outcome, OutcomeCounts, SkipReason};
 pub use run_file::{ChunkReport, RunEnd, RunFileConfig, RunSummary};
 pub use stats::{CameraStats, PipelineHealth, PipelineStats, ShutdownReport};
 
+use crate::check::wrong;
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
 use crate::event::GRACE;
@@ -148,10 +149,8 @@ impl Pipeline {
             return Err(Error::invalid_state("the pipeline is shut down"));
         }
         if state.cameras.values().any(|camera| camera.books.camera == config.id) {
-            return Err(Error::invalid_config(format!(
-                "id is {:?}; the pipeline has a camera of this name already",
-                config.id.as_str()
-            )));
+            let id = config.id.as_str();
+            return Err(wrong("id", format!("is {id:?}; the pipeline has a camera of this name already")));
         }
         let key = Key(state.next_key);
         state.next_key += 1;

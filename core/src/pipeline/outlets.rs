@@ -180,7 +180,8 @@ impl Outlets {
             Some(missing) => Err(Error::invalid_config(format!(
                 "host_triggers names {missing:?}, which the pipeline's builder was not given; it was given {:?}",
                 self.triggers.keys().collect::<Vec<_>>()
-            ))),
+            ))
+            .with_field("host_triggers")),
         }
     }
 

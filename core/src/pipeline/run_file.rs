@@ -61,8 +61,8 @@ impl RunFileConfig {
         within("chunk_s", self.chunk_s, 0.1, 86_400.0)?;
         within("in_flight", self.in_flight, 1, 1024)?;
         within("patience_s", self.patience_s, 0.001, 86_400.0)?;
-        self.source.validate()?;
-        self.camera.validate()
+        self.source.validate().map_err(|error| error.with_parent("source"))?;
+        self.camera.validate().map_err(|error| error.with_parent("camera"))
     }
 
     /// The camera as the pipeline gets it: what waits is bounded here, and nothing gives way.
@@ -422,7 +422,7 @@ impl Run<'_> {
             Some(last) => format!("after {:.3} s and {frames} frames", last.as_nanos() as f64 / 1e9),
             None => "at the first frame".to_owned(),
         };
-        Error::new(error.code(), format!("{at}: {error}")).with_advice(error.advice()).with_source(error)
+        error.prefixed(at)
     }
 }
 

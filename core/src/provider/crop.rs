@@ -1,6 +1,6 @@
 use crate::detection::Detections;
 use crate::error::{Error, Result};
-use crate::frame::{Frame, Layout, PixelFormat, Plane};
+use crate::frame::{Frame, PixelFormat};
 use crate::geometry::{BoundingBox, Size};
 
 /// The part of a frame that a region covers, as a frame of its own that shares the pixels, and the way back.
@@ -11,15 +11,6 @@ pub(crate) struct Crop {
     top: f32,
     region: BoundingBox,
     whole: Size,
-}
-
-/// Keeps the pixels of a whole frame alive for a part of it.
-struct Shared(Frame);
-
-impl AsRef<[u8]> for Shared {
-    fn as_ref(&self) -> &[u8] {
-        self.0.data()
-    }
 }
 
 impl Crop {
@@ -42,23 +33,7 @@ impl Crop {
         let (left, top) = (start(region.x1), start(region.y1));
         let size =
             Size::new((region.x2.ceil() as u32).saturating_sub(left), (region.y2.ceil() as u32).saturating_sub(top));
-        let layout = Layout::packed(frame.format(), size)?;
-        let (x, y) = (left as usize, top as usize);
-        let planes: Vec<_> = (0..)
-            .zip(frame.layout().planes())
-            .map(|(k, plane)| {
-                let (column, row) = match (frame.format(), k) {
-                    (PixelFormat::Rgb8 | PixelFormat::Bgr8, _) => (x * 3, y),
-                    (PixelFormat::Rgba8 | PixelFormat::Bgra8, _) => (x * 4, y),
-                    (PixelFormat::Nv12, 1) => (x, y / 2),
-                    (PixelFormat::I420, 1 | 2) => (x / 2, y / 2),
-                    _ => (x, y),
-                };
-                Plane { offset: plane.offset + row * plane.stride + column, stride: plane.stride }
-            })
-            .collect();
-        let part = Frame::from_owner(Shared(frame.clone()), layout.with_planes(&planes)?)?;
-        let part = part.with_meta(frame.meta().clone());
+        let part = frame.part(left, top, size)?;
         Ok(Self { frame: part, left: left as f32, top: top as f32, region, whole })
     }
 
@@ -85,6 +60,7 @@ impl Crop {
 mod tests {
     use super::*;
     use crate::detection::{Detection, Label, Timing};
+    use crate::frame::Layout;
 
     const FORMATS: [PixelFormat; 7] = [
         PixelFormat::Gray8,
@@ -104,25 +80,31 @@ mod tests {
             let layout = layout.with_strides(&strides).unwrap();
             let bytes: Vec<u8> = (0..layout.byte_len()).map(|k| k as u8).collect();
             let frame = Frame::copy_from(&bytes, layout).unwrap();
-            let halved = matches!(format, PixelFormat::Nv12 | PixelFormat::I420);
-            let crop = Crop::new(&frame, &BoundingBox::from_xyxy(3.2, 5.0, 10.5, 8.9)).unwrap();
-            let (left, top) = if halved { (2, 4) } else { (3, 5) };
-            assert_eq!(crop.frame.size(), Size::new(11 - left, 9 - top), "{format}");
-            for plane in 0..format.planes() {
-                // Bytes of a column of the plane, and pixels of the frame to a column and a row of it.
-                let (bytes, share) = match (format, plane) {
-                    (PixelFormat::Rgb8 | PixelFormat::Bgr8, _) => (3, 1),
-                    (PixelFormat::Rgba8 | PixelFormat::Bgra8, _) => (4, 1),
-                    (PixelFormat::Nv12, 1) => (2, 2),
-                    (PixelFormat::I420, 1 | 2) => (1, 2),
-                    _ => (1, 1),
-                };
-                for y in 0..crop.frame.size().height.div_ceil(share) {
-                    let (part, row) = (crop.frame.row(plane, y), frame.row(plane, y + top / share));
-                    let from = (left / share) as usize * bytes;
-                    assert_eq!(part, &row[from..from + part.len()], "{format} plane {plane} row {y}");
-                    assert!(std::ptr::eq(part, &row[from..from + part.len()]), "{format}: copied");
-                }
+            of_a_part(&frame);
+            of_a_part(&frame.in_separate_planes());
+        }
+    }
+
+    fn of_a_part(frame: &Frame) {
+        let format = frame.format();
+        let halved = matches!(format, PixelFormat::Nv12 | PixelFormat::I420);
+        let crop = Crop::new(frame, &BoundingBox::from_xyxy(3.2, 5.0, 10.5, 8.9)).unwrap();
+        let (left, top) = if halved { (2, 4) } else { (3, 5) };
+        assert_eq!(crop.frame.size(), Size::new(11 - left, 9 - top), "{format}");
+        for plane in 0..format.planes() {
+            // Bytes of a column of the plane, and pixels of the frame to a column and a row of it.
+            let (bytes, share) = match (format, plane) {
+                (PixelFormat::Rgb8 | PixelFormat::Bgr8, _) => (3, 1),
+                (PixelFormat::Rgba8 | PixelFormat::Bgra8, _) => (4, 1),
+                (PixelFormat::Nv12, 1) => (2, 2),
+                (PixelFormat::I420, 1 | 2) => (1, 2),
+                _ => (1, 1),
+            };
+            for y in 0..crop.frame.size().height.div_ceil(share) {
+                let (part, row) = (crop.frame.row(plane, y), frame.row(plane, y + top / share));
+                let from = (left / share) as usize * bytes;
+                assert_eq!(part, &row[from..from + part.len()], "{format} plane {plane} row {y}");
+                assert!(std::ptr::eq(part, &row[from..from + part.len()]), "{format}: copied");
             }
         }
     }

@@ -146,20 +146,22 @@ impl Request {
     /// region that has no pixel of its frame in it.
     pub fn validate(&self) -> Result<()> {
         if self.frames.is_empty() {
-            return Err(Error::invalid_argument("the request has no frames"));
+            return Err(Error::invalid_argument("the request has no frames").with_field("frames"));
         }
         if !(0.0..=1.0).contains(&self.min_confidence) {
             return Err(Error::invalid_argument(format!(
                 "min_confidence is {}; it must lie in 0..1",
                 self.min_confidence
-            )));
+            ))
+            .with_field("min_confidence"));
         }
         if !self.regions.is_empty() && self.regions.len() != self.frames.len() {
             return Err(Error::invalid_argument(format!(
                 "{} regions for {} frames; give one for each frame, or none",
                 self.regions.len(),
                 self.frames.len()
-            )));
+            ))
+            .with_field("regions"));
         }
         for (region, frame) in self.regions.iter().zip(&self.frames) {
             let inside = region.clipped(frame.size());
@@ -168,7 +170,8 @@ impl Request {
                     "the region {:?} has no pixel of a frame of {}",
                     region.to_array(),
                     frame.size()
-                )));
+                ))
+                .with_field("regions"));
             }
         }
         Ok(())

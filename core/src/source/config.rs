@@ -1,3 +1,4 @@
+use crate::check::{within, wrong};
 use crate::error::{Error, Result};
 use crate::frame::PixelFormat;
 use serde::{Deserialize, Serialize};
@@ -60,38 +61,32 @@ impl SourceConfig {
     /// # Errors
     /// `InvalidConfig` naming the field and its range.
     pub fn validate(&self) -> Result<()> {
-        let within = |field: &str, value: u64, least: u64, most: u64| {
-            if (least..=most).contains(&value) {
-                return Ok(());
-            }
-            Err(Error::invalid_config(format!("{field} is {value}; it must lie in {least}..{most}")))
-        };
         for (field, side) in [("width", self.width), ("height", self.height)] {
             if let Some(side) = side {
-                within(field, side.into(), 2, MAX_SIDE.into())?;
+                within(field, side, 2, MAX_SIDE)?;
             }
         }
         within("max_pixels", self.max_pixels, 1, u64::from(MAX_SIDE).pow(2))?;
-        within("max_memory_mib", self.max_memory_mib.into(), 64, 1 << 20)?;
-        within("decode_threads", self.decode_threads.into(), 1, 64)?;
+        within("max_memory_mib", self.max_memory_mib, 64, 1 << 20)?;
+        within("decode_threads", self.decode_threads, 1, 64)?;
         if let (Some(width), Some(height)) = (self.width, self.height)
             && u64::from(width) * u64::from(height) > self.max_pixels
         {
             return Err(Error::invalid_config(format!(
                 "width × height is {width}×{height}; max_pixels allows {}",
                 self.max_pixels
-            )));
+            ))
+            .with_field("max_pixels")
+            .with_limit(self.max_pixels as f64));
         }
         // NaN is in no range.
         if let Some(fps) = self.fps
             && !(fps > 0.0 && fps <= 1000.0)
         {
-            return Err(Error::invalid_config(format!("fps is {fps}; it must be over 0 and at most 1000")));
+            let error = wrong("fps", format!("is {fps}; it must be over 0 and at most 1000"));
+            return Err(if fps > 0.0 { error.with_limit(1000.0) } else { error });
         }
-        if !(0.1..=3600.0).contains(&self.timeout_s) {
-            return Err(Error::invalid_config(format!("timeout_s is {}; it must lie in 0.1..3600", self.timeout_s)));
-        }
-        Ok(())
+        within("timeout_s", self.timeout_s, 0.1, 3600.0)
     }
 
     /// Only for a config that was validated.

@@ -59,7 +59,8 @@ impl Input {
         };
         let found = std::fs::metadata(path).map_err(failed)?;
         if found.is_dir() {
-            return Err(Error::invalid_argument(format!("{} is a folder, not a video", path.display())));
+            let message = format!("{} is a folder, not a video", path.display());
+            return Err(Error::invalid_argument(message).with_path(path));
         }
         if found.is_file() {
             // Opening is the one sure test of the right to read. A named pipe would block here.

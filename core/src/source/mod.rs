@@ -210,12 +210,12 @@ impl std::iter::FusedIterator for VideoSource {}
 
 /// Says what the error is about.
 fn in_source(name: &str, program: &Program, error: Error) -> Error {
-    let (code, advice) = (error.code(), error.advice());
-    let by = match code {
+    let by = match error.code() {
         ErrorCode::RuntimeUnavailable => format!(" ({}, from {})", program.path.display(), program.origin),
         _ => String::new(),
     };
-    Error::new(code, format!("{name}: {error}{by}")).with_advice(advice).with_source(error)
+    let message = format!("{name}: {error}{by}");
+    error.reworded(message)
 }
 
 fn no_frame() -> Error {
@@ -229,7 +229,9 @@ fn checked_layout(size: Size, config: &SourceConfig) -> Result<Layout> {
             "its frames are {size}; max_pixels allows {}, and a side may have {MAX_SIDE}",
             config.max_pixels
         ))
-        .with_advice(crate::error::Advice::ChangeInput));
+        .with_advice(crate::error::Advice::ChangeInput)
+        .with_field("max_pixels")
+        .with_limit(config.max_pixels as f64));
     }
     Layout::packed(config.format, size)
 }

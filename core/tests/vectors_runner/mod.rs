@@ -36,7 +36,7 @@ pub(crate) fn find<T: DeserializeOwned>(from: &Value, key: &str) -> Option<T> {
 /// it as `InvalidConfig`, as it does a value out of range.
 pub(crate) fn config<T: DeserializeOwned>(value: &Value) -> guarita::Result<T> {
     let value = if value.is_null() { json!({}) } else { value.clone() };
-    serde_json::from_value(value).map_err(|error| Error::new(ErrorCode::InvalidConfig, error.to_string()))
+    guarita::read_config(value)
 }
 
 pub(crate) fn code(name: &str) -> ErrorCode {
@@ -49,6 +49,9 @@ pub(crate) fn error_json(error: &Error) -> Value {
         "number": error.code().number(),
         "advice": format!("{:?}", error.advice()),
         "message": error.to_string(),
+        "field": error.context().field(),
+        "tensor": error.context().tensor(),
+        "limit": error.context().limit(),
     })
 }
 

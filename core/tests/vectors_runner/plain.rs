@@ -95,8 +95,23 @@ pub(crate) fn frame(input: &Value) -> Answer {
             let pts = Timestamp::from_secs_f64(find(input, "pts").unwrap_or(0.0))?;
             Frame::copy_from(&bytes, layout)?.with_meta(FrameMeta { pts, ..FrameMeta::default() })
         }
+        "planes" => {
+            let format = serde_json::from_value(input["format"].clone())
+                .map_err(|error| Error::new(ErrorCode::InvalidArgument, error.to_string()))?;
+            let mut layout = Layout::packed(format, size([get(input, "width"), get(input, "height")]))?;
+            if let Some(strides) = find::<Vec<usize>>(input, "strides") {
+                layout = layout.with_strides(&strides)?;
+            }
+            // Byte k of plane p is k + 10p modulo 251.
+            let lens: Vec<usize> = get(input, "bytes");
+            let planes: Vec<Vec<u8>> =
+                (0..).zip(lens).map(|(p, len)| (0..len).map(|k| ((k + 10 * p) % 251) as u8).collect()).collect();
+            Frame::from_planes(planes, |planes, k| &planes[k], layout)?
+        }
         other => panic!("no op {other}"),
     };
+    let planes = 0..frame.format().planes();
+    let row = find::<u32>(input, "row").map(|y| planes.map(|plane| frame.row(plane, y)).collect::<Vec<_>>());
     let pixels: Vec<[u32; 2]> = find(input, "pixels").unwrap_or_default();
     Ok(json!({
         "width": frame.size().width,
@@ -105,6 +120,7 @@ pub(crate) fn frame(input: &Value) -> Answer {
         "pts": super::seconds(frame.meta().pts),
         "encoded_bytes": frame.encoded().map(<[u8]>::len),
         "pixels": pixels.iter().map(|&[x, y]| picture::pixel(&frame, x, y)).collect::<Vec<_>>(),
+        "row": row,
     }))
 }
 

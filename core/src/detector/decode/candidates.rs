@@ -58,7 +58,8 @@ impl Candidates<'_> {
                 "output {boxes:?} gives {} boxes for what it is sure of, and none of them has an area: their order is not what \
                  the model's spec says",
                 self.left_out
-            )));
+            ))
+            .with_tensor(boxes));
         };
         if self.found.iter().any(|candidate| sound::fits(&candidate.bbox, self.input)) {
             return Ok(());
@@ -68,6 +69,7 @@ impl Candidates<'_> {
             "output {boxes:?} gives boxes that do not fit the input of {} pixels, the surest one from {x1}, {y1} to {x2}, {y2}: \
              their unit or their order is not what the model's spec says",
             self.input
-        )))
+        ))
+        .with_tensor(boxes))
     }
 }

@@ -47,7 +47,8 @@ fn split(candidates: &mut Candidates<'_>, levels: [(Part<'_>, Part<'_>); 3], cla
                 scores.name,
                 scores.rows,
                 cells.total()
-            )));
+            ))
+            .with_tensor(scores.name));
         }
         for (anchor, row) in scores.each_row() {
             let Some(cell) = cells.next() else { break };
@@ -74,7 +75,8 @@ fn plus(candidates: &mut Candidates<'_>, part: Part<'_>) -> Result<()> {
             part.name,
             part.rows,
             cells.total()
-        )));
+        ))
+        .with_tensor(part.name));
     }
     let classes = part.columns - 32;
     for (anchor, row) in part.each_row() {

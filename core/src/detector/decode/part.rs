@@ -28,7 +28,8 @@ impl Part<'_> {
         Err(Error::model_invalid(format!(
             "output {:?} has rows of {}; its spec says {columns}",
             self.name, self.columns
-        )))
+        ))
+        .with_tensor(self.name))
     }
 
     pub(super) fn nan(&self) -> Error {
@@ -36,6 +37,7 @@ impl Part<'_> {
             "output {:?} holds NaN where scores should be: the model or its input is damaged",
             self.name
         ))
+        .with_tensor(self.name)
     }
 
     /// Fails for a score that is none.
@@ -46,6 +48,7 @@ impl Part<'_> {
                  model ends before its sigmoid or softmax",
                 self.name
             ))
+            .with_tensor(self.name)
         })
     }
 }
@@ -62,7 +65,8 @@ pub(super) fn whole<'a>(output: &OutputTensor<'a>, buffer: &'a mut Vec<f32>) -> 
             "output {:?} has {} axes; its spec says 2",
             output.name,
             output.shape.len()
-        )));
+        ))
+        .with_tensor(output.name));
     };
     let data = as_f32(output, buffer)?;
     let (rows, columns) = (usize::try_from(*rows).unwrap_or(0), usize::try_from(*columns).unwrap_or(0));
@@ -78,6 +82,7 @@ pub(super) fn of_picture<'a>(
 ) -> Result<Part<'a>> {
     let wrong = || {
         Error::model_invalid(format!("output {:?} has shape {:?} for {slots} picture(s)", output.name, output.shape))
+            .with_tensor(output.name)
     };
     let axes: Vec<usize> = output.shape.iter().map(|&n| usize::try_from(n).unwrap_or(0)).collect();
     let (pictures, rows, columns) = match axes[..] {
@@ -101,7 +106,8 @@ fn as_f32<'a>(output: &OutputTensor<'a>, buffer: &'a mut Vec<f32>) -> Result<&'a
         TensorData::I64(data) => buffer.extend(data.iter().map(|&n| n as f32)),
         TensorData::I32(data) => buffer.extend(data.iter().map(|&n| n as f32)),
         TensorData::U8(_) => {
-            return Err(Error::model_invalid(format!("output {:?} holds bytes, not numbers", output.name)));
+            let error = Error::model_invalid(format!("output {:?} holds bytes, not numbers", output.name));
+            return Err(error.with_tensor(output.name));
         }
     }
     Ok(buffer)

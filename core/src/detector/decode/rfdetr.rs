@@ -10,13 +10,15 @@ pub(super) fn decode<'a>(candidates: &mut Candidates<'_>, head: &Head, parts: &[
     let [boxes, logits] = exactly(parts)?;
     let (boxes, classes) = (boxes.with_columns(4)?, head.row_len(0));
     if boxes.rows != logits.rows {
-        return Err(Error::model_invalid(format!("outputs {:?} and {:?} differ in length", boxes.name, logits.name)));
+        let error = Error::model_invalid(format!("outputs {:?} and {:?} differ in length", boxes.name, logits.name));
+        return Err(error.with_tensor(logits.name));
     }
     if logits.columns < classes {
         return Err(Error::model_invalid(format!(
             "output {:?} has rows of {}; its spec says {classes} classes",
             logits.name, logits.columns
-        )));
+        ))
+        .with_tensor(logits.name));
     }
     let (w, h) = (candidates.input.width as f32, candidates.input.height as f32);
     for (anchor, row) in logits.each_row() {
@@ -25,7 +27,8 @@ pub(super) fn decode<'a>(candidates: &mut Candidates<'_>, head: &Head, parts: &[
             return Err(Error::model_invalid(format!(
                 "output {:?} holds the logit {logit}: the model or its input is damaged",
                 logits.name
-            )));
+            ))
+            .with_tensor(logits.name));
         }
         let score = 1.0 / (1.0 + (-logit).exp());
         if score > candidates.thresholds.least() {

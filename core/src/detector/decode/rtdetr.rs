@@ -13,7 +13,8 @@ pub(super) fn decode<'a>(candidates: &mut Candidates<'_>, head: &Head, parts: &[
         return Err(Error::model_invalid(format!(
             "outputs {:?}, {:?} and {:?} differ in length",
             labels.name, boxes.name, scores.name
-        )));
+        ))
+        .with_tensor(labels.name));
     }
     for ((anchor, &score), &class) in (0u32..).zip(scores.data).zip(labels.data) {
         if score.is_nan() {

@@ -26,5 +26,6 @@ pub(super) fn class_number(part: &Part<'_>, class: f32, classes: Option<usize>) 
     Err(Error::model_invalid(format!(
         "output {:?} holds the class number {class}; there are {most} classes at most",
         part.name
-    )))
+    ))
+    .with_tensor(part.name))
 }

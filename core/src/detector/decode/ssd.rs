@@ -9,7 +9,8 @@ pub(super) fn decode<'a>(candidates: &mut Candidates<'_>, head: &Head, parts: &[
     let [scores, boxes] = exactly(parts)?;
     let (boxes, form) = (boxes.with_columns(4)?, head.ssd);
     if scores.rows != boxes.rows {
-        return Err(Error::model_invalid(format!("outputs {:?} and {:?} differ in length", scores.name, boxes.name)));
+        let error = Error::model_invalid(format!("outputs {:?} and {:?} differ in length", scores.name, boxes.name));
+        return Err(error.with_tensor(boxes.name));
     }
     for (anchor, row) in scores.each_row() {
         let (class_id, score) = best_of_row(&row[usize::from(form.background)..]).ok_or_else(|| scores.nan())?;

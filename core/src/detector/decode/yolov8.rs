@@ -28,7 +28,8 @@ fn planar(candidates: &mut Candidates<'_>, part: Part<'_>, rows: usize) -> Resul
         return Err(Error::model_invalid(format!(
             "output {:?} has {} rows; its spec says {rows}",
             part.name, part.rows
-        )));
+        ))
+        .with_tensor(part.name));
     }
     let least = candidates.thresholds.least();
     let mut best = [0.0f32; BLOCK];

@@ -17,7 +17,8 @@ pub(super) fn decode<'a>(candidates: &mut Candidates<'_>, head: &Head, parts: &[
             part.name,
             part.rows,
             cells.total()
-        )));
+        ))
+        .with_tensor(part.name));
     }
     rows::decode(candidates, part, true, cells, |cell: Cell, [dx, dy, w, h]| {
         let (x, y, stride) = (cell.x as f32, cell.y as f32, cell.stride as f32);

@@ -17,7 +17,8 @@ pub(super) fn decode<'a>(candidates: &mut Candidates<'_>, parts: &[Part<'a>]) ->
                 "output {:?} does not fit the grid of {} cells",
                 class.name,
                 cells.total()
-            )));
+            ))
+            .with_tensor(class.name));
         }
         for ((anchor, &class_score), &object_score) in (0u32..).zip(class.data).zip(object.data) {
             let Some(cell) = cells.next() else { break };

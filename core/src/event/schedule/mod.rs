@@ -7,7 +7,8 @@ pub use time_of_day::TimeOfDay;
 
 pub(crate) use timetable::Timetable;
 
-use crate::error::{Error, Result};
+use crate::check::wrong;
+use crate::error::Result;
 use crate::time_zone::time_zone;
 use serde::{Deserialize, Serialize};
 
@@ -91,21 +92,23 @@ impl Schedule {
     pub fn validate(&self) -> Result<()> {
         if !(1..=MAX_WINDOWS).contains(&self.windows.len()) {
             let count = self.windows.len();
-            return Err(Error::invalid_config(format!("windows has {count}; it must have 1..{MAX_WINDOWS}")));
+            let limit = if count == 0 { 1 } else { MAX_WINDOWS };
+            let error = wrong("windows", format!("has {count}; it must have 1..{MAX_WINDOWS}"));
+            return Err(error.with_limit(limit as f64));
         }
         for (at, hours) in self.windows.iter().enumerate() {
             if hours.from == TimeOfDay::END {
-                return Err(Error::invalid_config(format!("windows[{at}].from is 24:00; it must lie in 00:00..23:59")));
+                return Err(wrong(&format!("windows[{at}].from"), "is 24:00; it must lie in 00:00..23:59"));
             }
             if hours.from == hours.to {
-                return Err(Error::invalid_config(format!(
-                    "windows[{at}] is from {} to {}: no time at all; leave both out for whole days",
-                    hours.from, hours.to
-                )));
+                let what =
+                    format!("is from {} to {}: no time at all; leave both out for whole days", hours.from, hours.to);
+                return Err(wrong(&format!("windows[{at}]"), what));
             }
             if hours.days.len() > Weekday::ALL.len() {
                 let count = hours.days.len();
-                return Err(Error::invalid_config(format!("windows[{at}].days has {count}; a week has 7")));
+                let field = format!("windows[{at}].days");
+                return Err(wrong(&field, format!("has {count}; a week has 7")).with_limit(7.0));
             }
         }
         self.named_zone().map(|_| ())

@@ -1,6 +1,7 @@
 use super::{Schedule, ScheduleWindow, Weekday};
+use crate::check::wrong;
 use crate::clock::UnixTime;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -22,8 +23,8 @@ impl Timetable {
         let zone = match schedule.named_zone()? {
             Some(zone) => zone,
             None => TimeZone::try_system().map_err(|error| {
-                let why = format!("time_zone is not set, and the machine does not say its own ({error})");
-                Error::invalid_config(why).with_source(error)
+                let what = format!("is not set, and the machine does not say its own ({error})");
+                wrong("time_zone", what).with_source(error)
             })?,
         };
         Ok(Self { windows: schedule.windows.clone(), zone })

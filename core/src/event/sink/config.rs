@@ -1,8 +1,8 @@
 use super::{JsonLinesConfig, JsonLinesSink};
 #[cfg(feature = "webhook")]
 use super::{WebhookConfig, WebhookSink};
-use crate::check::inside;
-use crate::error::{Error, Result};
+use crate::check::{inside, wrong};
+use crate::error::Result;
 use crate::event::Sink;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
@@ -44,7 +44,7 @@ impl SinkConfig {
     pub fn validate(&self) -> Result<()> {
         match self {
             Self::JsonLines { path, .. } if path.as_os_str().is_empty() => {
-                Err(Error::invalid_config("path is empty; it must name a file"))
+                Err(wrong("path", "is empty; it must name a file"))
             }
             Self::JsonLines { options, .. } => inside("options", options.validate()),
             #[cfg(feature = "webhook")]

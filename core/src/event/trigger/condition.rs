@@ -1,5 +1,5 @@
-use crate::check::within;
-use crate::error::{Error, Result};
+use crate::check::{within, wrong};
+use crate::error::Result;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -119,18 +119,18 @@ impl Condition {
     fn check(&self, path: &str, depth: usize, nodes: &mut usize) -> Result<()> {
         *nodes += 1;
         if *nodes > MAX_NODES {
-            return Err(Error::invalid_config(format!("when has more than {MAX_NODES} conditions")));
+            let error = wrong("when", format!("has more than {MAX_NODES} conditions"));
+            return Err(error.with_limit(MAX_NODES as f64));
         }
         if depth > MAX_DEPTH {
-            return Err(Error::invalid_config(format!(
-                "when has conditions inside each other, more than {MAX_DEPTH} deep"
-            )));
+            let error = wrong("when", format!("has conditions inside each other, more than {MAX_DEPTH} deep"));
+            return Err(error.with_limit(MAX_DEPTH as f64));
         }
         let field = |name: &str| format!("{path}.{}.{name}", self.kind());
         match self {
             Self::All(list) | Self::Any(list) => {
                 if list.is_empty() {
-                    return Err(Error::invalid_config(format!("{path}.{} has no condition", self.kind())));
+                    return Err(wrong(&format!("{path}.{}", self.kind()), "has no condition"));
                 }
                 for (at, inner) in list.iter().enumerate() {
                     inner.check(&format!("{path}.{}[{at}]", self.kind()), depth + 1, nodes)?;
@@ -141,16 +141,13 @@ impl Condition {
             Self::Present { min_confidence: Some(least), .. } => within(&field("min_confidence"), *least, 0.0, 1.0)?,
             Self::Absent { for_s, .. } => within(&field("for_s"), *for_s, 0.001, 604_800.0)?,
             Self::Count { over: None, under: None, .. } => {
-                return Err(Error::invalid_config(format!("{path}.count has neither over nor under")));
+                return Err(wrong(&format!("{path}.count"), "has neither over nor under"));
             }
             Self::Count { under: Some(0), .. } => {
-                return Err(Error::invalid_config(format!("{} is 0; there are never fewer", field("under"))));
+                return Err(wrong(&field("under"), "is 0; there are never fewer").with_limit(1.0));
             }
             Self::Count { over: Some(over), under: Some(under), .. } if under.saturating_sub(*over) < 2 => {
-                let over_field = field("over");
-                return Err(Error::invalid_config(format!(
-                    "{over_field} is {over} and under is {under}; no number is both"
-                )));
+                return Err(wrong(&field("over"), format!("is {over} and under is {under}; no number is both")));
             }
             _ => {}
         }
@@ -160,7 +157,8 @@ impl Condition {
         let classes = self.classes();
         if classes.len() > MAX_CLASSES {
             let count = classes.len();
-            return Err(Error::invalid_config(format!("{} has {count}; it may have {MAX_CLASSES}", field("classes"))));
+            let error = wrong(&field("classes"), format!("has {count}; it may have {MAX_CLASSES}"));
+            return Err(error.with_limit(MAX_CLASSES as f64));
         }
         classes.iter().try_for_each(|class| check_name(&field("classes"), class))
     }
@@ -238,11 +236,12 @@ impl Condition {
 
 pub(super) fn check_name(field: &str, name: &str) -> Result<()> {
     if name.trim().is_empty() {
-        return Err(Error::invalid_config(format!("{field} has a name without a letter")));
+        return Err(wrong(field, "has a name without a letter"));
     }
     if name.len() > MAX_NAME {
         let len = name.len();
-        return Err(Error::invalid_config(format!("{field} has a name of {len} bytes; it may have {MAX_NAME}")));
+        let error = wrong(field, format!("has a name of {len} bytes; it may have {MAX_NAME}"));
+        return Err(error.with_limit(MAX_NAME as f64));
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
 use super::condition::{Condition, check_name};
-use crate::check::within;
+use crate::check::{inside, within, wrong};
 use crate::error::{Error, Result};
 use crate::event::{PictureWanted, Schedule};
 use serde::{Deserialize, Serialize};
@@ -88,19 +88,13 @@ impl TriggerConfig {
         self.when.validate("when")?;
         if self.for_s > 0.0 && self.when.is_instant() {
             let why = "the condition holds for one scene only, since it needs an enter or a leave: it would never fire";
-            return Err(Error::invalid_config(format!("for_s is {}, but {why}; it must be 0", self.for_s)));
+            return Err(wrong("for_s", format!("is {}, but {why}; it must be 0", self.for_s)).with_limit(0.0));
         }
-        self.schedule.as_ref().map_or(Ok(()), |schedule| {
-            schedule.validate().map_err(|error| {
-                Error::new(error.code(), format!("schedule.{error}")).with_advice(error.advice()).with_source(error)
-            })
-        })
+        inside("schedule", self.schedule.as_ref().map_or(Ok(()), Schedule::validate))
     }
 
     /// The error with the trigger's name in front: a camera has several.
     pub(super) fn named(&self, error: Error) -> Error {
-        Error::new(error.code(), format!("trigger {:?}: {error}", self.name))
-            .with_advice(error.advice())
-            .with_source(error)
+        error.prefixed(format_args!("trigger {:?}", self.name))
     }
 }

@@ -84,8 +84,8 @@ impl TriggerMachine {
         config.validate()?;
         let mut leaves = Vec::new();
         let root = Node::new(&config.when, "when", zones, &mut leaves).map_err(|error| config.named(error))?;
-        let timetable =
-            config.schedule.as_ref().map(Timetable::new).transpose().map_err(|error| config.named(error))?;
+        let timetable = config.schedule.as_ref().map(Timetable::new).transpose();
+        let timetable = timetable.map_err(|error| config.named(error.with_parent("schedule")))?;
         let state = TriggerState {
             first: Timestamp::default(),
             last: None,

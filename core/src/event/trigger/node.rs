@@ -2,8 +2,9 @@ use super::condition::Condition;
 use super::crossing::{Crossed, Crossings};
 use super::debounce::Step;
 use crate::check::nanos;
+use crate::check::wrong;
 use crate::clock::Timestamp;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::Scene;
 use crate::tracking::Object;
 use crate::zone::Zone;
@@ -95,7 +96,7 @@ fn zone_named(name: &str, field: &str, zones: &[Zone]) -> Result<Zone> {
         }
         // A camera may have any number of zones.
         let known: String = known.chars().take(500).collect();
-        Error::invalid_config(format!("{field} is {name:?}, and the camera has no such zone; it has {known}"))
+        wrong(field, format!("is {name:?}, and the camera has no such zone; it has {known}"))
     })
 }
 

@@ -303,7 +303,8 @@ impl<'a> Reader<'a> {
         let Some(frame) = &self.frame else { return Err(damaged("a scan before the frame header")) };
         if self.scans.len() == limits.max_scans {
             let most = limits.max_scans;
-            return Err(over_limit(format!("the JPEG has over {most} scans (limit max_scans)")));
+            let message = format!("the JPEG has over {most} scans (limit max_scans)");
+            return Err(over_limit("max_scans", most as u64, message));
         }
         let wrong = || damaged("a scan header that does not fit the frame");
         let (&count, rest) = body.split_first().ok_or_else(wrong)?;

@@ -2,7 +2,7 @@
 
 use super::{Colors, Structure};
 use crate::error::{Error, Result};
-use crate::frame::decode::{Decoded, over_limit};
+use crate::frame::decode::{Decoded, too_large};
 use crate::frame::{DecodeLimits, PixelFormat};
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
@@ -69,7 +69,7 @@ fn jpeg_error(error: DecodeErrors) -> Error {
         other => {
             let text = other.to_string();
             if text.contains("scans, exceeded") {
-                return over_limit("the JPEG has too many scans (limit max_scans)".into());
+                return too_large("the JPEG has too many scans (limit max_scans)").with_field("max_scans");
             }
             Error::data_corrupt(format!("the JPEG is truncated or damaged: {text}"))
         }

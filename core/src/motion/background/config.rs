@@ -1,5 +1,6 @@
 use super::kernel::MAX_MIXTURES;
-use crate::error::{Error, Result};
+use crate::check::{within, wrong};
+use crate::error::Result;
 use serde::{Deserialize, Serialize};
 
 /// The parameters of a [`BackgroundModel`](crate::BackgroundModel); names and defaults are those of OpenCV's
@@ -58,19 +59,12 @@ impl BackgroundModelConfig {
     /// # Errors
     /// `InvalidConfig` naming the field and its range.
     pub fn validate(&self) -> Result<()> {
-        // NaN is in no range.
-        let within = |field: &str, value: f32, most: f32| {
-            if (0.0..=most).contains(&value) {
-                return Ok(());
-            }
-            Err(Error::invalid_config(format!("{field} is {value}; it must lie in 0..{most}")))
-        };
         for (field, value) in [
             ("background_ratio", self.background_ratio),
             ("complexity_reduction", self.complexity_reduction),
             ("shadow_threshold", self.shadow_threshold),
         ] {
-            within(field, value, 1.0)?;
+            within(field, value, 0.0, 1.0)?;
         }
         for (field, value) in [
             ("var_threshold", self.var_threshold),
@@ -79,23 +73,13 @@ impl BackgroundModelConfig {
             ("var_min", self.var_min),
             ("var_max", self.var_max),
         ] {
-            within(field, value, 1e9)?;
+            within(field, value, 0.0, 1e9)?;
         }
         if self.var_min > self.var_max {
-            return Err(Error::invalid_config(format!(
-                "var_min is {}; it must not exceed var_max, {}",
-                self.var_min, self.var_max
-            )));
+            let what = format!("is {}; it must not exceed var_max, {}", self.var_min, self.var_max);
+            return Err(wrong("var_min", what).with_limit(self.var_max.into()));
         }
-        if self.history == 0 || self.history > i32::MAX as u32 {
-            return Err(Error::invalid_config(format!("history is {}; it must lie in 1..{}", self.history, i32::MAX)));
-        }
-        if !(1..=MAX_MIXTURES).contains(&self.mixtures) {
-            return Err(Error::invalid_config(format!(
-                "mixtures is {}; it must lie in 1..{MAX_MIXTURES}",
-                self.mixtures
-            )));
-        }
-        Ok(())
+        within("history", self.history, 1, i32::MAX as u32)?;
+        within("mixtures", self.mixtures, 1, MAX_MIXTURES)
     }
 }

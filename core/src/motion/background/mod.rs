@@ -152,7 +152,8 @@ impl BackgroundModel {
         if let Some(rate) = rate
             && !(0.0..=1.0).contains(&rate)
         {
-            return Err(Error::invalid_argument(format!("a learning rate of {rate}; it must lie in 0..1")));
+            let wrong = Error::invalid_argument(format!("a learning rate of {rate}; it must lie in 0..1"));
+            return Err(wrong.with_field("learning_rate"));
         }
         let learnt = match &mut self.learnt {
             Some(learnt) if learnt.size == size && learnt.mixture.channels() == channels => learnt,
@@ -169,10 +170,10 @@ impl BackgroundModel {
 
         let row = size.width as usize * channels;
         let stride = frame.layout().planes().first().map_or(row, |plane| plane.stride);
-        let contiguous = if stride == row { frame.data().get(frame.layout().planes()[0].offset..) } else { None };
-        let pixels = match contiguous {
-            Some(data) => &data[..pixels * channels],
-            None => {
+        let pixels = match frame.plane(0) {
+            // Without padding, the plane is its rows and nothing else.
+            rows if stride == row => rows,
+            _ => {
                 self.gathered.clear();
                 for y in 0..size.height {
                     self.gathered.extend_from_slice(&frame.row(0, y)[..row]);

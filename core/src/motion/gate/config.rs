@@ -1,3 +1,4 @@
+use crate::check::{within, wrong};
 use crate::error::{Error, Result};
 use crate::geometry::Polygon;
 use serde::{Deserialize, Serialize};
@@ -56,33 +57,25 @@ impl MotionGateConfig {
     /// `InvalidConfig` naming the field and its range.
     pub fn validate(&self) -> Result<()> {
         if self.working_width != 0 && !(MIN_WIDTH..=16_384).contains(&self.working_width) {
-            return Err(Error::invalid_config(format!(
-                "working_width is {}; it must be 0 (the full size) or {MIN_WIDTH}..16384",
-                self.working_width
-            )));
+            let width = self.working_width;
+            let what = format!("is {width}; it must be 0 (the full size) or {MIN_WIDTH}..16384");
+            let limit = if width < MIN_WIDTH { MIN_WIDTH } else { 16_384 };
+            return Err(wrong("working_width", what).with_limit(limit.into()));
         }
         for (field, list) in [("include", &self.include), ("exclude", &self.exclude)] {
             if list.len() > MAX_POLYGONS {
-                return Err(Error::invalid_config(format!(
-                    "{field} has {} polygons; it may have {MAX_POLYGONS}",
-                    list.len()
-                )));
+                let what = format!("has {} polygons; it may have {MAX_POLYGONS}", list.len());
+                return Err(wrong(field, what).with_limit(MAX_POLYGONS as f64));
             }
         }
-        // NaN is in no range.
-        let within = |field: &str, value: f64, least: f64, most: f64| {
-            if (least..=most).contains(&value) {
-                return Ok(());
-            }
-            Err(Error::invalid_config(format!("{field} is {value}; it must lie in {least}..{most}")))
-        };
-        within("min_fraction", self.min_fraction.into(), 0.0, 1.0)?;
-        within("min_region", self.min_region.into(), 0.0, 1.0)?;
+        within("min_fraction", self.min_fraction, 0.0, 1.0)?;
+        within("min_region", self.min_region, 0.0, 1.0)?;
         within("history_s", self.history_s, 1.0, 86_400.0)?;
         within("linger_s", self.linger_s, 0.0, 3600.0)?;
         within("heartbeat_s", self.heartbeat_s, 0.001, 86_400.0)?;
         if self.min_fraction == 0.0 && self.min_region == 0.0 {
-            return Err(Error::invalid_config("min_fraction and min_region are both 0: the gate would never close"));
+            let why = "min_fraction and min_region are both 0: the gate would never close";
+            return Err(Error::invalid_config(why).with_field("min_fraction"));
         }
         Ok(())
     }

@@ -54,7 +54,9 @@ impl Grid {
         if (width * height) as u64 > MAX_PIXELS {
             return Err(Error::resource_exhausted(format!(
                 "a working picture of {width}×{height} pixels for frames of {frame}; set a smaller working_width"
-            )));
+            ))
+            .with_field("working_width")
+            .with_limit(MAX_PIXELS as f64));
         }
         let mut grid = Self {
             frame,
@@ -67,9 +69,8 @@ impl Grid {
         };
         grid.look_at(config);
         if grid.count == 0 {
-            return Err(Error::invalid_config(format!(
-                "include and exclude leave no pixel of {width}×{height} to look at"
-            )));
+            let what = format!("include and exclude leave no pixel of {width}×{height} to look at");
+            return Err(Error::invalid_config(what).with_field("include"));
         }
         Ok(grid)
     }

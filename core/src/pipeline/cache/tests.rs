@@ -78,6 +78,7 @@ fn every_pixel_of_every_plane_counts() {
             bytes[at] ^= 1;
         }
         assert_eq!(Fingerprint::of_frame(&frame(format, size, &bytes)), first);
+        assert_eq!(Fingerprint::of_frame(&frame(format, size, &bytes).in_separate_planes()), first);
     }
 }
 

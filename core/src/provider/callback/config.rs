@@ -1,5 +1,5 @@
 use crate::budget::MicroDollars;
-use crate::check::within;
+use crate::check::{within, wrong};
 use crate::error::{Error, Result};
 use crate::provider::{Capability, Want};
 use serde::{Deserialize, Serialize};
@@ -50,28 +50,26 @@ impl CallbackProviderConfig {
     /// `InvalidConfig` naming the field and its range.
     pub fn validate(&self) -> Result<()> {
         if self.name.trim().is_empty() || self.name.len() > 64 {
-            return Err(Error::invalid_config(format!("name is {:?}; it must have 1..64 bytes", self.name)));
+            return Err(wrong("name", format!("is {:?}; it must have 1..64 bytes", self.name)));
         }
         if self.wants.is_empty() || self.wants.iter().enumerate().any(|(k, want)| self.wants[..k].contains(want)) {
             let names: Vec<_> = self.wants.iter().map(|want| want.as_str()).collect();
-            return Err(Error::invalid_config(format!(
-                "wants is [{}]; it must name at least one thing to look for, and each once",
-                names.join(", ")
-            )));
+            let what = format!("is [{}]; it must name at least one thing to look for, and each once", names.join(", "));
+            return Err(wrong("wants", what));
         }
         within("max_batch", self.max_batch, 1, 4_096)?;
         within("max_in_flight", self.max_in_flight, 1, 100_000)?;
         within("workers", self.workers, 1, 256)?;
         within("labels", self.labels.len(), 0, 100_000)?;
         if let Some(label) = self.labels.iter().find(|label| label.is_empty() || label.trim() != **label) {
-            return Err(Error::invalid_config(format!("labels: {label:?} is empty, or has blanks at its ends")));
+            return Err(Error::invalid_config(format!("labels: {label:?} is empty, or has blanks at its ends"))
+                .with_field("labels"));
         }
         within("price", self.price.as_micros(), 0, 1_000_000_000)?;
         if self.price > MicroDollars::ZERO && !self.leaves_machine {
-            return Err(Error::invalid_config(format!(
-                "price is {}, and leaves_machine is false; what stays on the machine costs nothing",
-                self.price
-            )));
+            let what =
+                format!("is {}, and leaves_machine is false; what stays on the machine costs nothing", self.price);
+            return Err(wrong("price", what));
         }
         Ok(())
     }

@@ -1,5 +1,5 @@
-use crate::check::inside;
-use crate::error::{Error, Result};
+use crate::check::{inside, positive, within, wrong};
+use crate::error::Result;
 use crate::resilience::{CircuitBreakerConfig, FailurePolicy};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -92,40 +92,26 @@ impl HybridConfig {
     /// # Errors
     /// `InvalidConfig` naming the field and its range.
     pub fn validate(&self) -> Result<()> {
-        let wrong = |what: String| Err(Error::invalid_config(what));
-        let seconds = |field: &str, value: f64, most: f64| {
-            if value > 0.0 && value <= most {
-                return Ok(());
-            }
-            wrong(format!("{field} is {value}; it must be more than 0 and at most {most}"))
-        };
-        seconds("fallback_timeout_s", self.fallback_timeout_s, 3600.0)?;
-        seconds("request_timeout_s", self.request_timeout_s, 3600.0)?;
+        positive("fallback_timeout_s", self.fallback_timeout_s, 3600.0)?;
+        positive("request_timeout_s", self.request_timeout_s, 3600.0)?;
         match self.mode {
             HybridMode::Failover | HybridMode::Overflow => {}
             HybridMode::Balance { primary, fallback } => {
                 for (side, weight) in [("primary", primary), ("fallback", fallback)] {
-                    if weight > 1_000_000 {
-                        return wrong(format!("mode.balance.{side} is {weight}; it must lie in 0..1000000"));
-                    }
+                    within(&format!("mode.balance.{side}"), weight, 0, 1_000_000)?;
                 }
                 if primary == 0 && fallback == 0 {
-                    return wrong("mode.balance has two weights of 0; one must be more".into());
+                    return Err(wrong("mode.balance", "has two weights of 0; one must be more"));
                 }
             }
             HybridMode::Escalate(Escalation { from, to, per_minute, window_s }) => {
-                if !(0.0..=1.0).contains(&from) {
-                    return wrong(format!("mode.escalate.from is {from}; it must lie in 0..1"));
-                }
+                within("mode.escalate.from", from, 0.0, 1.0)?;
                 if !(to > from && to <= 1.0) {
-                    return wrong(format!(
-                        "mode.escalate.to is {to}; it must be more than from ({from}) and at most 1"
-                    ));
+                    let what = format!("is {to}; it must be more than from ({from}) and at most 1");
+                    return Err(wrong("mode.escalate.to", what));
                 }
-                if !(1..=1_000_000).contains(&per_minute) {
-                    return wrong(format!("mode.escalate.per_minute is {per_minute}; it must lie in 1..1000000"));
-                }
-                seconds("mode.escalate.window_s", window_s, 60.0)?;
+                within("mode.escalate.per_minute", per_minute, 1, 1_000_000)?;
+                positive("mode.escalate.window_s", window_s, 60.0)?;
             }
         }
         inside("primary_breaker", self.primary_breaker.validate())?;

@@ -1,4 +1,5 @@
-use crate::error::{Error, Result};
+use crate::check::{within, wrong};
+use crate::error::Result;
 use serde::{Deserialize, Serialize};
 
 /// How a [`LocalProvider`](crate::LocalProvider) works. Plain data; unknown fields are refused.
@@ -35,22 +36,9 @@ impl LocalProviderConfig {
     /// # Errors
     /// `InvalidConfig` naming the field and its range.
     pub fn validate(&self) -> Result<()> {
-        let count = |field: &str, value: usize, most: usize| {
-            if value <= most {
-                return Ok(());
-            }
-            Err(Error::invalid_config(format!("{field} is {value}; it must lie in 0..{most}")))
-        };
-        count("workers", self.workers, 256)?;
-        count("queue", self.queue, 100_000)?;
-        // NaN is in no range.
-        if !(1.0..=3_600.0).contains(&self.recover_after_s) {
-            return Err(Error::invalid_config(format!(
-                "recover_after_s is {}; it must lie in 1..3600",
-                self.recover_after_s
-            )));
-        }
-        Ok(())
+        within("workers", self.workers, 0, 256)?;
+        within("queue", self.queue, 0, 100_000)?;
+        within("recover_after_s", self.recover_after_s, 1.0, 3_600.0)
     }
 
     /// The number of threads, on so many processors.
@@ -68,7 +56,9 @@ impl LocalProviderConfig {
             (0, true) => Ok(count.min(2)),
             (0, false) => Ok(count),
             (workers, _) if workers <= count => Ok(workers),
-            (workers, _) => Err(Error::invalid_config(format!("workers is {workers}; the lent threads are {count}"))),
+            (workers, _) => {
+                Err(wrong("workers", format!("is {workers}; the lent threads are {count}")).with_limit(count as f64))
+            }
         }
     }
 }

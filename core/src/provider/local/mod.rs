@@ -142,7 +142,9 @@ impl LocalProvider {
                 return Err(Error::invalid_config(format!(
                     "intra_op_threads of the detector is {}; on lent threads it must be 1",
                     about.intra_op_threads
-                )));
+                ))
+                .with_field("intra_op_threads")
+                .with_limit(1.0));
             }
             Some(threads) => config.lent_threads(threads.count(), has_device)?,
         };

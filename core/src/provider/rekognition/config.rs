@@ -106,7 +106,7 @@ impl RekognitionConfig {
     /// # Errors
     /// `InvalidConfig` naming the field and its range.
     pub fn validate(&self) -> Result<()> {
-        self.retry.validate()?;
+        self.retry.validate().map_err(|error| error.with_parent("retry"))?;
         let seconds = |field: &str, value: f64| within(field, value, 0.01, 600.0);
         seconds("timeout_s", self.timeout_s)?;
         seconds("connect_timeout_s", self.connect_timeout_s)?;
@@ -114,14 +114,16 @@ impl RekognitionConfig {
         within("max_in_flight", self.max_in_flight as f64, 1.0, 10_000.0)?;
         within("max_per_second", self.max_per_second.unwrap_or(1.0), 0.01, 100_000.0)?;
         within("max_labels", self.max_labels.into(), 1.0, 1_000.0)?;
-        within("include_labels: how many there are", self.include_labels.len() as f64, 0.0, 100.0)?;
+        within("include_labels", self.include_labels.len() as f64, 0.0, 100.0)?;
         within("encode_threads", self.encode_threads as f64, 1.0, 64.0)?;
         within("jpeg_quality", self.jpeg_quality.into(), 1.0, 100.0)?;
         if let Some(at) = self.include_labels.iter().position(|label| label.trim().is_empty()) {
-            return Err(Error::invalid_config(format!("include_labels[{at}] is empty")));
+            let field = format!("include_labels[{at}]");
+            return Err(Error::invalid_config(format!("{field} is empty")).with_field(field));
         }
         if self.profile.as_deref().is_some_and(|profile| profile.trim().is_empty()) {
-            return Err(Error::invalid_config("profile is empty; leave it out for the default one"));
+            let wrong = Error::invalid_config("profile is empty; leave it out for the default one");
+            return Err(wrong.with_field("profile"));
         }
         self.region.as_deref().map_or(Ok(()), check_region)?;
         self.endpoint.as_deref().map_or(Ok(()), |endpoint| check_endpoint(endpoint).map(|_| ()))
@@ -133,7 +135,8 @@ fn within(field: &str, value: f64, least: f64, most: f64) -> Result<()> {
     if (least..=most).contains(&value) {
         return Ok(());
     }
-    Err(Error::invalid_config(format!("{field} is {value}; it must lie in {least}..{most}")))
+    let error = Error::invalid_config(format!("{field} is {value}; it must lie in {least}..{most}")).with_field(field);
+    Err(if value.is_nan() { error } else { error.with_limit(if value > most { most } else { least }) })
 }
 
 /// A region becomes a part of a host's name.
@@ -142,7 +145,8 @@ pub(super) fn check_region(region: &str) -> Result<()> {
     if region.len() <= 32 && region.contains('-') && region.split('-').all(word) {
         return Ok(());
     }
-    Err(Error::invalid_config(format!("region is {region:?}; it must be one of AWS, such as \"eu-west-1\"")))
+    let wrong = Error::invalid_config(format!("region is {region:?}; it must be one of AWS, such as \"eu-west-1\""));
+    Err(wrong.with_field("region"))
 }
 
 /// Whether the address is on this machine.
@@ -150,7 +154,7 @@ pub(super) fn check_region(region: &str) -> Result<()> {
 /// # Errors
 /// `InvalidConfig` where it is no address, or would be called without TLS.
 pub(super) fn check_endpoint(endpoint: &str) -> Result<bool> {
-    let wrong = |why: &str| Error::invalid_config(format!("endpoint is {endpoint:?}; {why}"));
+    let wrong = |why: &str| Error::invalid_config(format!("endpoint is {endpoint:?}; {why}")).with_field("endpoint");
     let form = "it must be https://host or https://host:port";
     let (tls, rest) = match endpoint.split_once("://") {
         Some(("https", rest)) => (true, rest),
@@ -159,7 +163,8 @@ pub(super) fn check_endpoint(endpoint: &str) -> Result<bool> {
     };
     // A user and a password in it would end up in logs.
     if rest.contains('@') {
-        return Err(Error::invalid_config("endpoint has a user in it; credentials do not belong there"));
+        let wrong = Error::invalid_config("endpoint has a user in it; credentials do not belong there");
+        return Err(wrong.with_field("endpoint"));
     }
     let authority = rest.strip_suffix('/').unwrap_or(rest);
     let (host, port) = match authority.strip_prefix('[').and_then(|inner| inner.split_once(']')) {

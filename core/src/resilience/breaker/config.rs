@@ -110,7 +110,8 @@ impl CircuitBreakerConfig {
         if self.consecutive_failures == 0 && self.failure_rate == 0.0 && self.slow_call_rate == 0.0 {
             return Err(Error::invalid_config(
                 "consecutive_failures, failure_rate and slow_call_rate are all 0: the breaker would never open",
-            ));
+            )
+            .with_field("consecutive_failures"));
         }
         Ok(())
     }

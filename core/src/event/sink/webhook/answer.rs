@@ -47,7 +47,7 @@ pub(super) fn no_answer(origin: &str, timeout_s: f64, error: &ureq::Error) -> Er
         }
         // These would show the whole URL.
         E::BadUri(_) | E::RequireHttpsOnly(_) | E::ConnectProxyFailed(_) => {
-            return Error::invalid_config(format!("url cannot be called, at {origin}"));
+            return crate::check::wrong("url", format!("cannot be called, at {origin}"));
         }
         E::HostNotFound => "there is no such host".to_owned(),
         E::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => {

@@ -1,3 +1,4 @@
+use crate::check::{within, wrong};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -52,30 +53,28 @@ impl WebhookConfig {
         for (name, value) in &self.headers {
             let lower = name.to_ascii_lowercase();
             if HeaderName::from_bytes(name.as_bytes()).is_err() {
-                return Err(Error::invalid_config(format!("headers has {name:?}, which is no name of a header")));
+                return Err(Error::invalid_config(format!("headers has {name:?}, which is no name of a header"))
+                    .with_field("headers"));
             }
             if RESERVED.contains(&&*lower) {
-                return Err(Error::invalid_config(format!("headers has {name:?}, which the sink sets itself")));
+                return Err(Error::invalid_config(format!("headers has {name:?}, which the sink sets itself"))
+                    .with_field(format!("headers.{name}")));
             }
             if HeaderValue::from_str(value).is_err() {
-                return Err(Error::invalid_config(format!(
-                    "headers.{name} has a value that no header can have, such as one of two lines"
-                )));
+                let what = "has a value that no header can have, such as one of two lines";
+                return Err(wrong(&format!("headers.{name}"), what));
             }
         }
         if self.secret.as_ref().is_some_and(|secret| secret.len() < 16) {
-            return Err(Error::invalid_config("secret is shorter than 16 bytes; such a one can be guessed"));
+            let error = wrong("secret", "is shorter than 16 bytes; such a one can be guessed");
+            return Err(error.with_limit(16.0));
         }
-        // NaN is in no range.
-        if !(0.1..=600.0).contains(&self.timeout_s) {
-            return Err(Error::invalid_config(format!("timeout_s is {}; it must lie in 0.1..600", self.timeout_s)));
-        }
-        Ok(())
+        within("timeout_s", self.timeout_s, 0.1, 600.0)
     }
 
     /// Scheme and host: what messages may show. Paths of webhooks often are secrets.
     pub(super) fn origin(&self) -> Result<String> {
-        let wrong = |why: &str| Err(Error::invalid_config(format!("url {why}; it must be like https://host/path")));
+        let wrong = |why: &str| Err(wrong("url", format!("{why}; it must be like https://host/path")));
         let Ok(uri) = self.url.parse::<Uri>() else {
             return wrong(if self.url.is_empty() { "is missing" } else { "is no URL" });
         };

@@ -5,7 +5,7 @@ mod signature;
 pub use config::WebhookConfig;
 
 use crate::clock::{Clock, SystemClock};
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::{Error, Result};
 use crate::event::{Event, Sink};
 use std::fmt;
 use std::io::Read;
@@ -156,17 +156,21 @@ fn authorities(ca_file: Option<&Path>) -> Result<Vec<Certificate<'static>>> {
         }
         return Ok(found.iter().map(|found| Certificate::from_der(found.as_ref()).to_owned()).collect());
     };
+    let wrong = |error: Error| error.with_field("ca_file").with_path(path);
     let mut pem = Vec::new();
     std::fs::File::open(path)
         .and_then(|file| file.take(LONGEST_CA_FILE).read_to_end(&mut pem))
-        .map_err(|error| Error::io("read ca_file", path, error))?;
+        .map_err(|error| wrong(Error::io("read ca_file", path, error)))?;
     let mut found = Vec::new();
     for item in parse_pem(&pem) {
         match item {
             Ok(PemItem::Certificate(certificate)) => found.push(certificate),
             Ok(_) => {}
             Err(error) => {
-                return Err(Error::invalid_config(format!("ca_file {} is no PEM file: {error}", path.display())));
+                return Err(wrong(Error::invalid_config(format!(
+                    "ca_file {} is no PEM file: {error}",
+                    path.display()
+                ))));
             }
         }
     }
@@ -175,13 +179,10 @@ fn authorities(ca_file: Option<&Path>) -> Result<Vec<Certificate<'static>>> {
     for certificate in &found {
         roots
             .add(certificate.der().to_vec().into())
-            .map_err(|error| Error::invalid_config(format!("ca_file {}: {error}", path.display())))?;
+            .map_err(|error| wrong(Error::invalid_config(format!("ca_file {}: {error}", path.display()))))?;
     }
     if found.is_empty() {
-        return Err(Error::new(
-            ErrorCode::InvalidConfig,
-            format!("ca_file {} has no certificate in it", path.display()),
-        ));
+        return Err(wrong(Error::invalid_config(format!("ca_file {} has no certificate in it", path.display()))));
     }
     Ok(found)
 }

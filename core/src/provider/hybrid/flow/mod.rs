@@ -318,8 +318,8 @@ impl Flow {
 
 /// The code and the advice of the one that could have helped, and the words of both.
 fn both_failed(of_second: Error, of_first: &Error) -> Error {
-    let (code, advice) = (of_second.code(), of_second.advice());
-    Error::new(code, format!("{of_second}; before that: {of_first}")).with_advice(advice).with_source(of_second)
+    let message = format!("{of_second}; before that: {of_first}");
+    of_second.reworded(message)
 }
 
 /// How uncertain the least certain detection is: 1 in the middle of the range, 0 at its ends and outside.
