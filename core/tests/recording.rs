@@ -266,7 +266,7 @@ fn cameras_beside_it_go_first_and_it_loses_nothing() {
     let pipeline = pipeline(Duration::from_millis(1));
     let mut live = all_frames("live");
     live.priority = Priority::Critical;
-    live.queue_policy = Some(guarita::QueuePolicy::DropOldest);
+    live.queue.policy = Some(guarita::QueuePolicy::DropOldest);
     let live = pipeline.add_camera(live).unwrap();
     let done = AtomicBool::new(false);
     let summary = std::thread::scope(|scope| {

@@ -20,7 +20,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RunFileConfig {
-    /// The camera that it was recorded by. Its `queue`, `queue_policy` and `max_age_s` are not used: the recording waits
+    /// The camera that it was recorded by. Its `queue` is not used: the recording waits
     /// until there is room. `epoch_s` says when it was recorded.
     pub camera: CameraConfig,
     /// How it is decoded. Frames that `fps` leaves out here are not even scaled, and are in no account; those that the `fps`
