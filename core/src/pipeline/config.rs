@@ -263,12 +263,15 @@ impl CameraConfig {
     /// The gate of this camera; none where it has none.
     pub(super) fn gate(&self) -> Result<Option<MotionGate>> {
         let mut motion = self.motion.clone();
-        if motion.include.is_empty() && motion.exclude.is_empty() {
+        let of_camera = motion.include.is_empty() && motion.exclude.is_empty();
+        if of_camera {
             motion.include.clone_from(&self.include);
             motion.exclude.clone_from(&self.exclude);
         }
         // Also checked where it is not used: a camera that gets a gate later has a good one.
-        let gate = MotionGate::new(motion).map_err(|error| error.with_parent("motion"))?;
+        // What is wrong with the camera's own polygons is no field of `motion`.
+        let parent = |error: Error| if of_camera { error } else { error.with_parent("motion") };
+        let gate = MotionGate::new(motion).map_err(parent)?;
         Ok(self.motion_gate.then_some(gate))
     }
 
