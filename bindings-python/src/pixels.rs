@@ -73,6 +73,11 @@ impl AsRef<[u8]> for SharedBytes {
     }
 }
 
+/// One of the planes that a frame of planes owns; none of a number that it has not.
+fn plane_of(planes: &Vec<SharedBytes>, number: usize) -> &[u8] {
+    planes.get(number).map_or(&[], AsRef::as_ref)
+}
+
 /// Where the pixels of an array lie.
 struct Pixels<'a, 'py> {
     array: &'a Bound<'py, PyUntypedArray>,
@@ -240,8 +245,7 @@ impl<'py> Planes<'py> {
             _owner: plane.array.into_any().unbind(),
         };
         let owners: Vec<_> = self.planes.into_iter().map(shared).collect();
-        let plane = |owners: &'_ Vec<SharedBytes>, k: usize| owners.get(k).map_or(&[][..], AsRef::as_ref);
-        guarita::Frame::from_planes(owners, plane, self.layout).or_raise()
+        guarita::Frame::from_planes(owners, plane_of, self.layout).or_raise()
     }
 
     /// All planes in one packed buffer.

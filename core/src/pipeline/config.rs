@@ -351,11 +351,14 @@ impl CameraConfig {
     /// The gate of this camera; none where it has none.
     pub(super) fn gate(&self) -> Result<Option<MotionGate>> {
         let Some(mut motion) = self.motion.clone() else { return Ok(None) };
-        if motion.include.is_empty() && motion.exclude.is_empty() {
+        let of_camera = motion.include.is_empty() && motion.exclude.is_empty();
+        if of_camera {
             motion.include.clone_from(&self.include);
             motion.exclude.clone_from(&self.exclude);
         }
-        MotionGate::new(motion).map(Some).map_err(|error| error.with_parent("motion"))
+        // What is wrong with the camera's own polygons is no field of `motion`.
+        let parent = |error: Error| if of_camera { error } else { error.with_parent("motion") };
+        MotionGate::new(motion).map(Some).map_err(parent)
     }
 
     pub(super) fn max_age(&self) -> Duration {
