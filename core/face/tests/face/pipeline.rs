@@ -10,12 +10,16 @@ use guarita_face::{EventStreams, PipelineHandle, Taken, end_pipelines};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Somebody in every frame.
+/// Somebody in the frames of even seconds.
 fn open() -> Arc<PipelineHandle> {
     let provider: Arc<dyn Provider> = Arc::new(FakeProvider::new("fake").answering(|request| {
         let person = || Label { id: 0, name: "person".into() };
         let found = || Detection::new(BoundingBox::from_xyxy(8.0, 8.0, 24.0, 40.0), person(), 0.9);
-        let each = |frame: &guarita::Frame| Detections::new(vec![found()], frame.size(), Timing::default());
+        let each = |frame: &guarita::Frame| {
+            let is_even = frame.meta().pts.as_nanos() % 2_000_000_000 == 0;
+            let items = is_even.then(found).into_iter().collect();
+            Detections::new(items, frame.size(), Timing::default())
+        };
         Ok(request.frames.iter().map(each).collect())
     }));
     let streams = Arc::new(EventStreams::default());
@@ -23,7 +27,7 @@ fn open() -> Arc<PipelineHandle> {
     PipelineHandle::build(builder, provider, streams).unwrap()
 }
 
-/// An event for each frame.
+/// An event each time that somebody comes.
 fn camera(handle: &PipelineHandle) -> Camera {
     let mut config = CameraConfig::new("gate");
     config.fps = 0.0;
@@ -43,7 +47,7 @@ fn events_come_through_the_streams_until_the_end() {
     let handle = open();
     let (camera, stream, small) =
         (camera(&handle), handle.streams().open(100).unwrap(), handle.streams().open(3).unwrap());
-    (0..10).for_each(|k| assert!(camera.push(frame(k * 1000)).is_taken()));
+    (0..20).for_each(|k| assert!(camera.push(frame(k * 1000)).is_taken()));
     let mut ids: Vec<_> = (0..10)
         .map(|_| match stream.take_within(WITHIN) {
             Taken::Item(event) => event.id.as_str().to_owned(),
