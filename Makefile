@@ -70,8 +70,8 @@ clips: setup ## Fetches a minute of street video into .clips
 PYVENV := .venv-python
 PYTESTS := bindings-python/tests
 PYPIP := $(PYVENV)/bin/python -m pip --disable-pip-version-check --quiet
-WHEEL_SOURCES := $(shell find core/src bindings-python/src bindings-python/python -type f -not -name '*.pyc') \
-  core/Cargo.toml bindings-python/Cargo.toml bindings-python/pyproject.toml bindings-python/README.md Cargo.toml Cargo.lock
+WHEEL_SOURCES := $(shell find core/src core/face/src bindings-python/src bindings-python/python -type f -not -name '*.pyc') \
+  core/Cargo.toml core/face/Cargo.toml bindings-python/Cargo.toml bindings-python/pyproject.toml bindings-python/README.md Cargo.toml Cargo.lock
 
 # Of its own, so that the wheel is tested as somebody has it who installs it. The examples' own lists, but for guarita, which is
 # the wheel, and the browser, which is large.

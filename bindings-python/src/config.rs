@@ -1,9 +1,10 @@
 //! Keyword arguments and dicts as configs of the core, and data of the core as Python values.
 
-use crate::error::{detached, raise, to_py as raised};
+use crate::error::{OrRaise, detached, raise};
 use crate::text;
 use crate::text::{NO_UNICODE, shown};
-use guarita::{Error, ErrorCode};
+use guarita::ErrorCode;
+use guarita_face::config::{self, ValueLimit};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -11,12 +12,7 @@ use pyo3::types::{PyBool, PyDelta, PyDeltaAccess, PyDict, PyFloat, PyInt, PyMapp
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
-use std::cell::Cell;
 
-/// Values inside values; more than this is written by a program that went wrong.
-const MAX_DEPTH: usize = 64;
-/// Values in all, and as many times 16 bytes of text. A list that holds itself twice has 2 to the power of [`MAX_DEPTH`].
-const MOST: usize = 1_000_000;
 /// Between two looks at signals.
 const LOOK: usize = 4096;
 
@@ -39,13 +35,7 @@ pub(crate) fn from_any<T: DeserializeOwned>(any: &Bound<'_, PyAny>) -> PyResult<
 }
 
 fn parsed<T: DeserializeOwned>(fields: Value) -> PyResult<T> {
-    guarita::read_config(fields).map_err(|error| {
-        let said = Error::new(error.code(), said_in_python(&error.to_string()));
-        raised(&match error.context().field() {
-            Some(field) => said.with_field(field),
-            None => said,
-        })
-    })
+    config::from_value(fields).map_err(|error| config::reworded(&error, said_in_python)).or_raise()
 }
 
 /// serde's words, with the types as Python calls them.
@@ -69,8 +59,7 @@ fn said_in_python(words: &str) -> String {
 
 /// The value of an enum that a call takes by its name.
 pub(crate) fn named<T: DeserializeOwned>(argument: &str, name: &str) -> PyResult<T> {
-    let value = T::deserialize(Value::String(name.to_owned()));
-    value.map_err(|error| raise(ErrorCode::InvalidArgument, format!("{argument}: {error}")))
+    config::by_name(argument, name).or_raise()
 }
 
 /// The value of one field.
@@ -80,24 +69,17 @@ pub(crate) fn plain(field: &str, any: &Bound<'_, PyAny>) -> PyResult<Value> {
 
 /// Any plain value; `field` is the name that it stands under.
 fn value(any: &Bound<'_, PyAny>, field: &str) -> PyResult<Value> {
-    inner(any, field, 0, &Cell::new(MOST))
+    inner(any, field, 0, &ValueLimit::default())
 }
 
-/// A value inside of others; `left` is how many more there may be.
-fn inner(any: &Bound<'_, PyAny>, field: &str, depth: usize, left: &Cell<usize>) -> PyResult<Value> {
+/// A value inside of others.
+fn inner(any: &Bound<'_, PyAny>, field: &str, depth: usize, limit: &ValueLimit) -> PyResult<Value> {
     let wrong = |what: String| raise(ErrorCode::InvalidConfig, format!("{field}: {what}"));
-    if depth > MAX_DEPTH {
-        return Err(wrong(format!("values inside values, more than {MAX_DEPTH} deep")));
-    }
-    let take = |count: usize| {
-        left.set(left.get().checked_sub(count).ok_or_else(|| wrong(format!("more than {MOST} values in all")))?);
-        Ok::<_, PyErr>(())
-    };
-    take(1)?;
-    if left.get().is_multiple_of(LOOK) {
+    limit.enter(field, depth).or_raise()?;
+    if limit.left().is_multiple_of(LOOK) {
         any.py().check_signals()?;
     }
-    let value = |any: &Bound<'_, PyAny>, field: &str, depth: usize| inner(any, field, depth, left);
+    let value = |any: &Bound<'_, PyAny>, field: &str, depth: usize| inner(any, field, depth, limit);
     if any.is_none() {
         return Ok(Value::Null);
     }
@@ -107,7 +89,7 @@ fn inner(any: &Bound<'_, PyAny>, field: &str, depth: usize, left: &Cell<usize>) 
     }
     if let Ok(text) = any.cast::<PyString>() {
         let text = text.to_str().map_err(|_| wrong(NO_UNICODE.into()))?;
-        take(text.len() / 16)?;
+        limit.text(field, text.len()).or_raise()?;
         return Ok(Value::String(text.to_owned()));
     }
     if any.is_instance_of::<PyInt>() {
@@ -209,8 +191,8 @@ pub(crate) fn check_config<'py>(
     #[pyo3(from_py_with = text::kind)] kind: &str,
     config: &Bound<'py, PyMapping>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let fields = value(config.as_any(), "")?.to_string();
+    let fields = value(config.as_any(), "")?;
     // Areas are looked at corner by corner, and time zones are read from files.
-    let checked = detached(py, || guarita::check_config(kind, &fields))?;
+    let checked = detached(py, || config::check(kind, &fields))?;
     loads(py)?.call1((checked,))
 }

@@ -1,12 +1,12 @@
 //! Errors of the core as Python exceptions, and exceptions of the host as errors of the core.
 
-use guarita::{Advice, BreakerOpen, Error, ErrorCode};
+use guarita::{BreakerOpen, Error, ErrorCode};
+use guarita_face::{caught, names};
 use pyo3::exceptions::{PyFileNotFoundError, PyMemoryError, PyOSError, PyPermissionError, PyTimeoutError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyTuple};
 use std::error::Error as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 /// The exception for an error of the core.
@@ -38,7 +38,7 @@ fn raised(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         }
     }
     let extra = PyDict::new(py);
-    extra.set_item("advice", format!("{:?}", error.advice()))?;
+    extra.set_item("advice", names::of_advice(error.advice()))?;
     extra.set_item("context", context)?;
     let class = classes(py)?.get_item(usize::from(error.code().number()) - 1)?;
     let raised = PyErr::from_value(class.call((error.to_string(),), Some(&extra))?);
@@ -74,7 +74,7 @@ pub(crate) fn from_py(py: Python<'_>, what: &str, error: PyErr) -> Error {
     let is_ours = base(py).is_ok_and(|base| error.is_instance(py, base));
     let ours = |name: &str| if is_ours { value.getattr(name).ok() } else { None };
     let number = ours("number").and_then(|number| number.extract::<u16>().ok());
-    let known = number.and_then(|number| ErrorCode::ALL.into_iter().find(|code| code.number() == number));
+    let known = number.and_then(names::code_of_number);
     let code = match known {
         Some(code) => code,
         None if error.is_instance_of::<PyTimeoutError>(py) => ErrorCode::DeadlineExceeded,
@@ -86,7 +86,7 @@ pub(crate) fn from_py(py: Python<'_>, what: &str, error: PyErr) -> Error {
         None => ErrorCode::Internal,
     };
     let advice = ours("advice").and_then(|advice| advice.extract::<String>().ok());
-    let advice = advice.as_deref().and_then(advice_of).unwrap_or(code.advice());
+    let advice = advice.as_deref().and_then(names::advice).unwrap_or(code.advice());
     let context = ours("context");
     if let Some(refusal) = context.as_ref().and_then(refusal) {
         return refusal.into();
@@ -126,11 +126,6 @@ fn refusal(context: &Bound<'_, PyAny>) -> Option<BreakerOpen> {
     Some(BreakerOpen { state: crate::config::named("breaker", &state).ok()?, retry_after })
 }
 
-fn advice_of(name: &str) -> Option<Advice> {
-    let all = [Advice::Never, Advice::RetryLater, Advice::ChangeInput, Advice::ChangeConfig, Advice::FixHost];
-    all.into_iter().find(|advice| format!("{advice:?}") == name)
-}
-
 /// Turns errors of the core into exceptions.
 pub(crate) trait OrRaise<T> {
     /// The value, or the exception.
@@ -157,15 +152,4 @@ pub(crate) fn detached<T: Send>(py: Python<'_>, work: impl FnOnce() -> guarita::
 /// Runs `work` with the lock held: for what takes less time than it takes to release it.
 pub(crate) fn attached<T>(work: impl FnOnce() -> guarita::Result<T>) -> PyResult<T> {
     caught(work).or_raise()
-}
-
-/// Runs `work`; a panic in it is an `Internal`.
-pub(crate) fn caught<T>(work: impl FnOnce() -> guarita::Result<T>) -> guarita::Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|payload| {
-        let words = payload.downcast_ref::<&str>().map(ToString::to_string);
-        let words = words.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default();
-        // What a panic carries may panic when it is dropped.
-        std::mem::forget(payload);
-        Err(Error::new(ErrorCode::Internal, format!("a panic in guarita, please report it: {words}")))
-    })
 }

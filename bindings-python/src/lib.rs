@@ -1,6 +1,5 @@
 //! The Python face of guarita: conversion and documentation, no decisions. Files are named as the core's nouns.
 
-mod background;
 mod callable;
 mod config;
 mod detection;
@@ -50,7 +49,7 @@ fn _check_interpreter() -> PyResult<()> {
 /// guarita's native module; import `guarita`.
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    fork::watch();
+    guarita_face::watch_forks();
     _check_interpreter()?;
     module.add_function(wrap_pyfunction!(_check_interpreter, module)?)?;
     module.add_function(wrap_pyfunction!(config::check_config, module)?)?;

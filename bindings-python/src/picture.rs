@@ -3,48 +3,23 @@
 use crate::error::{detached, raise};
 use crate::frame::Frame;
 use crate::pixels::{Encoded, from_array, is_held_once, owns_memory};
-use guarita::{DecodeOptions, ErrorCode};
+use guarita::{DecodeOptions, EncodedFrame, ErrorCode, FrameMeta};
+use guarita_face::Picture;
 use numpy::PyUntypedArray;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-/// A picture that may have to be decoded first.
-pub(crate) enum Picture {
-    /// Pixels.
-    Frame(guarita::Frame),
-    /// A JPEG or PNG.
-    Encoded(Encoded),
-}
-
-impl Picture {
-    /// A picture of any kind.
-    pub(crate) fn of(image: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> PyResult<Self> {
-        if let Ok(ours) = image.cast::<Frame>() {
-            return Ok(Self::Frame(ours.get().core.clone()));
-        }
-        if let Ok(array) = image.cast::<PyUntypedArray>() {
-            return from_array(array, format, share).map(Self::Frame);
-        }
-        match Encoded::of(image)? {
-            Some(bytes) => Ok(Self::Encoded(bytes)),
-            None => by_interface(image, format, share).map(Self::Frame),
-        }
+/// A picture of any kind.
+pub(crate) fn picture(image: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> PyResult<Picture> {
+    if let Ok(ours) = image.cast::<Frame>() {
+        return Ok(Picture::Frame(ours.get().core.clone()));
     }
-
-    /// Whether it takes time to have its pixels.
-    pub(crate) fn is_encoded(&self) -> bool {
-        matches!(self, Self::Encoded(_))
+    if let Ok(array) = image.cast::<PyUntypedArray>() {
+        return from_array(array, format, share).map(Picture::Frame);
     }
-
-    /// The pixels.
-    ///
-    /// # Errors
-    /// As [`guarita::Frame::decode`].
-    pub(crate) fn decoded(self, options: &DecodeOptions) -> guarita::Result<guarita::Frame> {
-        match self {
-            Self::Frame(frame) => Ok(frame),
-            Self::Encoded(bytes) => guarita::Frame::decode(bytes.as_ref(), options),
-        }
+    match Encoded::of(image)? {
+        Some(bytes) => Ok(Picture::Encoded(EncodedFrame::from_owner(bytes, FrameMeta::default()))),
+        None => by_interface(image, format, share).map(Picture::Frame),
     }
 }
 
@@ -60,7 +35,7 @@ pub(crate) fn frame_with(
     share: bool,
     options: &DecodeOptions,
 ) -> PyResult<guarita::Frame> {
-    match Picture::of(image, format, share)? {
+    match picture(image, format, share)? {
         Picture::Frame(frame) => Ok(frame),
         encoded => detached(image.py(), || encoded.decoded(options)),
     }

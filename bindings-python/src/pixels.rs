@@ -73,11 +73,6 @@ impl AsRef<[u8]> for SharedBytes {
     }
 }
 
-/// One of the planes that a frame of planes owns; none of a number that it has not.
-fn plane_of(planes: &Vec<SharedBytes>, number: usize) -> &[u8] {
-    planes.get(number).map_or(&[], AsRef::as_ref)
-}
-
 /// Where the pixels of an array lie.
 struct Pixels<'a, 'py> {
     array: &'a Bound<'py, PyUntypedArray>,
@@ -245,7 +240,8 @@ impl<'py> Planes<'py> {
             _owner: plane.array.into_any().unbind(),
         };
         let owners: Vec<_> = self.planes.into_iter().map(shared).collect();
-        guarita::Frame::from_planes(owners, plane_of, self.layout).or_raise()
+        guarita::Frame::from_planes(owners, |owners, k| owners.get(k).map_or(&[], AsRef::as_ref), self.layout)
+            .or_raise()
     }
 
     /// All planes in one packed buffer.

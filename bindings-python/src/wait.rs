@@ -1,13 +1,13 @@
 //! Waiting without shutting out the interpreter: with its lock released, and with a look at signals ten times in a second, so
 //! that Ctrl-C works.
 
-use crate::error::{OrRaise, caught, detached, raise};
+use crate::error::{OrRaise, detached, raise};
 use crate::fork::generation;
 use guarita::ErrorCode;
+use guarita_face::{caught, start_thread};
 use pyo3::prelude::*;
 use std::cell::Cell;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::thread;
 use std::time::Duration;
 
 /// Between two looks at signals.
@@ -57,9 +57,7 @@ pub(crate) fn interruptible<T: Send + 'static>(
         return detached(py, work);
     }
     let (sender, done) = mpsc::channel();
-    let run = move || drop(sender.send(caught(work)));
-    let started = thread::Builder::new().name("guarita-wait".into()).spawn(run);
-    started.map_err(|error| raise(ErrorCode::ResourceExhausted, format!("cannot start a thread: {error}")))?;
+    start_thread("guarita-wait", move || drop(sender.send(caught(work)))).or_raise()?;
     let lost = || raise(ErrorCode::Internal, "a thread ended without a result");
     receive(py, &done, None)?.ok_or_else(lost)?.or_raise()
 }

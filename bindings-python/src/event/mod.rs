@@ -7,7 +7,7 @@ mod trigger;
 
 pub(crate) use scene::{Firing, Scene};
 pub(crate) use sink::{HostSink, JsonLinesSink, WebhookSink, built_in};
-pub(crate) use stream::{EventStream, Hub};
+pub(crate) use stream::EventStream;
 pub(crate) use trigger::{HostTrigger, Trigger};
 
 use crate::config::to_py;

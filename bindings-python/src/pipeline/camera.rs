@@ -10,13 +10,13 @@ use crate::pixels::Encoded;
 use crate::text::optional;
 use crate::time;
 use guarita::{CameraConfig, EncodedFrame, FrameMeta, Input, Timestamp};
+use guarita_face::FrameNumbers;
 use numpy::PyUntypedArray;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What became of a push: taken, or ended at once. A refused push raises instead.
 #[pyclass(frozen, module = "guarita")]
@@ -66,16 +66,15 @@ pub(crate) struct Camera {
     camera: Native<guarita::Camera>,
     pipeline: Py<Pipeline>,
     provider: Native<Arc<dyn guarita::Provider>>,
-    /// The number of the next frame that comes without one.
-    next: Arc<AtomicU64>,
+    numbers: FrameNumbers,
 }
 
 impl Camera {
     pub(super) fn new(pipeline: Bound<'_, Pipeline>, camera: guarita::Camera) -> PyResult<Self> {
-        let open = &pipeline.get().open;
+        let handle = pipeline.get().handle()?;
         Ok(Self {
-            next: open.numbers(camera.id().as_str()),
-            provider: Native::new(Arc::clone(open.provider())),
+            numbers: handle.numbers(camera.id().as_str()),
+            provider: Native::new(Arc::clone(handle.provider())),
             camera: Native::new(camera),
             pipeline: pipeline.unbind(),
         })
@@ -83,16 +82,6 @@ impl Camera {
 
     fn get(&self) -> PyResult<&guarita::Camera> {
         self.camera.get("Camera")
-    }
-
-    fn number(&self, seq: Option<u64>) -> u64 {
-        match seq {
-            Some(seq) => {
-                self.next.store(seq.wrapping_add(1), Ordering::Relaxed);
-                seq
-            }
-            None => self.next.fetch_add(1, Ordering::Relaxed),
-        }
     }
 }
 
@@ -143,11 +132,7 @@ impl Camera {
         let pts = pts.map(time::pts).transpose()?;
         // A frame that was made with a time brings its number too.
         let meta = |own: Option<(Timestamp, u64)>| {
-            let (pts, seq) = match (pts, own) {
-                (None, Some((pts, number))) => (pts, seq.unwrap_or(number)),
-                (None, None) => (self.provider.peek().clock().now(), self.number(seq)),
-                (Some(pts), _) => (pts, self.number(seq)),
-            };
+            let (pts, seq) = self.numbers.stamp(pts, seq, own, || self.provider.peek().clock().now());
             FrameMeta { camera: camera.id().clone(), pts, seq }
         };
         let input: Input = if let Ok(ours) = image.cast::<Frame>() {

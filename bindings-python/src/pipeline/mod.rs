@@ -2,8 +2,8 @@
 
 mod camera;
 mod checkpoint;
+mod end;
 mod explain;
-mod open;
 mod result;
 mod run_file;
 mod stats;
@@ -11,8 +11,8 @@ mod threads;
 
 pub(crate) use camera::{Admission, Camera};
 pub(crate) use checkpoint::PipelineCheckpoint;
+pub(crate) use end::end_all;
 pub(crate) use explain::Decision;
-pub(crate) use open::end_all;
 pub(crate) use result::FrameResult;
 pub(crate) use run_file::{ChunkReport, RunSummary};
 pub(crate) use stats::{Account, CameraStats, PipelineHealth, PipelineStats, ShutdownReport};
@@ -20,31 +20,22 @@ pub(crate) use threads::Threads;
 
 use crate::callable::Callable;
 use crate::config::{from_any, from_kwargs, plain};
-use crate::error::{detached, raise};
-use crate::event::{EventStream, HostSink, HostTrigger, Hub, built_in};
+use crate::error::{OrRaise, detached, raise};
+use crate::event::{EventStream, HostSink, HostTrigger, built_in};
+use crate::fork::Native;
 use crate::provider::Provider;
 use crate::resilience::Budget;
 use crate::source::with_program;
 use crate::text;
-use crate::time;
+use crate::{time, wait};
 use guarita::{CameraConfig, ErrorCode, OutletConfig, PipelineBuilder, PipelineConfig};
-use open::Open;
+use guarita_face::{EventStreams, PipelineHandle, defaults};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// The sink of all event streams, and the callback for all answers, among the outlets.
-const STREAMS: &str = "events";
-const RESULTS: &str = "on_result";
-/// Events that wait to be handed to the streams, which takes no time except where a coroutine has to be woken and the
-/// interpreter lock is not to be had.
-const STREAMS_CAPACITY: usize = 4096;
-/// How long `close` lets frames come to their end, and events arrive.
-const CLOSE: Duration = Duration::from_secs(10);
 
 /// Carries the frames of many cameras through one provider: samples them, shows them to motion gates, queues them fairly,
 /// batches them across cameras, filters what is found, fires triggers, delivers events, and can say at any time what became
@@ -83,9 +74,20 @@ const CLOSE: Duration = Duration::from_secs(10);
 /// 1
 #[pyclass(frozen, weakref, module = "guarita")]
 pub(crate) struct Pipeline {
-    open: Arc<Open>,
+    open: Native<Arc<PipelineHandle>>,
     /// The callables of the host's; here Python's collector finds them.
     callables: Vec<Callable>,
+}
+
+impl Pipeline {
+    fn handle(&self) -> PyResult<&Arc<PipelineHandle>> {
+        self.open.get("Pipeline")
+    }
+
+    /// The pipeline; `InvalidState` in a child of the process that made it.
+    fn get(&self) -> PyResult<&guarita::Pipeline> {
+        self.handle().map(|handle| handle.pipeline())
+    }
 }
 
 #[pymethods]
@@ -110,12 +112,10 @@ impl Pipeline {
         let count = threads.filter(|_| lent.is_none()).map(|count| plain("threads", count)).transpose()?;
         let config: PipelineConfig = from_kwargs(config, count.map(|count| ("threads", count)))?;
         let provider = provider.get().get()?;
-        let hub = Arc::new(Hub::default());
+        let streams = Arc::new(EventStreams::default());
         let mut callables = Vec::new();
 
-        let mut builder = guarita::Pipeline::builder(Arc::clone(&provider)).config(config);
-        let streams = OutletConfig { capacity: STREAMS_CAPACITY, ..OutletConfig::default() };
-        builder = builder.sink_with(STREAMS, Box::new(hub.sink()), streams);
+        let mut builder = streams.fill_from(guarita::Pipeline::builder(Arc::clone(&provider)).config(config));
         let outlets: BTreeMap<String, OutletConfig> = outlets.map_or(Ok(BTreeMap::new()), from_any)?;
         builder = with_sinks(builder, sinks, outlets, &mut callables)?;
         for (name, trigger) in items(triggers)? {
@@ -124,9 +124,9 @@ impl Pipeline {
             builder = builder.trigger(&name, HostTrigger(call));
         }
         if let Some(take) = on_result {
-            let call = Callable::new(take, RESULTS)?;
+            let call = Callable::new(take, defaults::RESULTS_OUTLET)?;
             callables.push(call.clone());
-            builder = builder.on_result(RESULTS, result::taking(call));
+            builder = builder.on_result(defaults::RESULTS_OUTLET, result::taking(call));
         }
         if let Some(threads) = lent {
             builder = builder.threads(threads.get().get()?);
@@ -137,8 +137,8 @@ impl Pipeline {
         if let Some(checkpoint) = restore {
             builder = builder.restore(checkpoint.get().0.clone());
         }
-        let pipeline = detached(py, || builder.build())?;
-        Ok(Self { open: Open::new(pipeline, provider, hub), callables })
+        let handle = detached(py, || PipelineHandle::build(builder, provider, streams))?;
+        Ok(Self { open: Native::new(handle), callables })
     }
 
     /// Adds a camera, while the others run.
@@ -158,9 +158,9 @@ impl Pipeline {
         config: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Camera> {
         let config: CameraConfig = from_kwargs(config, [("id", id.into())])?;
-        let pipeline = slf.get().open.get()?;
-        let camera = detached(slf.py(), || pipeline.add_camera(config))?;
-        slf.get().open.count_anew(id);
+        let handle = slf.get().handle()?;
+        let camera = detached(slf.py(), || handle.pipeline().add_camera(config))?;
+        handle.number_anew(id);
         Camera::new(slf, camera)
     }
 
@@ -169,7 +169,7 @@ impl Pipeline {
     /// Raises:
     ///     NotFound: There is none.
     fn camera(slf: Bound<'_, Self>, #[pyo3(from_py_with = text::id)] id: &str) -> PyResult<Camera> {
-        let pipeline = slf.get().open.get()?;
+        let pipeline = slf.get().get()?;
         let camera = detached(slf.py(), || pipeline.camera(id))?;
         Camera::new(slf, camera)
     }
@@ -177,7 +177,7 @@ impl Pipeline {
     /// All cameras, in the order in which they came.
     #[getter]
     fn cameras(slf: Bound<'_, Self>) -> PyResult<Vec<Camera>> {
-        let pipeline = slf.get().open.get()?;
+        let pipeline = slf.get().get()?;
         let cameras = detached(slf.py(), || Ok(pipeline.cameras()))?;
         cameras.into_iter().map(|camera| Camera::new(slf.clone(), camera)).collect()
     }
@@ -191,11 +191,11 @@ impl Pipeline {
     ///     InvalidState: The pipeline is closed.
     #[pyo3(signature = (capacity=1024))]
     fn events(&self, capacity: usize) -> PyResult<EventStream> {
-        self.open.get()?;
+        let handle = self.handle()?;
         if self.closed() {
             return Err(raise(ErrorCode::InvalidState, "the pipeline is closed"));
         }
-        self.open.hub()?.open(capacity)
+        handle.streams().open(capacity).or_raise().map(Native::new).map(EventStream)
     }
 
     /// Goes through a recording beside the other cameras, as fast as they let it, and returns when every frame of it has
@@ -246,13 +246,12 @@ impl Pipeline {
             run.patience_s = time::seconds(patience, "patience")?;
         }
         run.in_flight = in_flight.unwrap_or(run.in_flight);
-        self.open.get()?;
-        run_file::run(py, &self.open, path, run, progress)
+        run_file::run(py, self.handle()?, path, run, progress)
     }
 
     /// Frames that come end as `skipped_paused`, until `resume`. What was pushed before goes on.
     fn pause(&self, py: Python<'_>) -> PyResult<()> {
-        let pipeline = self.open.get()?;
+        let pipeline = self.get()?;
         detached(py, || {
             pipeline.pause();
             Ok(())
@@ -261,7 +260,7 @@ impl Pipeline {
 
     /// Ends a pause of the pipeline; cameras that were paused themselves stay so.
     fn resume(&self, py: Python<'_>) -> PyResult<()> {
-        let pipeline = self.open.get()?;
+        let pipeline = self.get()?;
         detached(py, || {
             pipeline.resume();
             Ok(())
@@ -270,26 +269,26 @@ impl Pipeline {
 
     /// How it stands; also when it is closed.
     fn stats(&self, py: Python<'_>) -> PyResult<PipelineStats> {
-        let pipeline = self.open.get()?;
+        let pipeline = self.get()?;
         detached(py, || Ok(pipeline.stats())).map(PipelineStats)
     }
 
     /// Whether it does what it should.
     fn health(&self, py: Python<'_>) -> PyResult<PipelineHealth> {
-        let pipeline = self.open.get()?;
+        let pipeline = self.get()?;
         detached(py, || Ok(pipeline.health())).map(PipelineHealth)
     }
 
     /// The metrics in Prometheus' text format.
     fn metrics(&self, py: Python<'_>) -> PyResult<String> {
-        let pipeline = self.open.get()?;
+        let pipeline = self.get()?;
         detached(py, || Ok(pipeline.metrics()))
     }
 
     /// Says that the provider's clock was moved, where it does not run by itself (`ManualClock`): has everything done that is
     /// due by now.
     fn on_time(&self, py: Python<'_>) -> PyResult<()> {
-        let pipeline = self.open.get()?;
+        let pipeline = self.get()?;
         detached(py, || {
             pipeline.on_time();
             Ok(())
@@ -298,7 +297,7 @@ impl Pipeline {
 
     /// All that it knows, for `restore` of another pipeline. It goes on meanwhile.
     fn checkpoint(&self, py: Python<'_>) -> PyResult<PipelineCheckpoint> {
-        let pipeline = self.open.get()?;
+        let pipeline = self.get()?;
         detached(py, || Ok(pipeline.checkpoint())).map(PipelineCheckpoint)
     }
 
@@ -311,9 +310,12 @@ impl Pipeline {
     /// Once it has ended, a further call gives the same account at once.
     #[pyo3(signature = (timeout=None))]
     fn shutdown(&self, py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<ShutdownReport> {
-        let timeout = timeout.map_or(Ok(CLOSE), |timeout| time::duration(timeout, "timeout"))?;
-        self.open.get()?;
-        let report = self.open.shutdown(py, timeout)?;
+        let timeout = timeout.map_or(Ok(defaults::CLOSE), |timeout| time::duration(timeout, "timeout"))?;
+        let handle = Arc::clone(self.handle()?);
+        handle.set_ended();
+        // An exception of a signal handler does not wait for the end, which then comes about by itself. On a thread of the
+        // pipeline's own, such as a sink's, that one is not waited for.
+        let report = wait::interruptible(py, move || Ok(handle.shutdown(timeout)))?;
         // What sinks refer to goes with them.
         self.callables.iter().for_each(Callable::clear);
         Ok(ShutdownReport(report))
@@ -322,7 +324,7 @@ impl Pipeline {
     /// Whether it was ended.
     #[getter]
     fn closed(&self) -> bool {
-        self.open.is_ended()
+        self.open.peek().is_ended()
     }
 
     /// Ends it as `shutdown(10)` does. A second call does nothing, and neither does one in a child of the process that made
@@ -351,7 +353,7 @@ impl Pipeline {
         } else {
             ""
         };
-        format!("<Pipeline on {}{state}>", self.open.provider().name())
+        format!("<Pipeline on {}{state}>", self.open.peek().provider().name())
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

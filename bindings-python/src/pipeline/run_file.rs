@@ -1,11 +1,11 @@
 //! A recording through a pipeline.
 
 use super::Account;
-use super::open::Open;
 use crate::config::to_py;
 use crate::error::{OrRaise, raise, to_py as raised};
 use crate::{time, wait};
 use guarita::{ErrorCode, RunEnd, RunFileConfig};
+use guarita_face::{PipelineHandle, start_thread};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::ops::ControlFlow;
@@ -23,14 +23,14 @@ enum News {
 /// the run ends by itself.
 pub(super) fn run(
     py: Python<'_>,
-    open: &Arc<Open>,
+    handle: &Arc<PipelineHandle>,
     path: PathBuf,
     config: RunFileConfig,
     progress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<RunSummary> {
     let (sender, news) = mpsc::channel();
     let stop = Stop(Arc::new(AtomicBool::new(false)));
-    let (open, stopped) = (Arc::clone(open), Arc::clone(&stop.0));
+    let (handle, stopped) = (Arc::clone(handle), Arc::clone(&stop.0));
     let through = move || {
         let report = |chunk: &guarita::ChunkReport| {
             let (answer, answered) = mpsc::channel();
@@ -38,10 +38,10 @@ pub(super) fn run(
             // Nobody answers where nobody waits any more.
             answered.recv().unwrap_or(ControlFlow::Break(()))
         };
-        drop(sender.send(News::End(Box::new(open.run_file(path, config, &stopped, report)))));
+        let end = handle.pipeline().run_file_until(path, config, &stopped, report);
+        drop(sender.send(News::End(Box::new(end))));
     };
-    let started = std::thread::Builder::new().name("guarita-run-file".into()).spawn(through);
-    started.map_err(|error| raise(ErrorCode::ResourceExhausted, format!("cannot start a thread: {error}")))?;
+    start_thread("guarita-run-file", through).or_raise()?;
     let mut raises = None;
     loop {
         // The wait looks at signals only where it is a long one, and chunks may be short.

@@ -16,18 +16,18 @@ pub(crate) use rekognition::RekognitionProvider;
 pub(crate) use request::Request;
 pub(crate) use response::Response;
 
-use crate::background;
 use crate::callable::Callable;
 use crate::config::{named, to_py};
 use crate::error::{OrRaise, detached, raise};
 use crate::fork::Native;
 use crate::future::Promise;
 use crate::geometry::bounding_box;
-use crate::picture::Picture;
+use crate::picture::picture;
 use crate::text;
 use crate::text::optional;
 use crate::{time, wait};
-use guarita::{CameraId, DecodeOptions, ErrorCode, FrameMeta, Reply};
+use guarita::{ErrorCode, Reply};
+use guarita_face::Picture;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
@@ -259,7 +259,7 @@ impl Asked<'_, '_> {
 /// One picture, or a list of them.
 fn pictures(images: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> PyResult<Vec<Picture>> {
     match (images.cast::<PyList>(), images.cast::<PyTuple>()) {
-        (Err(_), Err(_)) => Ok(vec![Picture::of(images, format, share)?]),
+        (Err(_), Err(_)) => Ok(vec![picture(images, format, share)?]),
         _ => all(images, format, share),
     }
 }
@@ -268,7 +268,7 @@ fn pictures(images: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> PyR
 pub(crate) fn all(images: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> PyResult<Vec<Picture>> {
     let each = |image: PyResult<Bound<'_, PyAny>>| {
         images.py().check_signals()?;
-        Picture::of(&image?, format, share)
+        picture(&image?, format, share)
     };
     images.try_iter()?.map(each).collect()
 }
@@ -278,20 +278,11 @@ pub(crate) fn decoded(py: Python<'_>, pictures: Vec<Picture>, camera: &str) -> P
     let each = |picture: Picture| {
         if picture.is_encoded() {
             py.check_signals()?;
-            return detached(py, || of_camera(picture, camera));
+            return detached(py, || picture.decoded_of(camera));
         }
-        of_camera(picture, camera).or_raise()
+        picture.decoded_of(camera).or_raise()
     };
     pictures.into_iter().map(each).collect()
-}
-
-fn of_camera(picture: Picture, camera: &str) -> guarita::Result<guarita::Frame> {
-    let frame = picture.decoded(&DecodeOptions::default())?;
-    if camera.is_empty() {
-        return Ok(frame);
-    }
-    let meta = FrameMeta { camera: CameraId::new(camera), ..frame.meta().clone() };
-    Ok(frame.with_meta(meta))
 }
 
 /// Submits, and waits so that Ctrl-C works; then the request is taken back.
@@ -317,12 +308,11 @@ pub(crate) fn detect(
     }
 }
 
-/// Decodes the pictures where that does not hold up the caller's event loop, submits them, and gives a future of what is made of
-/// the answer.
+/// Submits, where that does not hold up the caller's event loop, and gives a future of what is made of the answer.
 pub(crate) fn submit<'py>(
     py: Python<'py>,
     provider: &Arc<dyn guarita::Provider>,
-    mut request: guarita::Request,
+    request: guarita::Request,
     pictures: Vec<Picture>,
     camera: &str,
     make: impl FnOnce(Python<'_>, guarita::Response) -> PyResult<Py<PyAny>> + Send + 'static,
@@ -330,31 +320,9 @@ pub(crate) fn submit<'py>(
     let (promise, future) = Promise::new(py)?;
     promise.cancels(py, request.cancellation.clone())?;
     let reply = Reply::new(move |answer| promise.settle(|py| make(py, answer.or_raise()?)));
-    if pictures.iter().any(Picture::is_encoded) {
-        let (provider, camera) = (Arc::clone(provider), camera.to_owned());
-        background::run(move || {
-            if request.cancellation.is_cancelled() {
-                return;
-            }
-            match pictures.into_iter().map(|picture| of_camera(picture, &camera)).collect() {
-                Ok(frames) => {
-                    request.frames = frames;
-                    provider.submit(request, reply);
-                }
-                Err(error) => reply.send(Err(error)),
-            }
-        });
-        return Ok(future);
-    }
-    request.frames = decoded(py, pictures, camera)?;
     detached(py, || {
-        provider.submit(request, reply);
+        guarita_face::submit(provider, request, pictures, camera, reply);
         Ok(())
     })?;
     Ok(future)
-}
-
-/// A request of pictures, for a detector's own provider: the detector's own thresholds decide.
-pub(crate) fn plain(frames: Vec<guarita::Frame>) -> guarita::Request {
-    guarita::Request::new(frames).with_min_confidence(0.0)
 }

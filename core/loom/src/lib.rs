@@ -1,5 +1,5 @@
-//! The machines of `guarita` that threads share, compiled from core's own files against loom's locks and counters, so
-//! that the tests in `core/loom/tests` can try every interleaving of a few threads. Not a library to depend on.
+//! The machines of `guarita` that threads share, and those of `guarita-face`, compiled from their own files against loom's locks
+//! and counters, so that the tests in `core/loom/tests` can try every interleaving of a few threads. Not a library to depend on.
 //!
 //! Core takes its locks from `crate::sync`; here that module is another one. So neither a flag for the compiler nor a second
 //! build of core's dependencies is needed.
@@ -20,6 +20,7 @@ mod motion;
 mod pipeline;
 mod provider;
 mod resilience;
+mod stream;
 mod sync;
 #[path = "../../src/time_zone.rs"]
 mod time_zone;
@@ -33,3 +34,4 @@ pub use resilience::{
     BreakerState, BreakerTransition, BreakerWindow, Bulkhead, CircuitBreaker, CircuitBreakerConfig, FailurePolicy,
     RetryConfig, RetryDecision, RetryPolicy, TransitionReason,
 };
+pub use stream::{Reader, Taken, Ticket};
