@@ -31,10 +31,10 @@ fn open() -> Arc<PipelineHandle> {
 fn camera(handle: &PipelineHandle) -> Camera {
     let mut config = CameraConfig::new("gate");
     config.fps = 0.0;
-    config.motion_gate = false;
+    config.motion = None;
     config.cache.capacity = 0;
-    config.max_age_s = 3600.0;
-    config.queue = 1000;
+    config.queue.max_age_s = 3600.0;
+    config.queue.capacity = 1000;
     let when = Condition::Present { classes: vec!["person".into()], zone: None, min_confidence: None };
     let mut trigger = TriggerConfig::new("somebody", when);
     trigger.cooldown_s = 0.0;
