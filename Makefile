@@ -21,7 +21,7 @@ export GUARITA_FFMPEG ?= $(CURDIR)/.ffmpeg
 export ORT_DISABLE_TELEMETRY ?= 1
 export GUARITA_MOTO ?= $(CURDIR)/$(VENV)/bin/moto_server
 
-.PHONY: help setup servers lint-python stand-in models pictures clips demo doctor test lint fixtures-check fuzz bench compare-detect compare-jpeg compare-motion compare-gate compare-resilience compare-pipeline compare-python wheel docs-pictures clean
+.PHONY: help setup servers lint-python stand-in models pictures clips demo doctor test lint house fixtures-check fuzz bench compare-detect compare-jpeg compare-motion compare-gate compare-resilience compare-pipeline compare-python wheel docs-pictures clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -185,6 +185,9 @@ lint-python: $(PYVENV)/wheel $(PYRIGHT)
 	cd examples/celery-workers && ../../$(PYVENV)/bin/mypy --strict .
 	cd examples/django-app && DJANGO_DEBUG=1 ../../$(PYVENV)/bin/mypy .
 	$(PYRIGHT) --project bindings-python
+
+house: ## Prints how the house stands: floors, what reaches up, who names each adapter, root names, crates
+	@cargo test --quiet --workspace --all-features --test house
 
 fixtures-check: setup ## Makes the tiny models anew and compares them with the committed ones
 	$(PYTHON) models/make_fixtures.py --check
