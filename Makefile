@@ -21,7 +21,7 @@ export GUARITA_FFMPEG ?= $(CURDIR)/.ffmpeg
 export ORT_DISABLE_TELEMETRY ?= 1
 export GUARITA_MOTO ?= $(CURDIR)/$(VENV)/bin/moto_server
 
-.PHONY: help setup servers lint-python stand-in models pictures clips demo doctor test lint house fixtures-check fuzz bench compare-detect compare-jpeg compare-motion compare-gate compare-resilience compare-pipeline compare-python wheel docs-pictures clean
+.PHONY: help setup servers lint-python stand-in models pictures clips demo doctor test lint house schema fixtures-check fuzz bench compare-detect compare-jpeg compare-motion compare-gate compare-resilience compare-pipeline compare-python wheel docs-pictures clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -188,6 +188,10 @@ lint-python: $(PYVENV)/wheel $(PYRIGHT)
 
 house: ## Prints how the house stands: floors, what reaches up, who names each adapter, root names, crates
 	@cargo test --quiet --workspace --all-features --test house
+
+schema: $(PYVENV)/made ## Writes schema.json from the configs, and from it types.py and the tables of the guides
+	GUARITA_WRITE=1 cargo test --quiet --workspace --all-features --test schema
+	$(PYVENV)/bin/python bindings-python/make_types.py
 
 fixtures-check: setup ## Makes the tiny models anew and compares them with the committed ones
 	$(PYTHON) models/make_fixtures.py --check

@@ -19,6 +19,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// When what was written (spend in a journal, events in a file) is made to outlive a power cut. A crash of the process alone
 /// loses nothing in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Fsync {
@@ -36,6 +37,7 @@ pub enum Fsync {
 
 /// How a [`Budget`] keeps its journal. Plain data; unknown fields are refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct JournalOptions {
     /// Default every second.

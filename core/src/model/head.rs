@@ -12,6 +12,7 @@ use std::fmt;
 
 /// A family of detectors: how outputs are decoded, and what the input wants unless the file says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub enum Family {
     /// Ultralytics v8, 9, 11, 12: `[b, 4+nc, N]` (or `[b, N, 4+nc]`), centre and size in pixels, class scores.
@@ -81,6 +82,7 @@ impl fmt::Display for Family {
 
 /// The order of the four numbers of an SSD box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SsdBoxes {
     /// Left, top, right, bottom: PyTorch exports.
@@ -91,6 +93,7 @@ pub enum SsdBoxes {
 
 /// What stands behind the box in a row of a model that suppresses doubles itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum RowOrder {
     /// Class number, then score: YOLOv7 and YOLOv9 with suppression inside.
@@ -101,6 +104,7 @@ pub enum RowOrder {
 
 /// The unit of the numbers of a box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum BoxUnits {
     /// Pixels of the input.
