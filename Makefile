@@ -90,7 +90,7 @@ $(PYVENV)/wheel: $(PYVENV)/made $(WHEEL_SOURCES)
 
 PYEXAMPLES := celery-workers django-app fastapi-service realtime-socketio
 # With the ONNX Runtime that pip installed beside the wheel, which it must find by itself.
-PYTEST := env -u GUARITA_ONNXRUNTIME -u ORT_DYLIB_PATH GUARITA_VECTORS_COUNT=$(CURDIR)/out/vectors-python.json \
+PYTEST := env -u GUARITA_ONNXRUNTIME -u ORT_DYLIB_PATH GUARITA_ANSWERS=$(CURDIR)/out/answers \
   GUARITA_MODEL=$(CURDIR)/$(MODELS)/coco_ssd_mobilenet_v2.onnx $(CURDIR)/$(PYVENV)/bin/python -m pytest -q -p no:cacheprovider
 SOCKETIO := examples/realtime-socketio/node_modules/.package-lock.json
 
@@ -137,15 +137,16 @@ demo: models pictures clips stand-in ## Watches cameras, fires triggers, account
 test: models clips pictures stand-in $(VENV)/prometheus $(PYVENV)/wheel $(SOCKETIO) servers fixtures-check ## Runs every test: Rust, Python, the examples
 	@[ -d $(ASSETS) ] || echo "note: no assets at $(ASSETS): the tests that want them say that they are skipped"
 	cargo test --workspace --all-features --no-run
-	@mkdir -p out; cargo test --quiet --workspace --all-features --test soak -- --ignored --nocapture >out/soak.txt 2>&1 & soak=$$!; \
-	result=0; GUARITA_VECTORS_COUNT=$(CURDIR)/out/vectors-rust.json GUARITA_FUZZ_SECONDS=5 \
+	@rm -rf out/answers; mkdir -p out/answers; cargo test --quiet --workspace --all-features --test soak -- --ignored --nocapture >out/soak.txt 2>&1 & soak=$$!; \
+	result=0; GUARITA_ANSWERS=$(CURDIR)/out/answers GUARITA_FUZZ_SECONDS=5 \
 	  cargo test --workspace --all-features || result=1; \
 	echo; echo "the soak, which ran beside them for a minute:"; \
 	wait $$soak || result=1; cat out/soak.txt; exit $$result
 	cd models && ../$(PYTHON) -m unittest -q test_provision
 	@echo; echo "the wheel, installed into $(PYVENV), tested from an empty folder"
 	@cd $$(mktemp -d) && $(PYTEST) $(CURDIR)/$(PYTESTS)
-	@cmp out/vectors-rust.json out/vectors-python.json && echo "vectors: Rust and Python ran the same cases: $$(cat out/vectors-python.json)"
+	@echo; echo "the shared cases: the answers of all languages before one judge"
+	@GUARITA_JUDGE=$(CURDIR)/out/answers cargo test --quiet --workspace --all-features --test judge -- --nocapture
 	@echo; echo "the examples in Python, with real servers"
 	@cd $$(mktemp -d) && $(PYTEST) $(addprefix $(CURDIR)/examples/,$(PYEXAMPLES))
 
