@@ -21,7 +21,7 @@ export GUARITA_FFMPEG ?= $(CURDIR)/.ffmpeg
 export ORT_DISABLE_TELEMETRY ?= 1
 export GUARITA_MOTO ?= $(CURDIR)/$(VENV)/bin/moto_server
 
-.PHONY: help setup servers lint-python stand-in models pictures clips demo doctor test lint fixtures-check fuzz bench compare-detect compare-jpeg compare-motion compare-gate compare-resilience compare-pipeline compare-python wheel docs-pictures clean
+.PHONY: help setup servers lint-python stand-in models pictures clips demo doctor test lint house schema fixtures-check fuzz bench compare-detect compare-jpeg compare-motion compare-gate compare-resilience compare-pipeline compare-python wheel docs-pictures clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -90,7 +90,7 @@ $(PYVENV)/wheel: $(PYVENV)/made $(WHEEL_SOURCES)
 
 PYEXAMPLES := celery-workers django-app fastapi-service realtime-socketio
 # With the ONNX Runtime that pip installed beside the wheel, which it must find by itself.
-PYTEST := env -u GUARITA_ONNXRUNTIME -u ORT_DYLIB_PATH GUARITA_VECTORS_COUNT=$(CURDIR)/out/vectors-python.json \
+PYTEST := env -u GUARITA_ONNXRUNTIME -u ORT_DYLIB_PATH GUARITA_ANSWERS=$(CURDIR)/out/answers \
   GUARITA_MODEL=$(CURDIR)/$(MODELS)/coco_ssd_mobilenet_v2.onnx $(CURDIR)/$(PYVENV)/bin/python -m pytest -q -p no:cacheprovider
 SOCKETIO := examples/realtime-socketio/node_modules/.package-lock.json
 
@@ -137,15 +137,16 @@ demo: models pictures clips stand-in ## Watches cameras, fires triggers, account
 test: models clips pictures stand-in $(VENV)/prometheus $(PYVENV)/wheel $(SOCKETIO) servers fixtures-check ## Runs every test: Rust, Python, the examples
 	@[ -d $(ASSETS) ] || echo "note: no assets at $(ASSETS): the tests that want them say that they are skipped"
 	cargo test --workspace --all-features --no-run
-	@mkdir -p out; cargo test --quiet --workspace --all-features --test soak -- --ignored --nocapture >out/soak.txt 2>&1 & soak=$$!; \
-	result=0; GUARITA_VECTORS_COUNT=$(CURDIR)/out/vectors-rust.json GUARITA_FUZZ_SECONDS=5 \
+	@rm -rf out/answers; mkdir -p out/answers; cargo test --quiet --workspace --all-features --test soak -- --ignored --nocapture >out/soak.txt 2>&1 & soak=$$!; \
+	result=0; GUARITA_ANSWERS=$(CURDIR)/out/answers GUARITA_FUZZ_SECONDS=5 \
 	  cargo test --workspace --all-features || result=1; \
 	echo; echo "the soak, which ran beside them for a minute:"; \
 	wait $$soak || result=1; cat out/soak.txt; exit $$result
 	cd models && ../$(PYTHON) -m unittest -q test_provision
 	@echo; echo "the wheel, installed into $(PYVENV), tested from an empty folder"
 	@cd $$(mktemp -d) && $(PYTEST) $(CURDIR)/$(PYTESTS)
-	@cmp out/vectors-rust.json out/vectors-python.json && echo "vectors: Rust and Python ran the same cases: $$(cat out/vectors-python.json)"
+	@echo; echo "the shared cases: the answers of all languages before one judge"
+	@GUARITA_JUDGE=$(CURDIR)/out/answers cargo test --quiet --workspace --all-features --test judge -- --nocapture
 	@echo; echo "the examples in Python, with real servers"
 	@cd $$(mktemp -d) && $(PYTEST) $(addprefix $(CURDIR)/examples/,$(PYEXAMPLES))
 
@@ -185,6 +186,13 @@ lint-python: $(PYVENV)/wheel $(PYRIGHT)
 	cd examples/celery-workers && ../../$(PYVENV)/bin/mypy --strict .
 	cd examples/django-app && DJANGO_DEBUG=1 ../../$(PYVENV)/bin/mypy .
 	$(PYRIGHT) --project bindings-python
+
+house: ## Prints how the house stands: floors, what reaches up, who names each adapter, root names, crates
+	@cargo test --quiet --workspace --all-features --test house
+
+schema: $(PYVENV)/made ## Writes schema.json from the configs, and from it types.py and the tables of the guides
+	GUARITA_WRITE=1 cargo test --quiet --workspace --all-features --test schema
+	$(PYVENV)/bin/python bindings-python/make_types.py
 
 fixtures-check: setup ## Makes the tiny models anew and compares them with the committed ones
 	$(PYTHON) models/make_fixtures.py --check

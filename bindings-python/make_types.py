@@ -1,86 +1,70 @@
 #!/usr/bin/env python3
-"""Writes python/guarita/types.py: what each config of the core looks like to a type checker, made from its Rust source.
+"""Writes what is made from core/tests/vectors/schema.json, which the core's own tests make from the configs:
 
-python bindings-python/make_types.py          # writes the file
-python bindings-python/make_types.py --check  # fails where the file is not what it would write
+- python/guarita/types.py: what each config looks like to a type checker;
+- the tables of fields in docs, between `<!-- schema: CameraConfig -->` and `<!-- end -->`.
+
+python bindings-python/make_types.py          # writes the files
+python bindings-python/make_types.py --check  # fails where a file is not what it would write
 """
 
+from __future__ import annotations
+
 import argparse
+import json
 import keyword
 import pathlib
 import re
 import sys
+from typing import Any
 
 HERE = pathlib.Path(__file__).resolve().parent
-SOURCES = HERE.parent / "core" / "src"
+REPOSITORY = HERE.parent
+SCHEMA = REPOSITORY / "core" / "tests" / "vectors" / "schema.json"
 OUT = HERE / "python" / "guarita" / "types.py"
+DOCS = REPOSITORY / "docs"
+
+Node = dict[str, Any]
 
 # Configs that calls take as keyword arguments or dicts, each after those that it holds.
 WANTED = """
 DecodeLimits BackgroundModelConfig MotionGateConfig SourceConfig InputHints SsdHints RowHints ModelHints ExecutionProviderChoice DetectorConfig
-RetryConfig RateLimitConfig Caps KeyCaps PriceTier BudgetConfig Fsync JournalOptions TimeWindow CircuitBreakerConfig FailurePolicy
-LocalProviderConfig CallbackProviderConfig RekognitionConfig Escalation Balance HybridConfig
-Zone ScheduleWindow Schedule Present Count Crossing Absent Condition TriggerConfig Confirmation OutletConfig JsonLinesConfig
+RetryConfig RateLimitConfig Caps KeyCaps PriceTier BudgetConfig Fsync JournalOptions BreakerWindow CircuitBreakerConfig FailurePolicy
+LocalProviderConfig CallbackProviderConfig RekognitionConfig Escalation HybridMode HybridConfig
+Zone ScheduleWindow Schedule Condition TriggerConfig Confirmation OutletConfig JsonLinesConfig
 WebhookConfig LowLight QueueConfig LookConfig ResultCacheConfig CameraConfig PipelineConfig RunFileConfig
 """.split()
 
+# Words that only answers have, for the stubs.
+ANSWERS = ["IgnoreReason", "MotionState", "OpenReason", "BreakerState"]
+
+# What Python has in place of these.
 PLAIN = {
-    "f32": "float",
-    "f64": "float",
-    "bool": "bool",
-    "String": "str",
-    "Arc<str>": "str",
     "CameraId": "str",
-    "PathBuf": "Path",
-    "Polygon": "Area",
-    "MicroDollars": "int",
-    "TimeOfDay": "str",
-    "PriceTable": "Mapping[str, Sequence[PriceTier]]",
     "LabelMap": "Mapping[str, str]",
-    "Labels": "Sequence[str]",
+    "MicroDollars": "int",
+    "Polygon": "Area",
+    "PriceTable": "Mapping[str, Sequence[PriceTier]]",
+    "TimeOfDay": "str",
 }
 
-# Enums that hold more than their name: as serde writes them.
+# Names of the dicts that hold a variant of an enum, and of what stands in them.
+VARIANTS = {
+    ("Fsync", "every"): ("FsyncSometimes", "FsyncEvery"),
+    ("BreakerWindow", "calls"): ("WindowOfCalls", None),
+    ("BreakerWindow", "time"): ("WindowOfTime", "TimeWindow"),
+    ("HybridMode", "balance"): ("InTurn", "Balance"),
+    ("HybridMode", "escalate"): ("SecondLook", None),
+}
+
+# Of a condition: one dict with all keys, of which a trigger has exactly one.
+CONDITIONS = {"present": "Present", "count": "Count", "enter": "Crossing", "leave": "Crossing", "absent": "Absent"}
+
 BY_HAND = {
     "ExecutionProviderChoice": 'ExecutionProviderChoice: TypeAlias = "ExecutionProvider | Sequence[ExecutionProvider] | Mapping[str, Any]"\n'
     '"""One, which must be there, or several, of which the first that is there is taken."""',
-    "Fsync": 'class FsyncEvery(TypedDict):\n    """With the first record so long after the last time."""\n\n    seconds: float\n\n\n'
-    'class FsyncSometimes(TypedDict):\n    """Every so often."""\n\n    every: FsyncEvery\n\n\n'
-    "Fsync: TypeAlias = \"Literal['always', 'never'] | FsyncSometimes\"",
-    "TimeWindow": 'class TimeWindow(TypedDict):\n    """Calls of the last seconds."""\n\n    seconds: float\n\n\n'
-    'class WindowOfTime(TypedDict):\n    """The calls of the last seconds."""\n\n    time: TimeWindow\n\n\n'
-    'class WindowOfCalls(TypedDict):\n    """The last so many calls."""\n\n    calls: int\n\n\n'
-    'BreakerWindow: TypeAlias = "WindowOfCalls | WindowOfTime"',
-    "Balance": 'class Balance(TypedDict):\n    """Of `primary + fallback` requests, so many for each side."""\n\n'
-    "    primary: int\n    fallback: int\n\n\n"
-    'class InTurn(TypedDict):\n    """Requests go to the sides in turn."""\n\n    balance: Balance\n\n\n'
-    'class SecondLook(TypedDict):\n    """A second look where the primary is not sure."""\n\n    escalate: Escalation\n\n\n'
-    "HybridMode: TypeAlias = \"Literal['failover', 'overflow'] | InTurn | SecondLook\"",
-    "Present": 'class Present(TypedDict, total=False):\n    """Such an object is there."""\n\n'
-    "    classes: Sequence[str]\n    zone: str | None\n    min_confidence: float | None",
-    "Count": 'class Count(TypedDict, total=False):\n    """Many, or few, such objects are there."""\n\n'
-    "    classes: Sequence[str]\n    zone: str | None\n    over: int | None\n    under: int | None",
-    "Crossing": 'class Crossing(TypedDict, total=False):\n    """Such an object comes into the zone, or goes out of it."""\n\n'
-    "    classes: Sequence[str]\n    zone: Required[str]",
-    "Absent": 'class Absent(TypedDict, total=False):\n    """No such object was there for so long."""\n\n'
-    "    classes: Sequence[str]\n    zone: str | None\n    for_s: Required[float | timedelta]",
-    "Condition": "# `not` is no name in Python, so these are made from a dict.\n"
-    'Condition = TypedDict(\n    "Condition",\n    {\n        "present": Present,\n        "count": Count,\n'
-    '        "enter": Crossing,\n        "leave": Crossing,\n        "absent": Absent,\n        "all": "Sequence[Condition]",\n'
-    '        "any": "Sequence[Condition]",\n        "not": "Condition",\n    },\n    total=False,\n)\n'
-    '"""What a trigger waits for: exactly one of these keys."""',
 }
-# Fields that must be given.
-REQUIRED = {
-    ("Zone", "name"),
-    ("Zone", "area"),
-    ("TriggerConfig", "name"),
-    ("TriggerConfig", "when"),
-    ("ScheduleWindow", "from"),
-    ("ScheduleWindow", "to"),
-    ("PriceTier", "price"),
-    ("Schedule", "windows"),
-}
+
 # Those that a call takes as arguments of their own.
 LEFT_OUT = {("CameraConfig", "id"), ("WebhookConfig", "url"), ("PipelineConfig", "threads")}
 
@@ -89,7 +73,7 @@ HEAD = '''"""What configs look like: keyword arguments, and dicts inside them. F
 Times (`_s`) are seconds, as a number or a timedelta; shares are 0..1; areas are polygons of points 0..1 of the picture's width
 and height; money is millionths of a dollar.
 
-Made by bindings-python/make_types.py from the Rust source; do not edit.
+Made by bindings-python/make_types.py from core/tests/vectors/schema.json; do not edit.
 """
 
 # pyright: reportInvalidTypeForm=false
@@ -128,112 +112,224 @@ HostTrigger: TypeAlias = "Callable[[Scene], Firing | None]"
 '''
 
 
-def spelled(variant: str, rule: str | None) -> str:
-    if rule in ("kebab-case", "snake_case"):
-        joiner = "-" if rule == "kebab-case" else "_"
-        return re.sub(r"(?<!^)(?=[A-Z])", joiner, variant).lower()
-    return variant.lower() if rule == "lowercase" else variant
+class Types:
+    """The text of types.py, from the schema."""
 
+    def __init__(self, schema: Node) -> None:
+        self.defs: dict[str, Node] = schema["$defs"]
+        self.words: dict[str, str] = {}
 
-class Source:
-    def __init__(self) -> None:
-        text = "\n".join(path.read_text() for path in sorted(SOURCES.rglob("*.rs")))
-        self.items = {}
-        item = r"((?:^[ \t]*///[^\n]*\n)*)((?:^#\[[^\n]*\n)*)^pub (struct|enum) (\w+) \{\n(.*?)^\}"
-        for docs, attributes, kind, name, body in re.findall(item, text, re.M | re.S):
-            if "Deserialize" in attributes:
-                self.items[name] = (kind, docs, attributes, body)
-        self.literals: dict[str, str] = {}
+    def type_of(self, node: Node, field: str) -> str:
+        if "$ref" in node:
+            return self.named(node["$ref"].rpartition("/")[2])
+        if "anyOf" in node:
+            return " | ".join(self.type_of(one, field) for one in node["anyOf"])
+        kinds = node["type"] if isinstance(node["type"], list) else [node["type"]]
+        return " | ".join(self.plain(kind, node, field) for kind in kinds)
 
-    def rule(self, attributes: str) -> str | None:
-        found = re.search(r'rename_all = "([\w-]+)"', attributes)
-        return found[1] if found else None
+    def plain(self, kind: str, node: Node, field: str) -> str:
+        if kind == "array":
+            return f"Sequence[{self.type_of(node['items'], '')}]"
+        if kind == "object":
+            return f"Mapping[str, {self.type_of(node['additionalProperties'], field)}]"
+        if kind == "string":
+            return "Path" if node.get("format") == "path" else "str"
+        if kind == "number":
+            return "float | timedelta" if field.endswith("_s") else "float"
+        return {"integer": "int", "boolean": "bool", "null": "None"}[kind]
 
-    def type_of(self, rust: str, field: str) -> str:
-        rust = rust.strip()
-        if rust in PLAIN:
-            plain = PLAIN[rust]
-            return plain + " | timedelta" if plain == "float" and field.endswith("_s") else plain
-        if re.fullmatch(r"[ui](8|16|32|64|size)", rust):
-            return "int"
-        if found := re.fullmatch(r"Option<(.*)>", rust):
-            return f"{self.type_of(found[1], field)} | None"
-        if found := re.fullmatch(r"Vec<(.*)>", rust):
-            return f"Sequence[{self.type_of(found[1], field)}]"
-        if found := re.fullmatch(r"BTreeMap<(\w+), (.*)>", rust):
-            return f"Mapping[str, {self.type_of(found[2], field)}]"
-        if found := re.fullmatch(r"\[(\w+); \d\]", rust):
-            return f"Sequence[{self.type_of(found[1], '')}]"
-        if rust in WANTED or rust in ("BreakerWindow", "HybridMode"):
-            return rust
-        return self.literal(rust)
-
-    def literal(self, name: str) -> str:
-        kind, _, attributes, body = self.items[name]
-        assert kind == "enum", name
-        bare = re.findall(r"^    (\w+)(?: = \d+)?,", body, re.M)
-        assert bare and not re.search(r"^    \w+ ?[({]", body, re.M), f"{name} is no plain enum"
-        words = []
-        for variant in bare:
-            renamed = re.search(rf'#\[serde\(rename = "([^"]+)"\)\]\n(?:\s*///.*\n)*\s*{variant}\b', body)
-            words.append(renamed[1] if renamed else spelled(variant, self.rule(attributes)))
-        self.literals[name] = f"{name}: TypeAlias = Literal[{', '.join(map(repr, words))}]".replace("'", '"')
+    def named(self, name: str) -> str:
+        if name in PLAIN:
+            return PLAIN[name]
+        if name not in WANTED:
+            self.literal(name)
         return name
 
-    def typed_dict(self, name: str) -> str:
-        kind, docs, _, body = self.items[name]
-        assert kind == "struct", name
-        first = plain_words(docs).split(". ")[0].rstrip(".")
+    def literal(self, name: str) -> None:
+        node = self.defs[name]
+        words = node.get("enum") or [word for one in node["oneOf"] for word in one.get("enum", [one.get("const")])]
+        assert all(isinstance(word, str) for word in words), f"{name} has more than words"
+        self.words[name] = f"{name}: TypeAlias = Literal[{', '.join(map(json.dumps, words))}]"
+
+    def config(self, name: str) -> str:
+        node = self.defs[name]
+        if name in BY_HAND:
+            self.type_of({"$ref": "#/$defs/ExecutionProvider"}, "")
+            return BY_HAND[name]
+        if name == "Condition":
+            return self.condition(node)
+        if "properties" in node:
+            return self.typed_dict(name, node)
+        return self.variants(name, node)
+
+    def typed_dict(self, name: str, node: Node) -> str:
+        required = set(node.get("required", ()))
+        whole = required == set(node["properties"])
         fields = []
-        field = r"((?:^    ///.*\n)*)((?:^    #\[.*\n)*)^    pub (\w+): (.*),$"
-        for about, attributes, field_name, rust in re.findall(field, body, re.M):
-            renamed = re.search(r'rename = "(\w+)"', attributes)
-            key = renamed[1] if renamed else field_name
+        for key, inner in node["properties"].items():
             if (name, key) in LEFT_OUT:
                 continue
-            kind_of = self.type_of(rust, key)
-            if (name, key) in REQUIRED:
-                kind_of = f"Required[{kind_of}]"
-            fields.append((key, kind_of, plain_words(about)))
+            kind = self.type_of(inner, key)
+            kind = f"Required[{kind}]" if key in required and not whole else kind
+            fields.append((key, kind, paragraph(inner)))
+        first = paragraph(node).split(". ")[0].rstrip(".")
         if any(keyword.iskeyword(key) for key, _, _ in fields):
-            inside = "".join(f'        "{key}": "{kind_of}",\n' for key, kind_of, _ in fields)
+            inside = "".join(f'        "{key}": "{kind}",\n' for key, kind, _ in fields)
             called = f'{name} = TypedDict(\n    "{name}",\n    {{\n{inside}    }},\n    total=False,\n)\n'
             return called + f'"""{first}. {" ".join(f"`{key}`: {about}" for key, _, about in fields)}"""'
         # Twice: editors show what stands below a field, and help() what stands in the class.
         told = "".join(f"        {key}: {about}\n" for key, _, about in fields)
-        lines = [f'    {key}: {kind_of}\n    """{about}"""' for key, kind_of, about in fields]
-        head = [f"class {name}(TypedDict, total=False):", f'    """{first}.\n\n    Fields:\n{told}    """', ""]
+        lines = [f'    {key}: {kind}\n    """{about}"""' for key, kind, about in fields]
+        total = "" if whole else ", total=False"
+        head = [f"class {name}(TypedDict{total}):", f'    """{first}.\n\n    Fields:\n{told}    """', ""]
         return "\n".join([*head, *lines])
 
+    def variants(self, name: str, node: Node) -> str:
+        """An enum of which some variants hold more than their name."""
+        parts, words, dicts = [], [], []
+        for one in node["oneOf"]:
+            if "properties" not in one:
+                words += one.get("enum", [one.get("const")])
+                continue
+            ((key, inner),) = one["properties"].items()
+            outer, within = VARIANTS[name, key]
+            about = {"description": one["description"]}
+            if within:
+                parts.append(self.typed_dict(within, {**inner, **about}))
+            kind = within or self.type_of(inner, key)
+            parts.append(f'class {outer}(TypedDict):\n    """{paragraph(one)}"""\n\n    {key}: {kind}')
+            dicts.append(outer)
+        literal = [f"Literal[{', '.join(map(repr, words))}]"] if words else []
+        parts.append(f'{name}: TypeAlias = "{" | ".join([*literal, *dicts])}"')
+        return "\n\n\n".join(parts)
 
-def plain_words(docs: str) -> str:
-    """The first paragraph of a Rust comment, on one line, without links."""
-    lines = [re.sub(r"^\s*///\s?", "", line) for line in docs.splitlines()]
-    text = " ".join(line.strip() for line in "\n".join(lines).split("\n\n")[0].splitlines())
-    text = re.sub(r"\[(`?[^\]]*?`?)\](\([^)]*\))?", r"\1", text)
-    return re.sub(r"`(?:crate::)?(\w+)::(\w+)`", r"`\1.\2`", text).replace('"', "'")
+    def condition(self, node: Node) -> str:
+        parts, keys = {}, ""
+        for one in node["oneOf"]:
+            ((key, inner),) = one["properties"].items()
+            if key in CONDITIONS:
+                about = {"description": one["description"]}
+                parts.setdefault(CONDITIONS[key], self.typed_dict(CONDITIONS[key], {**inner, **about}))
+                keys += f'        "{key}": {CONDITIONS[key]},\n'
+            else:
+                keys += f'        "{key}": "{self.type_of(inner, key)}",\n'
+        note = "# `not` is no name in Python, so these are made from a dict.\n"
+        called = f'Condition = TypedDict(\n    "Condition",\n    {{\n{keys}    }},\n    total=False,\n)\n'
+        about = '"""What a trigger waits for: exactly one of these keys."""'
+        return "\n\n\n".join([*parts.values(), note + called + about])
+
+    def text(self) -> str:
+        parts = [self.config(name) for name in WANTED]
+        for name in ANSWERS:
+            self.literal(name)
+        aliases = "\n".join(self.words[name] for name in sorted(self.words))
+        return HEAD + aliases + "\n\n\n" + "\n\n\n".join(parts) + "\n"
 
 
-def written() -> str:
-    source = Source()
-    parts = []
-    for name in WANTED:
-        parts.append(BY_HAND.get(name) or source.typed_dict(name))
-    for name in ("ExecutionProvider", "IgnoreReason", "MotionState", "OpenReason", "BreakerState"):
-        source.literal(name)
-    aliases = "\n".join(source.literals[name] for name in sorted(source.literals))
-    return HEAD + aliases + "\n\n\n" + "\n\n\n".join(parts) + "\n"
+def paragraph(node: Node) -> str:
+    """The first one of a description."""
+    return node["description"].split("\n\n")[0].replace('"', "'")
+
+
+# --- tables of the guides -------------------------------------------------------------------------------------------
+
+MARK = re.compile(r"<!-- schema: (\w+) -->\n.*?<!-- end -->", re.S)
+NUMBER = r"-?\$?\d+(?:,\d{3})*(?:\.\d+)?"
+# A range or a default, as descriptions write them; they have columns of their own.
+RANGE = re.compile(
+    rf"(?:(?:more than|over) (?:{NUMBER}),? up to (?:{NUMBER})|(?:0, )?(?:{NUMBER}|`\w+`)\.\.(?:{NUMBER}|`\w+`)"
+    rf"|(?:{NUMBER}) up to (?:{NUMBER})|(?:{NUMBER}) or more|at least (?:{NUMBER})|up to (?:{NUMBER}))"
+)
+DEFAULT = re.compile(r"(?<!the )[Dd]efault (?:[^,.;:(]|\.\d)*(?=\.(?!\d)|;|$)")
+
+
+def table(name: str, node: Node, defs: dict[str, Node]) -> str:
+    lines = ["| Field | Default | Range | Meaning |", "|---|---|---|---|"]
+    for field, inner in node["properties"].items():
+        cells = [f"`{field}`", default_cell(inner), range_cell(inner, defs), meaning(inner)]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return f"<!-- schema: {name} -->\n" + "\n".join(lines) + "\n<!-- end -->"
+
+
+def number(value: float) -> str:
+    """Without an exponent."""
+    return f"{value:f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+
+
+def is_struct(default: Any) -> bool:
+    """Too long for a cell: what it is stands with the meaning."""
+    return isinstance(default, dict) and len(default) > 1
+
+
+def default_cell(node: Node) -> str:
+    default = node.get("default")
+    if default is None:
+        return "none" if "default" in node else "must be given"
+    if default in ([], {}, ""):
+        return "empty"
+    if is_struct(default):
+        return ""
+    if isinstance(default, (int, float)) and not isinstance(default, bool):
+        return number(default)
+    return f"`{json.dumps(default, ensure_ascii=False)}`"
+
+
+def range_cell(node: Node, defs: dict[str, Node]) -> str:
+    inner = node.get("items") or node.get("additionalProperties") or node
+    if not isinstance(inner, dict):
+        inner = node
+    each = " each" if inner is not node else ""
+    stated = RANGE.search(paragraph(node))
+    if stated and ("`" in stated[0] or stated[0].startswith("0, ")):
+        return stated[0] + each
+    low, over, high = inner.get("minimum"), inner.get("exclusiveMinimum"), inner.get("maximum")
+    if over is not None:
+        return f"over {number(over)}" + (f", up to {number(high)}" if high is not None else "") + each
+    if high is not None:
+        return f"{number(low or 0)}..{number(high)}{each}"
+    if low:
+        return f"{number(low)} or more{each}"
+    if "$ref" in node:
+        words = [one.get("const") for one in defs[node["$ref"].rpartition("/")[2]].get("oneOf", ())]
+        return ", ".join(f"`{word}`" for word in words) if words and None not in words else ""
+    return ""
+
+
+def meaning(node: Node) -> str:
+    text = paragraph(node)
+    text = re.sub(rf"[,;:]? *{RANGE.pattern}(?=[,;.]|$)", "", text, count=1)
+    text = text if is_struct(node.get("default")) else DEFAULT.sub("", text, count=1)
+    text = re.sub(r"\s+", " ", text)
+    text = re.sub(r"[ ,;]+(?=[,.;:])", "", text)
+    text = re.sub(r"[ ,;]+\(", " (", text)
+    text = re.sub(r"\.(?:\s*\.)+", ".", text)
+    return re.sub(r"[\s,;:]+$", "", text).strip()
+
+
+def files(schema: Node) -> dict[pathlib.Path, str]:
+    """What each file that is made should hold."""
+    made = {OUT: Types(schema).text()}
+    for path in sorted(DOCS.rglob("*.md")):
+        text = path.read_text(encoding="utf-8")
+        anew = MARK.sub(lambda mark: table(mark[1], schema["$defs"][mark[1]], schema["$defs"]), text)
+        if "<!-- schema:" in text:
+            made[path] = anew
+    return made
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare, write nothing")
     arguments = parser.parse_args()
-    text = written()
+    made = files(json.loads(SCHEMA.read_text(encoding="utf-8")))
     if not arguments.check:
-        OUT.write_text(text)
-    elif not OUT.exists() or OUT.read_text() != text:
-        sys.exit(f"{OUT.name} is out of date: run python bindings-python/make_types.py")
+        for path, text in made.items():
+            path.write_text(text, encoding="utf-8")
+        return
+    stale = [path for path, text in made.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
+    if stale:
+        names = ", ".join(str(path.relative_to(REPOSITORY)) for path in stale)
+        sys.exit(f"out of date: {names}; run python bindings-python/make_types.py")
 
 
 main()

@@ -1,17 +1,39 @@
 //! `vectors/api.json` and the core's public API say the same: every Rust name there exists, and the core has nothing that
 //! is not there, or is there as Rust's own, with a reason. The other languages check their names against the same file.
-//!
-//! The sources are read as text, as formatted by rustfmt: what is re-exported in `lib.rs`, and the public functions and
-//! fields of these types.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test")]
 
+mod rust_code;
+
 use guarita::ErrorCode;
+use rust_code::{Code, is_hidden, is_public};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use syn::visit::Visit;
 
 /// Public members by the name of the type; functions have none.
 type Core = BTreeMap<String, BTreeSet<String>>;
+
+/// Names that these languages give to something else, wherever a program stands: a class of ours under one of them hides
+/// it, or is refused by TypeScript. ECMAScript's, and those that Node has of browsers.
+const GLOBALS_OF_NODE: &str = "AggregateError Array ArrayBuffer AsyncDisposableStack AsyncIterator Atomics BigInt \
+    BigInt64Array BigUint64Array Boolean DataView Date DisposableStack Error EvalError FinalizationRegistry Float16Array \
+    Float32Array Float64Array Function Infinity Int16Array Int32Array Int8Array Intl Iterator JSON Map Math NaN Number \
+    Object Promise Proxy RangeError ReferenceError Reflect RegExp Set SharedArrayBuffer String SuppressedError Symbol \
+    SyntaxError TypeError URIError Uint16Array Uint32Array Uint8Array Uint8ClampedArray WeakMap WeakRef WeakSet \
+    AbortController AbortSignal Blob BroadcastChannel Buffer ByteLengthQueuingStrategy CloseEvent CompressionStream \
+    CountQueuingStrategy Crypto CryptoKey CustomEvent DOMException DecompressionStream Event EventSource EventTarget File \
+    FormData Headers MessageChannel MessageEvent MessagePort Navigator Performance PerformanceEntry ReadableStream Request \
+    Response Storage SubtleCrypto TextDecoder TextEncoder TransformStream URL URLPattern URLSearchParams WebAssembly \
+    WebSocket WritableStream console crypto exports fetch global globalThis module navigator performance process queueMicrotask \
+    require structuredClone undefined any bigint boolean never null number object string symbol unknown void";
+
+/// Words that are no names in C, or in C++, which includes the same header.
+const KEYWORDS_OF_C: &str = "alignas alignof and asm auto bool break case catch char class const constexpr continue \
+    default delete do double else enum explicit export extern false float for friend goto if inline int long mutable \
+    namespace new noexcept not nullptr operator or private protected public register requires restrict return short signed \
+    sizeof static struct switch template this throw true try typedef typeid typename typeof union unsigned using virtual void \
+    volatile while xor";
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -22,78 +44,99 @@ fn api() -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// The first word of a text that is a name.
-fn name(text: &str) -> String {
-    text.chars().take_while(|&c| c.is_alphanumeric() || c == '_').collect()
-}
-
-/// The names that `lib.rs` re-exports, hidden ones left out.
-fn exports(lib: &str) -> BTreeSet<String> {
+/// The names that `lib.rs` re-exports, hidden ones left out; those of modules written in it as well.
+fn exports(items: &[syn::Item]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for (before, rest) in lib.match_indices("pub use ").map(|(at, _)| lib.split_at(at)) {
-        let hidden = before.trim_end().ends_with("#[doc(hidden)]");
-        let list = rest.split_once(';').unwrap().0.rsplit_once("::").unwrap().1;
-        // A list has its own colons only before the brace.
-        let list = rest.split_once(';').unwrap().0.split_once('{').map_or(list, |(_, list)| list.trim_end_matches('}'));
-        if !hidden {
-            names.extend(list.split(',').map(|one| one.trim().to_owned()).filter(|one| !one.is_empty()));
+    for item in items {
+        match item {
+            syn::Item::Use(item) if is_public(&item.vis) && !is_hidden(&item.attrs) => {
+                names.extend(Code::of_use(item).iter().filter_map(|named| Some(named.name()?.to_owned())));
+            }
+            syn::Item::Mod(item) if is_public(&item.vis) && !is_hidden(&item.attrs) => {
+                names.extend(item.content.iter().flat_map(|(_, items)| exports(items)));
+            }
+            _ => {}
         }
     }
     names
 }
 
-/// Adds what a source file says of the exported types.
-fn scan(source: &str, exported: &BTreeSet<String>, core: &mut Core) {
-    // The type whose block this is, and how its public members begin.
-    let mut block: Option<(String, &[&str])> = None;
-    for line in source.lines() {
-        if line == "}" {
-            block = None;
-        }
-        for (kind, members) in
-            [("struct", &["pub "][..]), ("trait", &["fn "][..]), ("enum", &[][..]), ("fn", &[][..]), ("type", &[][..])]
-        {
-            let Some(item) = line.strip_prefix("pub ").and_then(|rest| rest.strip_prefix(kind)) else { continue };
-            let item = name(item.trim_start());
-            if exported.contains(&item) {
-                core.entry(item.clone()).or_default();
-                block = line.ends_with('{').then_some((item, members)).filter(|_| !members.is_empty());
-            }
-        }
-        if let Some(header) = line.strip_prefix("impl").filter(|header| !header.contains(" for ")) {
-            // Behind the generics of the impl itself.
-            let header = header.strip_prefix('<').and_then(|inner| inner.split_once("> ")).map_or(header, |two| two.1);
-            let item = name(header.trim_start());
-            block = exported.contains(&item).then_some((item, &["pub fn ", "pub const fn "]));
-        }
-        let Some((item, starts)) = &block else { continue };
-        let Some(inner) = line.strip_prefix("    ").filter(|inner| !inner.starts_with(' ')) else { continue };
-        if let Some(member) = starts.iter().find_map(|start| inner.strip_prefix(start)) {
-            // Of a struct's fields, `pub(super)` ones do not begin so; a function's name is followed by its arguments.
-            core.entry(item.clone()).or_default().insert(name(member));
+/// Collects what a source file says of the exported types.
+struct Scan<'a> {
+    exported: &'a BTreeSet<String>,
+    core: &'a mut Core,
+}
+
+impl Scan<'_> {
+    fn add(&mut self, item: &syn::Ident, members: impl Iterator<Item = String>) {
+        let item = item.to_string();
+        if self.exported.contains(&item) {
+            self.core.entry(item).or_default().extend(members);
         }
     }
 }
 
-fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        // Its own `Outcome` is another one.
-        if path.is_dir() && !path.ends_with("testkit") {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
+impl<'ast> Visit<'ast> for Scan<'_> {
+    fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
+        // Only tests have modules inside of files.
+        let _ = item;
+    }
+
+    fn visit_item_struct(&mut self, item: &'ast syn::ItemStruct) {
+        if is_public(&item.vis) {
+            let fields = item.fields.iter().filter(|field| is_public(&field.vis) && !is_hidden(&field.attrs));
+            self.add(&item.ident, fields.filter_map(|field| Some(field.ident.as_ref()?.to_string())));
         }
+    }
+
+    fn visit_item_trait(&mut self, item: &'ast syn::ItemTrait) {
+        if is_public(&item.vis) {
+            let functions = item.items.iter().filter_map(|item| match item {
+                syn::TraitItem::Fn(function) if !is_hidden(&function.attrs) => Some(function.sig.ident.to_string()),
+                _ => None,
+            });
+            self.add(&item.ident, functions);
+        }
+    }
+
+    fn visit_item_enum(&mut self, item: &'ast syn::ItemEnum) {
+        if is_public(&item.vis) {
+            self.add(&item.ident, std::iter::empty());
+        }
+    }
+
+    fn visit_item_type(&mut self, item: &'ast syn::ItemType) {
+        if is_public(&item.vis) {
+            self.add(&item.ident, std::iter::empty());
+        }
+    }
+
+    fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
+        if is_public(&item.vis) {
+            self.add(&item.sig.ident, std::iter::empty());
+        }
+    }
+
+    fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
+        let (None, syn::Type::Path(of)) = (&item.trait_, &*item.self_ty) else { return };
+        let functions = item.items.iter().filter_map(|item| match item {
+            syn::ImplItem::Fn(function) if is_public(&function.vis) && !is_hidden(&function.attrs) => {
+                Some(function.sig.ident.to_string())
+            }
+            _ => None,
+        });
+        self.add(&of.path.segments.last().unwrap().ident, functions);
     }
 }
 
 fn core() -> Core {
-    let exported = exports(&std::fs::read_to_string(folder("src/lib.rs")).unwrap());
+    let exported = exports(&rust_code::read(&folder("src/lib.rs")).items);
     let mut core = Core::new();
-    let mut files = Vec::new();
-    sources(&folder("src"), &mut files);
+    // The `Outcome` of the testkit is another one.
+    let source = folder("src");
+    let files = rust_code::files(&source).into_iter().filter(|path| !path.starts_with(source.join("testkit")));
     for file in files {
-        scan(&std::fs::read_to_string(file).unwrap(), &exported, &mut core);
+        Scan { exported: &exported, core: &mut core }.visit_file(&rust_code::read(&file));
     }
     let found: BTreeSet<String> = core.keys().cloned().collect();
     assert_eq!(found, exported, "an export that the scan does not find");
@@ -193,9 +236,6 @@ fn every_entry_is_whole() {
                 let reason = noun[language].is_null() || why.contains(&format!("{word}: "));
                 assert!(!there.is_null() || reason, "{of}.{member}: why not in {word}?");
             }
-            if let Some(name) = entry["c"].as_str() {
-                assert!(name.starts_with(&format!("{}_", text(&noun["c"]))), "{of}.{member}: {name}");
-            }
         }
         let null = ["rust", "python", "node", "c"].iter().any(|language| noun[language].is_null());
         assert!(!null || noun["why"].is_string(), "{}: why?", noun["name"]);
@@ -209,20 +249,100 @@ fn every_entry_is_whole() {
     assert_eq!(codes, ErrorCode::ALL.map(|code| code.to_string()));
 }
 
+/// The words of a list that stands in one text.
+fn words(text: &'static str) -> BTreeSet<&'static str> {
+    text.split_whitespace().collect()
+}
+
+/// What of an API would not compile in C, or in TypeScript.
+fn clashes(api: &Value) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut nodes = BTreeSet::new();
+    let mut functions = BTreeSet::new();
+    let types: BTreeSet<&str> = entries(api, "nouns").iter().filter_map(|noun| noun["c"].as_str()).collect();
+    for noun in entries(api, "nouns").iter().chain(entries(api, "functions")) {
+        let Some(node) = noun["node"].as_str() else { continue };
+        if words(GLOBALS_OF_NODE).contains(node) {
+            wrong.push(format!("{node} is a global of JavaScript or a type of TypeScript"));
+        }
+        if !nodes.insert(node) {
+            wrong.push(format!("Node has two of {node}"));
+        }
+    }
+    for noun in entries(api, "nouns") {
+        let Some(of) = noun["c"].as_str() else { continue };
+        let is_struct = noun["c_struct"] == true;
+        for entry in entries(noun, "methods") {
+            let Some(name) = entry["c"].as_str() else { continue };
+            match name.split_once('.') {
+                Some((item, field)) if item == of && is_struct => {
+                    if words(KEYWORDS_OF_C).contains(field) {
+                        wrong.push(format!("{name}: {field} is a keyword of C or C++"));
+                    }
+                }
+                Some(_) => wrong.push(format!("{name} is no field of a struct")),
+                None if !name.starts_with(&format!("{of}_")) => wrong.push(format!("{name} is no function of {of}")),
+                None if !functions.insert(name) => wrong.push(format!("C has two functions {name}")),
+                None if types.contains(name) => wrong.push(format!("{name} is a function and a type of C")),
+                None => {}
+            }
+        }
+    }
+    let others = entries(api, "functions").iter().filter_map(|function| function["c"].as_str());
+    wrong.extend(
+        others
+            .filter(|name| types.contains(name) || functions.contains(name))
+            .map(|name| format!("C has two of {name}")),
+    );
+    wrong
+}
+
+#[test]
+fn the_names_of_c_and_node_compile() {
+    assert_eq!(clashes(&api()), Vec::<String>::new());
+}
+
+#[test]
+fn a_name_that_would_not_compile_is_seen() {
+    let noun = |name: &str, node: &str, members: &[&str]| {
+        let methods: Vec<Value> = members.iter().map(|member| serde_json::json!({ "c": member })).collect();
+        serde_json::json!({ "node": node, "c": name, "c_struct": name.ends_with('s'), "methods": methods })
+    };
+    for (nouns, expected) in [
+        (
+            vec![noun("g_cam", "Cam", &["g_cam_stats"]), noun("g_cam_stats", "Stats", &[])],
+            "g_cam_stats is a function and a type",
+        ),
+        (vec![noun("g_a", "A", &["g_a_b_c"]), noun("g_a_b", "B", &["g_a_b_c"])], "two functions g_a_b_c"),
+        (vec![noun("g_a", "A", &["g_a.x"])], "g_a.x is no field"),
+        (vec![noun("g_s", "S", &["g_t.x"])], "g_t.x is no field"),
+        (vec![noun("g_s", "S", &["g_s.new"])], "new is a keyword"),
+        (vec![noun("g_s", "S", &["g_t_x"])], "g_t_x is no function of g_s"),
+        (vec![noun("g_a", "A", &["g_do"])], "g_do is no function of g_a"),
+        (vec![noun("g_a", "Object", &[])], "Object is a global"),
+        (vec![noun("g_a", "Event", &[])], "Event is a global"),
+        (vec![noun("g_a", "A", &[]), noun("g_b", "A", &[])], "two of A"),
+    ] {
+        let wrong = clashes(&serde_json::json!({ "nouns": nouns, "functions": [] }));
+        assert!(wrong.iter().any(|fault| fault.contains(expected)), "{wrong:?} has no {expected:?}");
+    }
+    let good = vec![noun("g_s", "GuaritaError", &["g_s.x", "g_s_area"]), noun("g_t", "T", &["g_t_s"])];
+    assert_eq!(clashes(&serde_json::json!({ "nouns": good, "functions": [] })), Vec::<String>::new());
+}
+
 #[test]
 fn the_scan_sees_what_is_public() {
     let exported = ["One", "Two", "three"].map(str::to_owned).into();
     let mut core = Core::new();
     let source = "pub struct One<T> {\n    pub field: T,\n    pub(super) hidden: u8,\n    own: u8,\n}\n\
-        impl<T: Copy> One<T> {\n    pub const fn new() -> Self {\n        pub_fn()\n    }\n\n    fn own(&self) {}\n}\n\
+        impl<T: Copy> One<T> {\n    pub const fn new() -> Self {\n        pub_fn()\n    }\n\n    fn own(&self) {}\n    \
+        #[doc(hidden)] pub fn measured() {}\n}\n\
         impl Drop for One<u8> {\n    fn drop(&mut self) {}\n}\n\
         pub trait Two: Send {\n    fn must(&self);\n}\npub fn three() {}\npub struct Four {\n    pub field: u8,\n}\n";
-    scan(source, &exported, &mut core);
+    Scan { exported: &exported, core: &mut core }.visit_file(&rust_code::parse(source));
     let members = |name: &str| core[name].iter().cloned().collect::<Vec<_>>().join(" ");
     assert_eq!((&*members("One"), &*members("Two"), &*members("three")), ("field new", "must", ""));
     assert_eq!(core.len(), 3);
-    assert_eq!(
-        exports("pub use a::{B, C};\n#[doc(hidden)]\npub use a::D;\npub use b::e;\n"),
-        ["B", "C", "e"].map(str::to_owned).into()
-    );
+    let lib = "pub use a::{B, C as D};\n#[doc(hidden)]\npub use a::H;\nuse a::I;\npub use b::e;\npub mod m { pub use a::F; use a::J; }\nmod n { pub use a::K; }";
+    assert_eq!(exports(&rust_code::parse(lib).items), ["B", "D", "F", "e"].map(str::to_owned).into());
 }

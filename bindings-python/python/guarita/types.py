@@ -3,7 +3,7 @@
 Times (`_s`) are seconds, as a number or a timedelta; shares are 0..1; areas are polygons of points 0..1 of the picture's width
 and height; money is millionths of a dollar.
 
-Made by bindings-python/make_types.py from the Rust source; do not edit.
+Made by bindings-python/make_types.py from core/tests/vectors/schema.json; do not edit.
 """
 
 # pyright: reportInvalidTypeForm=false
@@ -89,14 +89,14 @@ class BackgroundModelConfig(TypedDict, total=False):
     """The parameters of a `BackgroundModel`; names and defaults are those of OpenCV's `BackgroundSubtractorMOG2`.
 
     Fields:
-        history: Frames that the automatic learning rate looks back on; 1 or more, default 500.
-        var_threshold: A pixel belongs to a mode that is nearer than this many variances (squared Mahalanobis distance); default 16.
+        history: Frames that the automatic learning rate looks back on; 1..2147483647, default 500.
+        var_threshold: A pixel belongs to a mode that is nearer than this many variances (squared Mahalanobis distance); 0..1000000000, default 16.
         mixtures: Components of the mixture of a pixel; 1..16, default 5.
         background_ratio: The heaviest modes up to this share of the weight are background; 0..1, default 0.9.
-        var_threshold_gen: As `var_threshold`, for the mode that learns from the pixel; farther pixels make a new mode. Default 9.
-        var_init: Variance of a new mode, in squared levels; default 15.
-        var_min: The least variance; default 4.
-        var_max: The largest variance; default 75.
+        var_threshold_gen: As `var_threshold`, for the mode that learns from the pixel; farther pixels make a new mode; 0..1000000000, default 9.
+        var_init: Variance of a new mode, in squared levels; 0..1000000000, default 15.
+        var_min: The least variance; 0..`var_max`, default 4.
+        var_max: The largest variance; `var_min`..1000000000, default 75.
         complexity_reduction: How fast modes without evidence go: the complexity reduction of Zivkovic 2004; 0..1, default 0.05.
         detect_shadows: Marks darker versions of the background with `shadow_value` in place of 255; default on.
         shadow_value: What shadows are in the mask; default 127.
@@ -104,21 +104,21 @@ class BackgroundModelConfig(TypedDict, total=False):
     """
 
     history: int
-    """Frames that the automatic learning rate looks back on; 1 or more, default 500."""
+    """Frames that the automatic learning rate looks back on; 1..2147483647, default 500."""
     var_threshold: float
-    """A pixel belongs to a mode that is nearer than this many variances (squared Mahalanobis distance); default 16."""
+    """A pixel belongs to a mode that is nearer than this many variances (squared Mahalanobis distance); 0..1000000000, default 16."""
     mixtures: int
     """Components of the mixture of a pixel; 1..16, default 5."""
     background_ratio: float
     """The heaviest modes up to this share of the weight are background; 0..1, default 0.9."""
     var_threshold_gen: float
-    """As `var_threshold`, for the mode that learns from the pixel; farther pixels make a new mode. Default 9."""
+    """As `var_threshold`, for the mode that learns from the pixel; farther pixels make a new mode; 0..1000000000, default 9."""
     var_init: float
-    """Variance of a new mode, in squared levels; default 15."""
+    """Variance of a new mode, in squared levels; 0..1000000000, default 15."""
     var_min: float
-    """The least variance; default 4."""
+    """The least variance; 0..`var_max`, default 4."""
     var_max: float
-    """The largest variance; default 75."""
+    """The largest variance; `var_min`..1000000000, default 75."""
     complexity_reduction: float
     """How fast modes without evidence go: the complexity reduction of Zivkovic 2004; 0..1, default 0.05."""
     detect_shadows: bool
@@ -133,18 +133,18 @@ class MotionGateConfig(TypedDict, total=False):
     """How a `MotionGate` decides.
 
     Fields:
-        working_width: Frames are reduced to this width before anything else, in pixels; default 320. 0 keeps the full size. Narrower frames stay as they are.
+        working_width: Frames are reduced to this width before anything else, in pixels; 0, 32..16384, default 320. 0 keeps the full size. Narrower frames stay as they are.
         include: Where to look: inside any of these. Empty (the default) is everywhere.
         exclude: Where not to look: inside none of these, whatever `include` says. Default none.
         min_fraction: Opens where at least this share of the region of interest moves, 0..1; default 0.01.
         min_region: Opens also where one connected region has at least this share of the picture, 0..1; default 0.00005, which is a person of 2 % of the picture's height. 1 switches the rule off. Noise, rain and the like raise it by themselves.
         history_s: How far back the background looks: what stands still for about a tenth of this is background; 1..86400, default 120.
         linger_s: The gate stays open this long after the last motion; 0..3600, default 2.
-        heartbeat_s: A frame passes at least this often, whatever the gate sees; more than 0, up to 86400, default 60.
+        heartbeat_s: A frame passes at least this often, whatever the gate sees; 0.001..86400, default 60.
     """
 
     working_width: int
-    """Frames are reduced to this width before anything else, in pixels; default 320. 0 keeps the full size. Narrower frames stay as they are."""
+    """Frames are reduced to this width before anything else, in pixels; 0, 32..16384, default 320. 0 keeps the full size. Narrower frames stay as they are."""
     include: Sequence[Area]
     """Where to look: inside any of these. Empty (the default) is everywhere."""
     exclude: Sequence[Area]
@@ -158,7 +158,7 @@ class MotionGateConfig(TypedDict, total=False):
     linger_s: float | timedelta
     """The gate stays open this long after the last motion; 0..3600, default 2."""
     heartbeat_s: float | timedelta
-    """A frame passes at least this often, whatever the gate sees; more than 0, up to 86400, default 60."""
+    """A frame passes at least this often, whatever the gate sees; 0.001..86400, default 60."""
 
 
 class SourceConfig(TypedDict, total=False):
@@ -209,7 +209,7 @@ class InputHints(TypedDict, total=False):
         color: Channel order.
         resize: How a frame is fitted in.
         pad: The level 0..255 around the frame.
-        mean: Subtracted from each level 0..255, a value for each channel of the tensor.
+        mean: Subtracted from each level (0 to 255), a value for each channel of the tensor.
         std: Divides the result.
     """
 
@@ -226,7 +226,7 @@ class InputHints(TypedDict, total=False):
     pad: int | None
     """The level 0..255 around the frame."""
     mean: Sequence[float] | None
-    """Subtracted from each level 0..255, a value for each channel of the tensor."""
+    """Subtracted from each level (0 to 255), a value for each channel of the tensor."""
     std: Sequence[float] | None
     """Divides the result."""
 
@@ -275,7 +275,7 @@ class ModelHints(TypedDict, total=False):
 
     family: Family | None
     """What the outputs mean."""
-    labels: Sequence[str]
+    labels: str | Sequence[str]
     """The names of the classes in order, or one of `coco80` and `coco90`."""
     input: InputHints
     """What the input wants."""
@@ -298,12 +298,19 @@ class DetectorConfig(TypedDict, total=False):
         classes: The only classes to report, by name; empty (the default) means all. Each anchor still stands for its surest class, so that a class that is left out does not turn up as its runner-up.
         iou: Of two boxes of a class that overlap by more than this, the less sure one is dropped; 0..1, default 0.45.
         class_agnostic: Also drops doubles of different classes; default off.
+<<<<<<< HEAD
         max_detections: Boxes of one frame; default 300.
         max_batch: Frames of one run, for models that take any number; default 8.
         execution_provider: Who computes; default the processor and nothing else.
         intra_op_threads: Threads of one run inside the engine; default 1, which serves many callers best: they run side by side. More make a single call faster on an idle machine and all calls slower on a busy one.
+=======
+        max_detections: Boxes of one frame; 1..30000, default 300.
+        max_batch: Frames of one run, for models that take any number; 1..1024, default 8.
+        provider: Who computes; default the processor and nothing else.
+        intra_op_threads: Threads of one run inside the engine; 1..1024, default 1. One serves many callers best: they run side by side. More make a single call faster on an idle machine and all calls slower on a busy one.
+>>>>>>> schema
         spinning: Lets the engine's threads wait in a busy loop; default off, since it takes the processor from everything else.
-        onnxruntime: The ONNX Runtime library or its folder; default: found as `runtime`) says.
+        onnxruntime: The ONNX Runtime library or its folder; default: found as `runtime` says.
     """
 
     min_confidence: float
@@ -317,17 +324,22 @@ class DetectorConfig(TypedDict, total=False):
     class_agnostic: bool
     """Also drops doubles of different classes; default off."""
     max_detections: int
-    """Boxes of one frame; default 300."""
+    """Boxes of one frame; 1..30000, default 300."""
     max_batch: int
+<<<<<<< HEAD
     """Frames of one run, for models that take any number; default 8."""
     execution_provider: ExecutionProviderChoice
+=======
+    """Frames of one run, for models that take any number; 1..1024, default 8."""
+    provider: ProviderChoice
+>>>>>>> schema
     """Who computes; default the processor and nothing else."""
     intra_op_threads: int
-    """Threads of one run inside the engine; default 1, which serves many callers best: they run side by side. More make a single call faster on an idle machine and all calls slower on a busy one."""
+    """Threads of one run inside the engine; 1..1024, default 1. One serves many callers best: they run side by side. More make a single call faster on an idle machine and all calls slower on a busy one."""
     spinning: bool
     """Lets the engine's threads wait in a busy loop; default off, since it takes the processor from everything else."""
     onnxruntime: Path | None
-    """The ONNX Runtime library or its folder; default: found as `runtime`) says."""
+    """The ONNX Runtime library or its folder; default: found as `runtime` says."""
 
 
 class RetryConfig(TypedDict, total=False):
@@ -414,14 +426,14 @@ class PriceTier(TypedDict, total=False):
     """What an image costs up to some number of images in a month.
 
     Fields:
-        up_to: Images of the month up to which this price holds, counted from the month's first; none for the last tier.
-        price: For each image, in millionths of a dollar.
+        up_to: Images of the month up to which this price holds, counted from the month's first, at least 1; none for the last tier.
+        price: For each image, in millionths of a dollar; up to $1000.
     """
 
     up_to: int | None
-    """Images of the month up to which this price holds, counted from the month's first; none for the last tier."""
+    """Images of the month up to which this price holds, counted from the month's first, at least 1; none for the last tier."""
     price: Required[int]
-    """For each image, in millionths of a dollar."""
+    """For each image, in millionths of a dollar; up to $1000."""
 
 
 class BudgetConfig(TypedDict, total=False):
@@ -460,13 +472,18 @@ class BudgetConfig(TypedDict, total=False):
 
 
 class FsyncEvery(TypedDict):
-    """With the first record so long after the last time."""
+    """With the first record so long after the last time: a power cut loses at most what came in such a time.
+
+    Fields:
+        seconds: 0.001..86400.
+    """
 
     seconds: float
+    """0.001..86400."""
 
 
 class FsyncSometimes(TypedDict):
-    """Every so often."""
+    """With the first record so long after the last time: a power cut loses at most what came in such a time."""
 
     every: FsyncEvery
 
@@ -488,22 +505,27 @@ class JournalOptions(TypedDict, total=False):
     """The journal is written anew, as a snapshot, when it has grown by so many bytes; 4096..1073741824, default 16 MiB."""
 
 
+class WindowOfCalls(TypedDict):
+    """The last so many calls, 1..100000."""
+
+    calls: int
+
+
 class TimeWindow(TypedDict):
-    """Calls of the last seconds."""
+    """The calls that ended in the last so many seconds.
+
+    Fields:
+        seconds: 0.1..3600. Time moves on in twentieths of this: between 95 % and 100 % of the span is looked at.
+    """
 
     seconds: float
+    """0.1..3600. Time moves on in twentieths of this: between 95 % and 100 % of the span is looked at."""
 
 
 class WindowOfTime(TypedDict):
-    """The calls of the last seconds."""
+    """The calls that ended in the last so many seconds."""
 
     time: TimeWindow
-
-
-class WindowOfCalls(TypedDict):
-    """The last so many calls."""
-
-    calls: int
 
 
 BreakerWindow: TypeAlias = "WindowOfCalls | WindowOfTime"
@@ -518,7 +540,7 @@ class CircuitBreakerConfig(TypedDict, total=False):
         slow_call_rate: Opens where at least this share of the window was slow, failed or not; 0..1, default 1. 0 switches the rule off.
         slow_call_s: A call is slow when it takes longer than this; 0.001..86400, default 60.
         window: The calls that the two rates look at; default the last 100.
-        minimum_calls: The rates say nothing before the window holds so many calls; 1 up to 100000, or to the calls of the window; default 20.
+        minimum_calls: The rates say nothing before the window holds so many calls; 1..100000, default 20. Where it counts calls, it must hold as many.
         open_s: Stays open for this long; 0.001..3600, default 60.
         open_growth: After each probe round that failed, stays open this many times longer; 1..10, default 1 (always the same).
         open_max_s: Growth ends here; `open_s`..86400, default 3600.
@@ -538,7 +560,7 @@ class CircuitBreakerConfig(TypedDict, total=False):
     window: BreakerWindow
     """The calls that the two rates look at; default the last 100."""
     minimum_calls: int
-    """The rates say nothing before the window holds so many calls; 1 up to 100000, or to the calls of the window; default 20."""
+    """The rates say nothing before the window holds so many calls; 1..100000, default 20. Where it counts calls, it must hold as many."""
     open_s: float | timedelta
     """Stays open for this long; 0.001..3600, default 60."""
     open_growth: float
@@ -621,7 +643,7 @@ class RekognitionConfig(TypedDict, total=False):
 
     Fields:
         region: The AWS region, such as `eu-west-1`; none (the default) to ask the SDK's chain: `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile, the instance's metadata.
-        endpoint: Another address to call, such as that of a VPC endpoint: `https://host:port`. `http` is taken only for this machine itself. Default none: Rekognition's own in the region.
+        endpoint: Another address to call, such as that of a VPC endpoint: `https://host[:port]`. `http` is taken only for this machine itself. Default none: Rekognition's own in the region.
         profile: The profile of `~/.aws/config` and `~/.aws/credentials`; none (the default) for `AWS_PROFILE` or `default`.
         retry: How often and when a failed call is made again. The SDK's own retries are off.
         max_in_flight: Requests taken before `Overloaded`, and calls at one time; 1..10000, default 50.
@@ -643,7 +665,7 @@ class RekognitionConfig(TypedDict, total=False):
     region: str | None
     """The AWS region, such as `eu-west-1`; none (the default) to ask the SDK's chain: `AWS_REGION`, `AWS_DEFAULT_REGION`, the profile, the instance's metadata."""
     endpoint: str | None
-    """Another address to call, such as that of a VPC endpoint: `https://host:port`. `http` is taken only for this machine itself. Default none: Rekognition's own in the region."""
+    """Another address to call, such as that of a VPC endpoint: `https://host[:port]`. `http` is taken only for this machine itself. Default none: Rekognition's own in the region."""
     profile: str | None
     """The profile of `~/.aws/config` and `~/.aws/credentials`; none (the default) for `AWS_PROFILE` or `default`."""
     retry: RetryConfig
@@ -688,24 +710,31 @@ Escalation = TypedDict(
     },
     total=False,
 )
-"""Which second looks are worth their price. `from`: Below this, a detection is noise; 0..1, default 0.3. `to`: Above this, the primary is believed; `from`..1, default 0.6. `per_minute`: Second looks in a minute; 1..1000000, default 60. Up to a tenth of them may come at once. `window_s`: How long candidates wait for each other; more than 0, up to 60, default 0.25. It delays the answers to uncertain requests only."""
+"""Which second looks are worth their price. `from`: Below this, a detection is noise; 0..`to`, default 0.3. `to`: Above this, the primary is believed; `from`..1, default 0.6. `per_minute`: Second looks in a minute; 1..1000000, default 60. Up to a tenth of them may come at once. `window_s`: How long candidates wait for each other; more than 0, up to 60, default 0.25. It delays the answers to uncertain requests only."""
 
 
 class Balance(TypedDict):
-    """Of `primary + fallback` requests, so many for each side."""
+    """In turn: of `primary + fallback` requests, so many go to each side.
 
-    primary: int
+    Fields:
+        fallback: Requests for the fallback, 0..1000000; both together at least 1.
+        primary: Requests for the primary, 0..1000000.
+    """
+
     fallback: int
+    """Requests for the fallback, 0..1000000; both together at least 1."""
+    primary: int
+    """Requests for the primary, 0..1000000."""
 
 
 class InTurn(TypedDict):
-    """Requests go to the sides in turn."""
+    """In turn: of `primary + fallback` requests, so many go to each side. The other one stands in where one fails."""
 
     balance: Balance
 
 
 class SecondLook(TypedDict):
-    """A second look where the primary is not sure."""
+    """For a second look where the primary is not sure, most worthwhile first; and where the primary fails."""
 
     escalate: Escalation
 
@@ -760,8 +789,8 @@ ScheduleWindow = TypedDict(
     "ScheduleWindow",
     {
         "days": "Sequence[Weekday]",
-        "from": "Required[str]",
-        "to": "Required[str]",
+        "from": "str",
+        "to": "str",
     },
     total=False,
 )
@@ -783,35 +812,71 @@ class Schedule(TypedDict, total=False):
 
 
 class Present(TypedDict, total=False):
-    """Such an object is there."""
+    """Such an object is there.
+
+    Fields:
+        classes: Of any of these classes.
+        min_confidence: At least so sure, 0..1.
+        zone: In this zone.
+    """
 
     classes: Sequence[str]
-    zone: str | None
+    """Of any of these classes."""
     min_confidence: float | None
+    """At least so sure, 0..1."""
+    zone: str | None
+    """In this zone."""
 
 
 class Count(TypedDict, total=False):
-    """Many, or few, such objects are there."""
+    """There are many, or few, such objects.
+
+    Fields:
+        classes: Of any of these classes, counted together.
+        over: More than so many.
+        under: Fewer than so many; at least 1.
+        zone: In this zone.
+    """
 
     classes: Sequence[str]
-    zone: str | None
+    """Of any of these classes, counted together."""
     over: int | None
+    """More than so many."""
     under: int | None
+    """Fewer than so many; at least 1."""
+    zone: str | None
+    """In this zone."""
 
 
 class Crossing(TypedDict, total=False):
-    """Such an object comes into the zone, or goes out of it."""
+    """Such an object comes into the zone: it was seen outside and now is inside, or is seen for the first time and is inside.
+
+    Fields:
+        classes: Of any of these classes.
+        zone: Into this zone.
+    """
 
     classes: Sequence[str]
+    """Of any of these classes."""
     zone: Required[str]
+    """Into this zone."""
 
 
 class Absent(TypedDict, total=False):
-    """No such object was there for so long."""
+    """No such object was there for so long, since the first scene at the earliest.
+
+    Fields:
+        classes: Of any of these classes.
+        for_s: How long, 0.001..604800 seconds.
+        zone: In this zone.
+    """
 
     classes: Sequence[str]
-    zone: str | None
+    """Of any of these classes."""
     for_s: Required[float | timedelta]
+    """How long, 0.001..604800 seconds."""
+    zone: str | None
+    """In this zone."""
 
 
 # `not` is no name in Python, so these are made from a dict.
@@ -1007,7 +1072,7 @@ class CameraConfig(TypedDict, total=False):
     """How a pipeline treats one camera.
 
     Fields:
-        fps: Frames to look at in a second, by their presentation time; 0.001..1000, or 0 for all of them. Default 1.
+        fps: Frames to look at in a second, by their presentation time; 0, 0.001..1000, default 1. 0 looks at all of them.
         priority: Who goes first where not all can. Default normal.
         queue: The queues that its frames wait in.
         client: Whom the rate limit counts frames for, beside others of the same name; empty (the default) for the camera itself.
@@ -1016,19 +1081,27 @@ class CameraConfig(TypedDict, total=False):
         include: Where to look: objects whose anchor lies inside any of these count. Empty (the default) is everywhere.
         exclude: Where not to look: inside none of these, whatever `include` says. Default none.
         anchor: The point of an object that stands for it in `include` and `exclude`. Default the middle of the lower edge.
+<<<<<<< HEAD
         look: What to look for, and what of that counts.
+=======
+        want: What to look for. Default labels.
+        classes: The labels that count, such as `person`; empty (the default) for all.
+        min_confidence: The least confidence of a detection, 0..1; default 0.5.
+        class_confidence: The least confidence for single labels, in place of `min_confidence`; 0..1.
+        low_light: When a picture is dark, and what confidence it takes then. Default: below luma 40, 0.7.
+>>>>>>> schema
         cache: Answers that are used again for the same picture.
         confirmation: In how many of the last frames an object must be seen before it counts.
         zones: Named areas, for triggers and events.
         triggers: What is worth an event.
         host_triggers: Triggers of the host that see this camera, by the names that the pipeline's builder gave them.
         explain: Runs of decisions that `explain` looks back on; 0..1048576, default 4096, of 64 bytes each at most. Frames one after the other that were sampled out, or in which nothing moved, make one run.
-        epoch_s: Seconds between 1970 and presentation time 0, for schedules and the times of events of recordings. None (the default): the machine's clock when the frame is pushed.
+        epoch_s: Seconds between 1970 and presentation time 0, for schedules and the times of events of recordings; -9223372035..9223372035. None (the default): the machine's clock when the frame is pushed.
         limits: What an encoded picture may claim before it is refused.
     """
 
     fps: float
-    """Frames to look at in a second, by their presentation time; 0.001..1000, or 0 for all of them. Default 1."""
+    """Frames to look at in a second, by their presentation time; 0, 0.001..1000, default 1. 0 looks at all of them."""
     priority: Priority
     """Who goes first where not all can. Default normal."""
     queue: QueueConfig
@@ -1045,8 +1118,21 @@ class CameraConfig(TypedDict, total=False):
     """Where not to look: inside none of these, whatever `include` says. Default none."""
     anchor: Anchor
     """The point of an object that stands for it in `include` and `exclude`. Default the middle of the lower edge."""
+<<<<<<< HEAD
     look: LookConfig
     """What to look for, and what of that counts."""
+=======
+    want: Want
+    """What to look for. Default labels."""
+    classes: Sequence[str]
+    """The labels that count, such as `person`; empty (the default) for all."""
+    min_confidence: float
+    """The least confidence of a detection, 0..1; default 0.5."""
+    class_confidence: Mapping[str, float]
+    """The least confidence for single labels, in place of `min_confidence`; 0..1."""
+    low_light: LowLight
+    """When a picture is dark, and what confidence it takes then. Default: below luma 40, 0.7."""
+>>>>>>> schema
     cache: ResultCacheConfig
     """Answers that are used again for the same picture."""
     confirmation: Confirmation
@@ -1060,7 +1146,7 @@ class CameraConfig(TypedDict, total=False):
     explain: int
     """Runs of decisions that `explain` looks back on; 0..1048576, default 4096, of 64 bytes each at most. Frames one after the other that were sampled out, or in which nothing moved, make one run."""
     epoch_s: int | None
-    """Seconds between 1970 and presentation time 0, for schedules and the times of events of recordings. None (the default): the machine's clock when the frame is pushed."""
+    """Seconds between 1970 and presentation time 0, for schedules and the times of events of recordings; -9223372035..9223372035. None (the default): the machine's clock when the frame is pushed."""
     limits: DecodeLimits
     """What an encoded picture may claim before it is refused."""
 
@@ -1069,9 +1155,9 @@ class PipelineConfig(TypedDict, total=False):
     """How a pipeline works.
 
     Fields:
-        max_bytes: Memory that frames which were pushed may take until they end, in bytes; default 512 MiB. Encoded frames count as they came, and each frame as 1 KiB at least.
-        max_in_flight: Requests that the provider is given at a time; 0 (the default) for one more than there are threads where it works on this machine, and 16 where it does not. Never more than it takes.
-        max_batch: Frames of a request; 0 (the default) for as many as the provider looks at in one go.
+        max_bytes: Memory that frames which were pushed may take until they end, in bytes; 1048576..281474976710656, default 512 MiB. Encoded frames count as they came, and each frame as 1 KiB at least.
+        max_in_flight: Requests that the provider is given at a time; 0..4096, where 0 (the default) is one more than there are threads where it works on this machine, and 16 where it does not. Never more than it takes.
+        max_batch: Frames of a request; 0..1024, where 0 (the default) is as many as the provider looks at in one go.
         batch_wait_s: The longest wait for the rest of a batch; 0..10, default 0.1. It waits only where that gains something.
         provider_timeout_s: A request that is not answered so long after its deadline is given up; 0.01..3600, default 10.
         slow_frame_s: Frames that take longer than this from push to end are told of in the log, with the stage that was slow; 0.001..3600, default 2.
@@ -1079,11 +1165,11 @@ class PipelineConfig(TypedDict, total=False):
     """
 
     max_bytes: int
-    """Memory that frames which were pushed may take until they end, in bytes; default 512 MiB. Encoded frames count as they came, and each frame as 1 KiB at least."""
+    """Memory that frames which were pushed may take until they end, in bytes; 1048576..281474976710656, default 512 MiB. Encoded frames count as they came, and each frame as 1 KiB at least."""
     max_in_flight: int
-    """Requests that the provider is given at a time; 0 (the default) for one more than there are threads where it works on this machine, and 16 where it does not. Never more than it takes."""
+    """Requests that the provider is given at a time; 0..4096, where 0 (the default) is one more than there are threads where it works on this machine, and 16 where it does not. Never more than it takes."""
     max_batch: int
-    """Frames of a request; 0 (the default) for as many as the provider looks at in one go."""
+    """Frames of a request; 0..1024, where 0 (the default) is as many as the provider looks at in one go."""
     batch_wait_s: float | timedelta
     """The longest wait for the rest of a batch; 0..10, default 0.1. It waits only where that gains something."""
     provider_timeout_s: float | timedelta

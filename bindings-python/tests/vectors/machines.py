@@ -42,18 +42,7 @@ def motion(case: Case) -> Json:
 def observe(gate: guarita.MotionGate, step: Step) -> Json:
     """Shows a gate the frames of a step; what it says of the last one, and how many opened it."""
     seen = [gate.observe(pictures.frame(step["picture"], turn), pts=at) for turn, at in times(step)]
-    last = seen[-1]
-    return {
-        "open": last.open,
-        "reason": last.reason,
-        "state": last.state,
-        "fraction": last.fraction,
-        "regions": [region.xyxy for region in last.regions],
-        "ignored": last.ignored,
-        "overlay_cells": last.overlay_cells,
-        "since_s": last.since,
-        "opened": sum(map(bool, seen)),
-    }
+    return {**seen[-1].to_dict(), "opened": sum(map(bool, seen))}
 
 
 def background(case: Case) -> Json:
@@ -89,8 +78,7 @@ def breaker(case: Case) -> Json:
         if op == "counts":
             return machine.counts(now).to_dict()
         if op == "transitions":
-            told = [{**change, "at_s": change["at"], "open_for_s": change["open_for"]} for change in changes]
-            changes.clear()
+            told, changes[:] = changes[:], []
             return told
         if op == "require":
             machine.acquire(now).ignore()
@@ -169,8 +157,7 @@ def budget(case: Case) -> Json:
         if op == "report":
             return machine.report(now)
         assert op == "events", op
-        told = [{**event, "kind": event["event"], "spent": event["used"]} for event in events]
-        events.clear()
+        told, events[:] = events[:], []
         return told
 
     return each_step(case, run)

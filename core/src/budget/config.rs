@@ -11,6 +11,7 @@ pub(super) const MAX_NAME: usize = 256;
 
 /// The most that may be spent in a minute, a day and a month. None is no cap; zero allows nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Caps {
     /// In 60 s that begin with the first spend.
@@ -23,6 +24,7 @@ pub struct Caps {
 
 /// Caps for every camera, tenant or API, each by itself, and other ones for those named.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct KeyCaps {
     /// For each one that is not named.
@@ -40,6 +42,7 @@ impl KeyCaps {
 
 /// What may be spent, and what things cost. Plain data; unknown fields are refused. Amounts are millionths of a dollar.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct BudgetConfig {
     /// For everything together; default no cap.

@@ -14,6 +14,7 @@ use std::path::Path;
 
 /// How a [`Budget`] keeps its journal. Plain data; unknown fields are refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct JournalOptions {
     /// Default every second.

@@ -12,6 +12,7 @@ use std::ops::Add;
 /// assert_eq!(MicroDollars::from_dollars(5).to_string(), "$5.00");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct MicroDollars(u64);
 

@@ -8,12 +8,14 @@ const MOST_PER_IMAGE: u64 = 1_000_000_000;
 
 /// What an image costs up to some number of images in a month.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PriceTier {
-    /// Images of the month up to which this price holds, counted from the month's first; none for the last tier.
+    /// Images of the month up to which this price holds, counted from the month's first, at least 1;
+    /// none for the last tier.
     #[serde(default)]
     pub up_to: Option<u64>,
-    /// For each image, in millionths of a dollar.
+    /// For each image, in millionths of a dollar; up to $1000.
     pub price: MicroDollars,
 }
 
@@ -30,6 +32,7 @@ pub struct PriceTier {
 /// assert_eq!(prices.cost("abacus:Count", 0, 1), None);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct PriceTable(BTreeMap<String, Vec<PriceTier>>);
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 /// How a [`Detector`](crate::Detector) runs and what it reports. Plain data; unknown fields are refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct DetectorConfig {
     /// Boxes with a confidence of this or less are dropped; 0..1, default 0.25 (as Ultralytics).
@@ -22,18 +23,19 @@ pub struct DetectorConfig {
     pub iou: f32,
     /// Also drops doubles of different classes; default off.
     pub class_agnostic: bool,
-    /// Boxes of one frame; default 300.
+    /// Boxes of one frame; 1..30000, default 300.
     pub max_detections: usize,
-    /// Frames of one run, for models that take any number; default 8.
+    /// Frames of one run, for models that take any number; 1..1024, default 8.
     pub max_batch: usize,
     /// Who computes; default the processor and nothing else.
     pub execution_provider: ExecutionProviderChoice,
-    /// Threads of one run inside the engine; default 1, which serves many callers best: they run side by side. More make
+    /// Threads of one run inside the engine; 1..1024, default 1. One serves many callers best: they run side by side. More make
     /// a single call faster on an idle machine and all calls slower on a busy one.
     pub intra_op_threads: usize,
     /// Lets the engine's threads wait in a busy loop; default off, since it takes the processor from everything else.
     pub spinning: bool,
     /// The ONNX Runtime library or its folder; default: found as [`runtime`](crate::runtime()) says.
+    #[cfg_attr(feature = "schema", schemars(extend("format" = "path")))]
     pub onnxruntime: Option<PathBuf>,
 }
 

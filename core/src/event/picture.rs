@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 /// The picture that an event brings along, as a JPEG.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum PictureWanted {

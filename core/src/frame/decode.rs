@@ -16,6 +16,7 @@ use std::path::Path;
 ///
 /// The defaults let through every camera and phone there is, and keep a small file from taking a large machine down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct DecodeLimits {
     /// Width times height; default 64 Mpx (67,108,864).
@@ -38,6 +39,7 @@ impl Default for DecodeLimits {
 
 /// How [`Frame::decode`] reads a picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct DecodeOptions {
     /// What a picture may claim.

@@ -53,6 +53,7 @@ pub struct FrameMeta {
 
 /// The host's name for a camera; cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(transparent)]
 pub struct CameraId(Arc<str>);
 

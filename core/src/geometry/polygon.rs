@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 /// A place in a picture as shares of its width and height: `(0, 0)` is the top left corner, `(1, 1)` the bottom right
 /// one. Written as `[x, y]` in configurations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(from = "[f32; 2]", into = "[f32; 2]")]
 pub struct Point {
     /// From the left edge, 0..1.
@@ -42,6 +43,7 @@ impl From<Point> for [f32; 2] {
 /// # Ok::<(), guarita::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "Vec<Point>", into = "Vec<Point>")]
 pub struct Polygon(Vec<Point>);
 

@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 
 /// How a frame is fitted into the input of a model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Resize {

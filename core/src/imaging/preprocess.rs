@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 /// The order of the three channels of a tensor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum ChannelOrder {
     /// Red, green, blue.
@@ -26,6 +27,7 @@ pub enum ChannelOrder {
 
 /// Where the channels stand in the shape of a tensor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum TensorLayout {
     /// `[batch, 3, height, width]`: a plane for each channel.

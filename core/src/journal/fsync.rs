@@ -6,6 +6,7 @@ use std::time::Duration;
 /// When what was written (spend in a journal, events in a file) is made to outlive a power cut. A crash of the process alone
 /// loses nothing in any case.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Fsync {

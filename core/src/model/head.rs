@@ -3,6 +3,7 @@ use serde::{Deserialize, Serialize};
 
 /// The order of the four numbers of an SSD box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum SsdBoxes {
     /// Left, top, right, bottom: PyTorch exports.
@@ -13,6 +14,7 @@ pub enum SsdBoxes {
 
 /// What stands behind the box in a row of a model that suppresses doubles itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum RowOrder {
     /// Class number, then score: YOLOv7 and YOLOv9 with suppression inside.
@@ -23,6 +25,7 @@ pub enum RowOrder {
 
 /// The unit of the numbers of a box.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum BoxUnits {
     /// Pixels of the input.

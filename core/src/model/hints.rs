@@ -22,12 +22,14 @@ use std::path::{Path, PathBuf};
 /// background = true
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelHints {
     /// What the outputs mean.
     pub family: Option<Family>,
     /// The names of the classes in order, or one of `coco80` and `coco90`.
     #[serde(deserialize_with = "one_or_many")]
+    #[cfg_attr(feature = "schema", schemars(with = "OneOrMany"))]
     pub labels: Vec<String>,
     /// What the input wants.
     pub input: InputHints,
@@ -39,6 +41,7 @@ pub struct ModelHints {
 
 /// The part of [`ModelHints`] about the input.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct InputHints {
     /// Width in pixels, for a model whose width is free.
@@ -53,7 +56,7 @@ pub struct InputHints {
     pub resize: Option<Resize>,
     /// The level 0..255 around the frame.
     pub pad: Option<u8>,
-    /// Subtracted from each level 0..255, a value for each channel of the tensor.
+    /// Subtracted from each level (0 to 255), a value for each channel of the tensor.
     pub mean: Option<[f32; 3]>,
     /// Divides the result.
     pub std: Option<[f32; 3]>,
@@ -61,6 +64,7 @@ pub struct InputHints {
 
 /// The part of [`ModelHints`] about SSD outputs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct SsdHints {
     /// The order of a box's four numbers.
@@ -73,6 +77,7 @@ pub struct SsdHints {
 
 /// The part of [`ModelHints`] about the rows of `yolo-end2end` and `yolo-end2end-flat`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RowHints {
     /// What stands behind the corners of the box.
@@ -112,13 +117,15 @@ fn unfit(path: &Path, error: toml::de::Error) -> Error {
     Error::invalid_config(message).with_path(path).with_source(error)
 }
 
+#[derive(Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(inline))]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
 fn one_or_many<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum OneOrMany {
-        One(String),
-        Many(Vec<String>),
-    }
     Ok(match OneOrMany::deserialize(deserializer)? {
         OneOrMany::One(name) => vec![name],
         OneOrMany::Many(names) => names,

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 /// Who computes inside ONNX Runtime.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum ExecutionProvider {
@@ -132,6 +133,28 @@ impl<'de> Visitor<'de> for ChoiceVisitor {
             None => Ok(choice),
             Some((second, _)) => Err(de::Error::custom(format!("{second:?} beside the first key; one is enough"))),
         }
+    }
+}
+
+#[cfg(feature = "schema")]
+impl schemars::JsonSchema for ExecutionProviderChoice {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "ExecutionProviderChoice".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let (one, several) =
+            (generator.subschema_for::<ExecutionProvider>(), generator.subschema_for::<Vec<ExecutionProvider>>());
+        let under = |key: &str, value: &schemars::Schema| {
+            schemars::json_schema!({
+                "type": "object", "properties": { key: value }, "required": [key], "additionalProperties": false,
+            })
+        };
+        schemars::json_schema!({
+            "description": "Which execution provider to use: one, which must be there, or a list, of which the first that is \
+                            there is taken.",
+            "anyOf": [one, several, under(KEYS[0], &one), under(KEYS[1], &several)],
+        })
     }
 }
 

@@ -20,17 +20,20 @@ use std::time::Duration;
 
 /// How a pipeline works. Plain data; unknown fields are refused. Times are seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct PipelineConfig {
-    /// Threads that compute, where the builder is not given some; 0 (the default) for one for each processor, up to 256.
+    /// Threads that compute, where the builder is not given some; 0..256, where 0 (the default) is one for each
+    /// processor.
     pub threads: usize,
-    /// Memory that frames which were pushed may take until they end, in bytes; default 512 MiB. Encoded frames count as
+    /// Memory that frames which were pushed may take until they end, in bytes; 1048576..281474976710656, default
+    /// 512 MiB. Encoded frames count as
     /// they came, and each frame as 1 KiB at least.
     pub max_bytes: u64,
-    /// Requests that the provider is given at a time; 0 (the default) for one more than there are threads where it works on
+    /// Requests that the provider is given at a time; 0..4096, where 0 (the default) is one more than there are threads where it works on
     /// this machine, and 16 where it does not. Never more than it takes.
     pub max_in_flight: usize,
-    /// Frames of a request; 0 (the default) for as many as the provider looks at in one go.
+    /// Frames of a request; 0..1024, where 0 (the default) is as many as the provider looks at in one go.
     pub max_batch: usize,
     /// The longest wait for the rest of a batch; 0..10, default 0.1. It waits only where that gains something.
     pub batch_wait_s: f64,

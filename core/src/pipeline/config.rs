@@ -17,6 +17,7 @@ use std::time::Duration;
 
 /// What gives way when a camera's frames come faster than they are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum QueuePolicy {
@@ -31,6 +32,7 @@ pub enum QueuePolicy {
 
 /// Asks for more certainty where the picture is dark: models see people in noise.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct LowLight {
     /// Pictures whose mean luma is below this are dark; 0..255, default 40. 0 switches the rule off.
@@ -55,11 +57,13 @@ impl Default for LowLight {
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct CameraConfig {
     /// The host's name for the camera; 1..256 bytes, one of its own for each camera. It must be given.
     pub id: CameraId,
-    /// Frames to look at in a second, by their presentation time; 0.001..1000, or 0 for all of them. Default 1.
+    /// Frames to look at in a second, by their presentation time; 0, 0.001..1000, default 1. 0 looks
+    /// at all of them.
     pub fps: f64,
     /// Who goes first where not all can. Default normal.
     pub priority: Priority,
@@ -72,6 +76,7 @@ pub struct CameraConfig {
     /// How the motion gate decides; default as [`MotionGateConfig`]. Its `include` and `exclude` are taken from the camera
     /// where it has none of its own. None (`false` in JSON and TOML): no gate, every sampled frame is looked at.
     #[serde(with = "gate_or_false")]
+    #[cfg_attr(feature = "schema", schemars(with = "gate_or_false::Schema"))]
     pub motion: Option<MotionGateConfig>,
     /// Where to look: objects whose anchor lies inside any of these count. Empty (the default) is everywhere.
     pub include: Vec<Polygon>,
@@ -94,8 +99,8 @@ pub struct CameraConfig {
     /// Runs of decisions that `explain` looks back on; 0..1048576, default 4096, of 64 bytes each at most. Frames one after the other
     /// that were sampled out, or in which nothing moved, make one run.
     pub explain: usize,
-    /// Seconds between 1970 and presentation time 0, for schedules and the times of events of recordings. None (the
-    /// default): the machine's clock when the frame is pushed.
+    /// Seconds between 1970 and presentation time 0, for schedules and the times of events of recordings;
+    /// -9223372035..9223372035. None (the default): the machine's clock when the frame is pushed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epoch_s: Option<i64>,
     /// What an encoded picture may claim before it is refused.
@@ -130,6 +135,7 @@ impl Default for CameraConfig {
 
 /// How the frames of a camera wait. Plain data; unknown fields are refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct QueueConfig {
     /// Frames that wait at each stage; 1..1024, default 2.
@@ -156,6 +162,7 @@ impl QueueConfig {
 
 /// What is looked for in the frames of a camera, and what of that counts. Plain data; unknown fields are refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct LookConfig {
     /// What to look for. Default labels.
@@ -164,7 +171,7 @@ pub struct LookConfig {
     pub classes: Vec<String>,
     /// The least confidence of a detection, 0..1; default 0.5.
     pub min_confidence: f32,
-    /// The least confidence for single labels, in place of `min_confidence`.
+    /// The least confidence for single labels, in place of `min_confidence`; 0..1.
     pub class_confidence: BTreeMap<String, f32>,
     /// When a picture is dark, and what confidence it takes then. Default: below luma 40, 0.7.
     pub low_light: LowLight,
@@ -213,6 +220,18 @@ mod gate_or_false {
         deserializer: D,
     ) -> Result<Option<MotionGateConfig>, D::Error> {
         deserializer.deserialize_any(GateOrFalse)
+    }
+
+    /// What is read; `false` is written for none.
+    #[cfg(feature = "schema")]
+    #[derive(schemars::JsonSchema, Serialize)]
+    #[serde(untagged)]
+    #[schemars(inline)]
+    #[expect(dead_code, reason = "read by schemars")]
+    pub(super) enum Schema {
+        Gate(MotionGateConfig),
+        On(bool),
+        None(()),
     }
 
     struct GateOrFalse;

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 /// How [`Pipeline::run_file`] goes through a recording. Plain data; unknown fields are refused. Times are seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RunFileConfig {
     /// The camera that it was recorded by. Its `queue` is not used: the recording waits

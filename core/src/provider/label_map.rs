@@ -20,6 +20,7 @@ use std::sync::Arc;
 /// assert_eq!(map.label("forklift").id, map.label("Truck").id);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
 pub struct LabelMap(BTreeMap<String, Arc<str>>);
 

@@ -65,6 +65,7 @@ pub fn is_retryable(error: &Error) -> bool {
 /// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct FailurePolicy {
     /// Throttling counts; default true. Set it to false where another limit already slows calls down.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 /// How many calls a key may make. Plain data; unknown fields are refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RateLimitConfig {
     /// Calls a second in the long run, for each key; 0.000001..1000000, default 10.

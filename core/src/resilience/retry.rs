@@ -9,6 +9,7 @@ use std::time::Duration;
 
 /// How often and when a failed call is made again. Plain data; unknown fields are refused. Times are seconds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RetryConfig {
     /// Calls in all, the first one included; 1..100, default 3.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 /// How a [`VideoSource`](crate::VideoSource) decodes and what it delivers. Plain data; unknown fields are refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct SourceConfig {
     /// Width of the frames in pixels, 2..65,535; default the video's own. With only one of `width` and `height` the other
@@ -32,6 +33,7 @@ pub struct SourceConfig {
     /// The name that frames carry as [`FrameMeta::camera`](crate::FrameMeta::camera); default empty.
     pub camera: String,
     /// The `ffmpeg` program; default: found as [`VideoSource`](crate::VideoSource) says.
+    #[cfg_attr(feature = "schema", schemars(extend("format" = "path")))]
     pub ffmpeg: Option<PathBuf>,
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 /// # Ok::<(), guarita::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Confirmation {
     /// In at least so many of the last `n` frames that were looked at, 1..`n`; default 1.

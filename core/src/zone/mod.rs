@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 /// The point of an object's box that stands for the object.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Anchor {
@@ -46,6 +47,7 @@ const INSIDE: f32 = 1.0 - 1e-6;
 
 /// A named area of a camera's picture.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Zone {
     /// The name, which triggers and events use.

@@ -63,7 +63,7 @@ pub(crate) fn observe(gate: &mut MotionGate, step: &Value) -> Answer {
         "regions": regions.iter().map(|region| region.to_array()).collect::<Vec<_>>(),
         "ignored": ignored,
         "overlay_cells": overlay_cells,
-        "since_s": seconds(since),
+        "since": seconds(since),
         "opened": opened,
     }))
 }
@@ -161,8 +161,8 @@ pub(crate) fn breaker(input: &Value) -> Answer {
                         "from": change.from,
                         "to": change.to,
                         "why": change.why,
-                        "at_s": seconds(change.at),
-                        "open_for_s": change.open_for.map(|time| time.as_secs_f64()),
+                        "at": seconds(change.at),
+                        "open_for": change.open_for.map(|time| time.as_secs_f64()),
                     })
                 };
                 return Ok(changes.iter().map(one).collect());
@@ -270,10 +270,10 @@ fn get_saving(step: &Value) -> guarita::Saving {
 fn budget_event(event: &BudgetEvent) -> Value {
     match event {
         BudgetEvent::Warning { cap, spent, limit } => {
-            json!({ "kind": "warning", "cap": cap, "spent": spent, "limit": limit })
+            json!({ "event": "warning", "cap": cap, "used": spent, "limit": limit })
         }
         BudgetEvent::Exhausted { cap, used, limit } => {
-            json!({ "kind": "exhausted", "cap": cap, "used": used, "limit": limit })
+            json!({ "event": "exhausted", "cap": cap, "used": used, "limit": limit })
         }
         other => panic!("{other:?}"),
     }

@@ -1,11 +1,11 @@
 //! From a case's input to an answer, through the public API; and what all suites need for that.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test")]
 
-pub(crate) mod compare;
 pub(crate) mod machines;
 pub(crate) mod picture;
 pub(crate) mod pipeline;
 pub(crate) mod plain;
+pub(crate) mod prepare;
 
 use guarita::{BoundingBox, Detection, Error, ErrorCode, Label, Object, Size, Timestamp};
 use serde::de::DeserializeOwned;
@@ -16,9 +16,11 @@ use std::time::Duration;
 /// What a case's input leads to.
 pub(crate) type Answer = guarita::Result<Value>;
 
-/// A file beside the cases.
-pub(crate) fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(name)
+pub(crate) use crate::judging::data;
+
+/// Where the suites lie with their pictures drawn, for the runners of all languages.
+pub(crate) fn prepared() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("vectors")
 }
 
 /// A value that must be there, as this type. A case that is written wrongly is a panic, which the runner reports.

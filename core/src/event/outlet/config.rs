@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// How events wait for a sink, and how often they are tried. Plain data; unknown fields are refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct OutletConfig {
     /// Events that may wait, 1..1000000; default 1024. Where one more comes, the oldest of them is dropped and counted.

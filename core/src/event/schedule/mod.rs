@@ -27,6 +27,7 @@ use serde::{Deserialize, Serialize};
 /// # Ok::<(), guarita::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Schedule {
     /// The windows, 1..64.
@@ -40,6 +41,7 @@ pub struct Schedule {
 /// A window of a [`Schedule`]: so many hours on some days of the week, by what a clock on the wall shows. The hour that
 /// summer time skips is missing in it, and the hour that comes twice counts twice.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ScheduleWindow {
     /// The days on which it begins; empty (the default) is every day.
@@ -58,6 +60,7 @@ impl Default for ScheduleWindow {
 
 /// A day of the week. Written as its first three letters, in lower case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[allow(missing_docs, reason = "the names say it")]
 pub enum Weekday {
     #[serde(rename = "mon")]

@@ -13,6 +13,7 @@ use std::str::FromStr;
 /// # Ok::<(), guarita::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema), schemars(extend("pattern" = "^([01][0-9]|2[0-3]):[0-5][0-9]$|^24:00$")))]
 #[serde(try_from = "String", into = "String")]
 pub struct TimeOfDay(u16);
 

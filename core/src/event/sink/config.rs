@@ -20,12 +20,14 @@ use std::path::PathBuf;
 /// # Ok::<(), guarita::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum SinkConfig {
     /// [`JsonLinesSink`].
     JsonLines {
         /// The file.
+        #[cfg_attr(feature = "schema", schemars(extend("format" = "path")))]
         path: PathBuf,
         /// How it is kept.
         #[serde(default)]

@@ -23,6 +23,7 @@ use std::sync::Arc;
 /// # Ok::<(), guarita::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TriggerConfig {
     /// The name that its events carry, unique among those of a camera; 1..256 bytes.

@@ -20,6 +20,7 @@ use std::fmt;
 
 /// A family of detectors: how outputs are decoded, and what the input wants unless the file says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[non_exhaustive]
 pub enum Family {
     /// Ultralytics v8, 9, 11, 12: `[b, 4+nc, N]` (or `[b, N, 4+nc]`), centre and size in pixels, class scores.

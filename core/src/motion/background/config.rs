@@ -6,23 +6,26 @@ use serde::{Deserialize, Serialize};
 /// The parameters of a [`BackgroundModel`](crate::BackgroundModel); names and defaults are those of OpenCV's
 /// `BackgroundSubtractorMOG2`. Plain data; unknown fields are refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct BackgroundModelConfig {
-    /// Frames that the automatic learning rate looks back on; 1 or more, default 500.
+    /// Frames that the automatic learning rate looks back on; 1..2147483647, default 500.
     pub history: u32,
-    /// A pixel belongs to a mode that is nearer than this many variances (squared Mahalanobis distance); default 16.
+    /// A pixel belongs to a mode that is nearer than this many variances (squared Mahalanobis distance);
+    /// 0..1000000000, default 16.
     pub var_threshold: f32,
     /// Components of the mixture of a pixel; 1..16, default 5.
     pub mixtures: usize,
     /// The heaviest modes up to this share of the weight are background; 0..1, default 0.9.
     pub background_ratio: f32,
-    /// As `var_threshold`, for the mode that learns from the pixel; farther pixels make a new mode. Default 9.
+    /// As `var_threshold`, for the mode that learns from the pixel; farther pixels make a new mode; 0..1000000000,
+    /// default 9.
     pub var_threshold_gen: f32,
-    /// Variance of a new mode, in squared levels; default 15.
+    /// Variance of a new mode, in squared levels; 0..1000000000, default 15.
     pub var_init: f32,
-    /// The least variance; default 4.
+    /// The least variance; 0..`var_max`, default 4.
     pub var_min: f32,
-    /// The largest variance; default 75.
+    /// The largest variance; `var_min`..1000000000, default 75.
     pub var_max: f32,
     /// How fast modes without evidence go: the complexity reduction of Zivkovic 2004; 0..1, default 0.05.
     pub complexity_reduction: f32,

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 /// How a [`MotionGate`](crate::MotionGate) decides. Plain data; unknown fields are refused. Areas are shares of the
 /// picture, times are seconds, so that a config fits any resolution and frame rate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct MotionGateConfig {
-    /// Frames are reduced to this width before anything else, in pixels; default 320. 0 keeps the full size. Narrower
-    /// frames stay as they are.
+    /// Frames are reduced to this width before anything else, in pixels; 0, 32..16384, default 320. 0 keeps the full
+    /// size. Narrower frames stay as they are.
     pub working_width: u32,
     /// Where to look: inside any of these. Empty (the default) is everywhere.
     pub include: Vec<Polygon>,
@@ -26,7 +27,7 @@ pub struct MotionGateConfig {
     pub history_s: f64,
     /// The gate stays open this long after the last motion; 0..3600, default 2.
     pub linger_s: f64,
-    /// A frame passes at least this often, whatever the gate sees; more than 0, up to 86400, default 60.
+    /// A frame passes at least this often, whatever the gate sees; 0.001..86400, default 60.
     pub heartbeat_s: f64,
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// What the gate takes the present picture for. The rules that enter and leave a state are in `docs/guide/motion.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum MotionState {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 /// assert!(ResultCacheConfig { ttl_s: f64::NAN, ..Default::default() }.validate().is_err());
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct ResultCacheConfig {
     /// Pictures that are known for each camera; 0..1024, default 8. 0 switches the cache off.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// What a [`CallbackProvider`](crate::CallbackProvider) says of itself, and how many threads call. Plain data; unknown fields
 /// are refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct CallbackProviderConfig {
     /// A short name, 1..64 bytes; default `callback`.

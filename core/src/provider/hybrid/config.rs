@@ -7,6 +7,7 @@ use std::time::Duration;
 /// How a [`HybridProvider`](crate::HybridProvider) shares work between its two sides. Plain data; unknown fields are
 /// refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct HybridConfig {
     /// When the fallback is asked; default [`HybridMode::Failover`].
@@ -28,6 +29,7 @@ pub struct HybridConfig {
 
 /// When the fallback is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum HybridMode {
     /// Where the primary fails.
@@ -54,9 +56,10 @@ pub enum HybridMode {
 /// normal and ¼ for a low one. Candidates of one `window_s` compete; as many as `per_minute` leaves room for are looked
 /// at again, and the others get the primary's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Escalation {
-    /// Below this, a detection is noise; 0..1, default 0.3.
+    /// Below this, a detection is noise; 0..`to`, default 0.3.
     pub from: f32,
     /// Above this, the primary is believed; `from`..1, default 0.6.
     pub to: f32,

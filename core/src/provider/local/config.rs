@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// How a [`LocalProvider`](crate::LocalProvider) works. Plain data; unknown fields are refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct LocalProviderConfig {
     /// Threads, which is requests looked at side by side; up to 256. Default 0, which is one for each processor but at

@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 /// How a [`RekognitionProvider`](crate::RekognitionProvider) calls Amazon Rekognition. Plain data; unknown fields are
 /// refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct RekognitionConfig {
     /// The AWS region, such as `eu-west-1`; none (the default) to ask the SDK's chain: `AWS_REGION`,
@@ -55,6 +56,7 @@ pub struct RekognitionConfig {
 
 /// What is done with a picture that is smaller than the cloud takes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum SmallPicture {
     /// It is scaled up.
@@ -66,6 +68,7 @@ pub enum SmallPicture {
 
 /// The unit that text is returned in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum TextUnit {
     /// A detection for each line: words that stand together.

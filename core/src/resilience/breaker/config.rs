@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Which calls the rates of a [`CircuitBreaker`](crate::CircuitBreaker) look at.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum BreakerWindow {
     /// The last so many calls, 1..100000.
@@ -26,6 +27,7 @@ pub enum BreakerWindow {
 /// assert_eq!(config.consecutive_failures, 5);
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct CircuitBreakerConfig {
     /// Opens after so many failures with no success between them; 0..100000, default 5. 0 switches the rule off.
@@ -39,8 +41,8 @@ pub struct CircuitBreakerConfig {
     pub slow_call_s: f64,
     /// The calls that the two rates look at; default the last 100.
     pub window: BreakerWindow,
-    /// The rates say nothing before the window holds so many calls; 1 up to 100000, or to the calls of the window;
-    /// default 20.
+    /// The rates say nothing before the window holds so many calls; 1..100000, default 20. Where it counts
+    /// calls, it must hold as many.
     pub minimum_calls: u32,
     /// Stays open for this long; 0.001..3600, default 60.
     pub open_s: f64,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 /// What a [`CircuitBreaker`](crate::CircuitBreaker) does with calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum BreakerState {
     /// Calls pass and are counted.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// How a [`JsonLinesSink`](crate::JsonLinesSink) keeps its files. Plain data; unknown fields are refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct JsonLinesConfig {
     /// The file is put aside before it grows beyond this; 4096..1099511627776 bytes, default 64 MiB. An event that is

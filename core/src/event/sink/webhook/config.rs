@@ -21,6 +21,7 @@ const RESERVED: [&str; 8] = [
 /// Where and how a [`WebhookSink`](crate::WebhookSink) sends events. Plain data; unknown fields are refused. Printed with
 /// `{:?}`, it shows neither the secret, nor the headers' values, nor more of the URL than its host.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct WebhookConfig {
     /// `https://…`, or `http://…` where nobody else is on the way. Without a user name; that goes into `headers`. No default.
@@ -34,6 +35,7 @@ pub struct WebhookConfig {
     pub timeout_s: f64,
     /// PEM file of the authorities that the receiver's certificate may come from, in place of the system's; for
     /// authorities of one's own. Default none: the system's.
+    #[cfg_attr(feature = "schema", schemars(extend("format" = "path")))]
     pub ca_file: Option<PathBuf>,
 }
 
