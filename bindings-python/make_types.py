@@ -12,7 +12,8 @@ import re
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-SOURCES = HERE.parent / "core" / "src"
+CORE = HERE.parent / "core"
+SOURCES = [CORE / "src", *sorted(CORE.glob("adapters/*/src"))]
 OUT = HERE / "python" / "guarita" / "types.py"
 
 # Configs that calls take as keyword arguments or dicts, each after those that it holds.
@@ -137,7 +138,7 @@ def spelled(variant: str, rule: str | None) -> str:
 
 class Source:
     def __init__(self) -> None:
-        text = "\n".join(path.read_text() for path in sorted(SOURCES.rglob("*.rs")))
+        text = "\n".join(path.read_text() for folder in SOURCES for path in sorted(folder.rglob("*.rs")))
         self.items = {}
         item = r"((?:^[ \t]*///[^\n]*\n)*)((?:^#\[[^\n]*\n)*)^pub (struct|enum) (\w+) \{\n(.*?)^\}"
         for docs, attributes, kind, name, body in re.findall(item, text, re.M | re.S):

@@ -1,5 +1,6 @@
 //! Keyword arguments and dicts as configs of the core, and data of the core as Python values.
 
+use crate::adapters;
 use crate::error::{detached, raise};
 use crate::text;
 use crate::text::{NO_UNICODE, shown};
@@ -211,6 +212,6 @@ pub(crate) fn check_config<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let fields = value(config.as_any(), "")?.to_string();
     // Areas are looked at corner by corner, and time zones are read from files.
-    let checked = detached(py, || guarita::check_config(kind, &fields))?;
+    let checked = detached(py, || adapters::registry()?.check_config(kind, &fields))?;
     loads(py)?.call1((checked,))
 }

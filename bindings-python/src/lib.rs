@@ -1,5 +1,6 @@
 //! The Python face of guarita: conversion and documentation, no decisions. Files are named as the core's nouns.
 
+mod adapters;
 mod background;
 mod callable;
 mod config;

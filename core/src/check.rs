@@ -1,8 +1,11 @@
 use crate::error::{Error, Result};
 use std::fmt::Display;
 
-/// Refuses a config's field outside of its range. NaN is in no range.
-pub(crate) fn within<T: PartialOrd + Display>(field: &str, value: T, least: T, most: T) -> Result<()> {
+/// Refuses a config's field outside of its range; NaN is in no range.
+///
+/// # Errors
+/// `InvalidConfig` naming the field and its range.
+pub fn within<T: PartialOrd + Display>(field: &str, value: T, least: T, most: T) -> Result<()> {
     if (&least..=&most).contains(&&value) {
         return Ok(());
     }
@@ -10,7 +13,10 @@ pub(crate) fn within<T: PartialOrd + Display>(field: &str, value: T, least: T, m
 }
 
 /// Names a field of a config inside another config with its parent.
-pub(crate) fn inside(field: &str, checked: Result<()>) -> Result<()> {
+///
+/// # Errors
+/// What was checked, as `InvalidConfig` with the parent's name and a dot in front.
+pub fn inside(field: &str, checked: Result<()>) -> Result<()> {
     checked.map_err(|error| Error::invalid_config(format!("{field}.{error}")).with_source(error))
 }
 

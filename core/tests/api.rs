@@ -1,4 +1,4 @@
-//! `vectors/api.json` and the core's public API say the same: every Rust name there exists, and the core has nothing that
+//! `vectors/api.json` and the public API of the core and of the packages in `core/adapters` say the same: every Rust name there exists, and the core has nothing that
 //! is not there, or is there as Rust's own, with a reason. The other languages check their names against the same file.
 //!
 //! The sources are read as text, as formatted by rustfmt: what is re-exported in `lib.rs`, and the public functions and
@@ -9,6 +9,9 @@ use guarita::ErrorCode;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+
+/// Functions that a package of a cloud has for Rust hosts alone.
+const OF_EVERY_PACKAGE: [&str; 1] = ["label_map"];
 
 /// Public members by the name of the type; functions have none.
 type Core = BTreeMap<String, BTreeSet<String>>;
@@ -87,11 +90,22 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// The folders of sources that the faces are made of: the core's, and those of the packages of clouds and sinks.
+fn roots() -> Vec<PathBuf> {
+    let adapters = std::fs::read_dir(folder("adapters")).unwrap().map(|entry| entry.unwrap().path().join("src"));
+    std::iter::once(folder("src")).chain(adapters).collect()
+}
+
 fn core() -> Core {
-    let exported = exports(&std::fs::read_to_string(folder("src/lib.rs")).unwrap());
+    let mut exported = BTreeSet::new();
     let mut core = Core::new();
     let mut files = Vec::new();
-    sources(&folder("src"), &mut files);
+    for root in roots() {
+        let names = exports(&std::fs::read_to_string(root.join("lib.rs")).unwrap());
+        // What each of them has under the same name, and the faces get from the list of packages.
+        exported.extend(names.into_iter().filter(|name| !OF_EVERY_PACKAGE.contains(&&**name)));
+        sources(&root, &mut files);
+    }
     for file in files {
         scan(&std::fs::read_to_string(file).unwrap(), &exported, &mut core);
     }

@@ -7,25 +7,24 @@ use std::path::{Path, PathBuf};
 /// Floors from the ground up. On its own floor, a module may use those listed before it.
 const FLOORS: [(u8, &[&str]); 8] = [
     (0, &["error", "clock", "sync", "threads", "check", "throttle"]),
-    (1, &["geometry"]),
+    (1, &["geometry", "http"]),
     (2, &["frame", "imaging"]),
     (3, &["detection", "model", "motion", "resilience", "budget", "source", "tracking", "zone"]),
     (4, &["onnx", "detector"]),
     (5, &["provider"]),
     (6, &["event"]),
     // `testkit` is for tests of hosts and of ours: nothing of the library may need it.
-    (7, &["pipeline", "configs", "doctor", "testkit"]),
+    (7, &["pipeline", "registry", "doctor", "adapter", "testkit"]),
 ];
 
 /// The only module that may know the crate `ort`.
 const KNOWS_ORT: &str = "onnx";
 
-/// The only folder that may know the crates of the cloud, and anything asynchronous; how their names begin.
-const KNOWS_AWS: [&str; 2] = ["provider", "rekognition"];
-const OF_AWS: [&str; 2] = ["aws_", "tokio"];
+/// What only packages of clouds may know, and the core never: crates for anything asynchronous; how their names begin.
+const OF_CLOUDS: [&str; 2] = ["aws_", "tokio"];
 
-/// The only folders that may speak over a network, and know the crates for it; how their names begin.
-const KNOWS_TLS: [&[&str]; 2] = [&["provider", "rekognition"], &["event", "sink", "webhook"]];
+/// The only module that may speak over a network, and know the crates for it; how their names begin.
+const KNOWS_TLS: &str = "http";
 const OF_TLS: [&str; 2] = ["rustls", "ureq"];
 
 /// Floor and place in the order of all modules.
@@ -260,17 +259,14 @@ fn check(file: &str, module: &[&str], source: &str, reexports: &Reexports) -> Ve
         at += step;
     }
     wrong.extend(check_ort(file, user, &tokens));
-    if !module.starts_with(&KNOWS_AWS) {
-        let only = KNOWS_AWS.join("::");
-        wrong.extend(check_crates(file, user, &tokens, &OF_AWS, &only));
-        let asynchronous = tokens.iter().filter(|token| matches!(token.text, "async" | "await"));
-        wrong.extend(
-            asynchronous.map(|token| format!("{file}:{}: {user} uses {}; only {only} may", token.line, token.text)),
-        );
-    }
-    if !KNOWS_TLS.iter().any(|folder| module.starts_with(folder)) {
-        let only = KNOWS_TLS.map(|folder| folder.join("::")).join(" and ");
-        wrong.extend(check_crates(file, user, &tokens, &OF_TLS, &only));
+    let packages = "packages of clouds";
+    wrong.extend(check_crates(file, user, &tokens, &OF_CLOUDS, packages));
+    let asynchronous = tokens.iter().filter(|token| matches!(token.text, "async" | "await"));
+    wrong.extend(
+        asynchronous.map(|token| format!("{file}:{}: {user} uses {}; only {packages} may", token.line, token.text)),
+    );
+    if user != KNOWS_TLS {
+        wrong.extend(check_crates(file, user, &tokens, &OF_TLS, KNOWS_TLS));
     }
     wrong
 }
@@ -391,18 +387,15 @@ fn the_checker_sees_every_way_up() {
         (&["attic"], "", "attic is on no floor"),
         (&["detector"], "use ort::session::Session;", "only onnx may"),
         (&["detector"], "fn f() { ort::init(); }", "only onnx may"),
-        (&["provider"], "use aws_sdk_rekognition::Client;", "only provider::rekognition may"),
-        (&["provider", "local"], "fn f() { tokio::spawn(1); }", "only provider::rekognition may"),
-        (&["resilience"], "use {tokio::time, std::fmt};", "only provider::rekognition may"),
+        (&["provider"], "use aws_sdk_rekognition::Client;", "only packages of clouds may"),
+        (&["provider", "local"], "fn f() { tokio::spawn(1); }", "only packages of clouds may"),
+        (&["resilience"], "use {tokio::time, std::fmt};", "only packages of clouds may"),
         (&["provider"], "async fn f() {}", "provider uses async"),
-        (&["event", "sink", "webhook"], "fn f() { tokio::spawn(1); }", "only provider::rekognition may"),
-        (&["event", "sink", "channel"], "use ureq::Agent;", "only provider::rekognition and event::sink::webhook may"),
-        (
-            &["pipeline"],
-            "fn f() { rustls_native_certs::load(); }",
-            "only provider::rekognition and event::sink::webhook",
-        ),
-        (&["event"], "fn f() { rustls::f(); }", "only provider::rekognition and event::sink::webhook"),
+        (&["http"], "fn f() { tokio::spawn(1); }", "only packages of clouds may"),
+        (&["event", "sink", "webhook"], "use ureq::Agent;", "only http may"),
+        (&["event", "sink", "channel"], "use ureq::Agent;", "only http may"),
+        (&["pipeline"], "fn f() { rustls_native_certs::load(); }", "only http may"),
+        (&["event"], "fn f() { rustls::f(); }", "only http may"),
         (
             &["onnx"],
             "pub fn f(\n  session: &ort::session::Session,\n) {}",
@@ -444,11 +437,7 @@ fn the_checker_does_not_trip() {
             &["onnx"],
             "use ort::ep::ExecutionProvider as _; pub fn f(p: ExecutionProvider) {} pub struct Q { pub a: u8, b: ort::Error }",
         ),
-        (
-            &["provider", "rekognition", "job"],
-            "use aws_sdk_rekognition::Client; async fn f() { tokio::time::sleep(x).await; }",
-        ),
-        (&["event", "sink", "webhook", "answer"], "use ureq::Error; fn f() { rustls::crypto::ring::g(); }"),
+        (&["http", "client"], "use ureq::Error; fn f() { rustls::crypto::ring::g(); }"),
         (&["provider"], "// tokio::spawn\nfn aws_like(tokio: u8) { my::tokio::f(); }"),
         (&["frame"], "fn sort(port: u8) { port::x(); my::ort::y(); }"),
     ] {

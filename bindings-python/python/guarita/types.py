@@ -632,7 +632,7 @@ class RekognitionConfig(TypedDict, total=False):
         max_labels: Labels that an answer may have; 1..1000, default 1000.
         include_labels: Only these labels are asked for, by Rekognition's names (`Person`, `Car`); at most 100, default all.
         text: What is returned of text; default lines.
-        label_map: What Rekognition's labels are called here.
+        label_map: What Rekognition's labels are called here; default COCO's names where there is one.
         encode_threads: Threads that make pictures ready; 1..64, default 2.
         jpeg_quality: Of the JPEG that is sent, 1..100, default 90. Lower ones are tried where it has over 5,242,880 bytes.
         small: What is done with a picture below 80×80 pixels; default upscale.
@@ -665,7 +665,7 @@ class RekognitionConfig(TypedDict, total=False):
     text: TextUnit
     """What is returned of text; default lines."""
     label_map: Mapping[str, str]
-    """What Rekognition's labels are called here."""
+    """What Rekognition's labels are called here; default COCO's names where there is one."""
     encode_threads: int
     """Threads that make pictures ready; 1..64, default 2."""
     jpeg_quality: int

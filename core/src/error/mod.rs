@@ -4,6 +4,7 @@
 //! in any release.
 
 pub(crate) mod address;
+pub(crate) mod foreign;
 
 use address::without_secrets;
 use std::borrow::Cow;

@@ -1,7 +1,6 @@
-use crate::budget::MicroDollars;
-use crate::error::{Error, Result};
-use crate::provider::LabelMap;
-use crate::resilience::RetryConfig;
+use crate::label_map::label_map;
+use guarita::adapter::within;
+use guarita::{Error, ErrorCode, LabelMap, MicroDollars, Result, RetryConfig};
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -39,7 +38,7 @@ pub struct RekognitionConfig {
     pub include_labels: Vec<String>,
     /// What is returned of text; default lines.
     pub text: TextUnit,
-    /// What Rekognition's labels are called here.
+    /// What Rekognition's labels are called here; default COCO's names where there is one.
     pub label_map: LabelMap,
     /// Threads that make pictures ready; 1..64, default 2.
     pub encode_threads: usize,
@@ -90,7 +89,7 @@ impl Default for RekognitionConfig {
             max_labels: 1_000,
             include_labels: Vec::new(),
             text: TextUnit::Line,
-            label_map: LabelMap::default(),
+            label_map: label_map(),
             encode_threads: 2,
             jpeg_quality: 90,
             small: SmallPicture::Upscale,
@@ -118,39 +117,34 @@ impl RekognitionConfig {
         within("encode_threads", self.encode_threads as f64, 1.0, 64.0)?;
         within("jpeg_quality", self.jpeg_quality.into(), 1.0, 100.0)?;
         if let Some(at) = self.include_labels.iter().position(|label| label.trim().is_empty()) {
-            return Err(Error::invalid_config(format!("include_labels[{at}] is empty")));
+            return Err(Error::new(ErrorCode::InvalidConfig, format!("include_labels[{at}] is empty")));
         }
         if self.profile.as_deref().is_some_and(|profile| profile.trim().is_empty()) {
-            return Err(Error::invalid_config("profile is empty; leave it out for the default one"));
+            return Err(Error::new(ErrorCode::InvalidConfig, "profile is empty; leave it out for the default one"));
         }
         self.region.as_deref().map_or(Ok(()), check_region)?;
         self.endpoint.as_deref().map_or(Ok(()), |endpoint| check_endpoint(endpoint).map(|_| ()))
     }
 }
 
-/// NaN is in no range.
-fn within(field: &str, value: f64, least: f64, most: f64) -> Result<()> {
-    if (least..=most).contains(&value) {
-        return Ok(());
-    }
-    Err(Error::invalid_config(format!("{field} is {value}; it must lie in {least}..{most}")))
-}
-
 /// A region becomes a part of a host's name.
-pub(super) fn check_region(region: &str) -> Result<()> {
+pub(crate) fn check_region(region: &str) -> Result<()> {
     let word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     if region.len() <= 32 && region.contains('-') && region.split('-').all(word) {
         return Ok(());
     }
-    Err(Error::invalid_config(format!("region is {region:?}; it must be one of AWS, such as \"eu-west-1\"")))
+    Err(Error::new(
+        ErrorCode::InvalidConfig,
+        format!("region is {region:?}; it must be one of AWS, such as \"eu-west-1\""),
+    ))
 }
 
 /// Whether the address is on this machine.
 ///
 /// # Errors
 /// `InvalidConfig` where it is no address, or would be called without TLS.
-pub(super) fn check_endpoint(endpoint: &str) -> Result<bool> {
-    let wrong = |why: &str| Error::invalid_config(format!("endpoint is {endpoint:?}; {why}"));
+pub(crate) fn check_endpoint(endpoint: &str) -> Result<bool> {
+    let wrong = |why: &str| Error::new(ErrorCode::InvalidConfig, format!("endpoint is {endpoint:?}; {why}"));
     let form = "it must be https://host or https://host:port";
     let (tls, rest) = match endpoint.split_once("://") {
         Some(("https", rest)) => (true, rest),
@@ -159,7 +153,7 @@ pub(super) fn check_endpoint(endpoint: &str) -> Result<bool> {
     };
     // A user and a password in it would end up in logs.
     if rest.contains('@') {
-        return Err(Error::invalid_config("endpoint has a user in it; credentials do not belong there"));
+        return Err(Error::new(ErrorCode::InvalidConfig, "endpoint has a user in it; credentials do not belong there"));
     }
     let authority = rest.strip_suffix('/').unwrap_or(rest);
     let (host, port) = match authority.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
@@ -190,7 +184,7 @@ pub(super) fn check_endpoint(endpoint: &str) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorCode;
+    use guarita::ErrorCode;
 
     #[test]
     fn every_field_has_its_range() {

@@ -1,9 +1,6 @@
 //! What has been asked under which key, so that it is paid once.
 
-use crate::budget::MicroDollars;
-use crate::clock::Timestamp;
-use crate::error::Error;
-use crate::provider::{Latency, Request, Response, Want};
+use guarita::{Error, Latency, MicroDollars, Request, Response, Timestamp, Want};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,11 +16,11 @@ const KEPT: Duration = Duration::from_secs(600);
 type Key = (Arc<str>, Want);
 
 /// The end of a request that others wait for; none while it is under way.
-pub(super) type Ending = Option<Result<Response, Arc<Error>>>;
+pub(crate) type Ending = Option<Result<Response, Arc<Error>>>;
 
 /// Requests under way and answers given, by key.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Memory(Arc<Mutex<Entries>>);
+pub(crate) struct Memory(Arc<Mutex<Entries>>);
 
 #[derive(Debug, Default)]
 struct Entries {
@@ -40,7 +37,7 @@ enum Entry {
 
 /// What is to be done about a request with a key.
 #[derive(Debug)]
-pub(super) enum Seat {
+pub(crate) enum Seat {
     /// Nothing: here is the answer, already paid.
     Answered(Response),
     /// Wait for the one that is under way.
@@ -51,19 +48,19 @@ pub(super) enum Seat {
 
 /// The request that asks for all of its key. Dropped without an answer, the key is free again.
 #[derive(Debug)]
-pub(super) struct Lead {
+pub(crate) struct Lead {
     memory: Memory,
     key: Key,
     tell: watch::Sender<Ending>,
 }
 
 impl Memory {
-    pub(super) fn key(request: &Request) -> Option<Key> {
+    pub(crate) fn key(request: &Request) -> Option<Key> {
         request.idempotency_key.clone().map(|key| (key, request.want))
     }
 
     /// The answer to a key where there is one.
-    pub(super) fn answered(&self, key: &Key, now: Timestamp) -> Option<Response> {
+    pub(crate) fn answered(&self, key: &Key, now: Timestamp) -> Option<Response> {
         let mut entries = self.lock();
         entries.forget_old(now);
         match entries.by_key.get(key) {
@@ -72,7 +69,7 @@ impl Memory {
         }
     }
 
-    pub(super) fn enter(&self, key: &Key, now: Timestamp) -> Seat {
+    pub(crate) fn enter(&self, key: &Key, now: Timestamp) -> Seat {
         let mut entries = self.lock();
         entries.forget_old(now);
         match entries.by_key.get(key) {
@@ -106,7 +103,7 @@ impl Entries {
 
 impl Lead {
     /// Keeps a good answer and tells everybody who joined; a failed key is free again.
-    pub(super) fn end(self, answer: &Result<Response, Error>, now: Timestamp) {
+    pub(crate) fn end(self, answer: &Result<Response, Error>, now: Timestamp) {
         let ending = match answer {
             Ok(response) => {
                 let mut entries = self.memory.lock();
@@ -143,18 +140,20 @@ impl Drop for Lead {
 
 /// Somebody else has paid for it.
 fn paid(response: &Response) -> Response {
-    Response { cost: MicroDollars::ZERO, calls: 0, latency: Latency::default(), ..response.clone() }
+    let mut paid = response.clone();
+    (paid.cost, paid.calls, paid.latency) = (MicroDollars::ZERO, 0, Latency::default());
+    paid
 }
 
 /// The same error for another one who waits.
-pub(super) fn repeated(error: &Error) -> Error {
+pub(crate) fn repeated(error: &Error) -> Error {
     Error::new(error.code(), error.to_string()).with_advice(error.advice())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorCode;
+    use guarita::ErrorCode;
 
     fn response(cost: u64) -> Response {
         let mut response = Response::new(Vec::new(), &"x".into(), Latency::default());
@@ -193,7 +192,7 @@ mod tests {
         let (memory, at) = (Memory::default(), Timestamp::default());
         let first = lead(&memory, &key(1), at);
         let Seat::Join(ending) = memory.enter(&key(1), at) else { panic!("not joined") };
-        first.end(&Err(Error::unavailable("503")), at);
+        first.end(&Err(Error::new(ErrorCode::Unavailable, "503")), at);
         assert_eq!(ending.borrow().as_ref().unwrap().as_ref().unwrap_err().code(), ErrorCode::Unavailable);
         let second = lead(&memory, &key(1), at);
         let Seat::Join(mut ending) = memory.enter(&key(1), at) else { panic!("not joined") };

@@ -1,0 +1,60 @@
+//! The kinds of sinks that come with the core.
+
+use super::Registry;
+use super::kind::SinkKind;
+use crate::check::inside;
+use crate::error::{Error, Result};
+use crate::event::{JsonLinesConfig, JsonLinesSink, Sink};
+#[cfg(feature = "webhook")]
+use crate::event::{WebhookConfig, WebhookSink};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Adds them all.
+pub(super) fn register(registry: &mut Registry) -> Result<()> {
+    registry.add_sink::<JsonLinesFile>()?;
+    #[cfg(feature = "webhook")]
+    registry.add_sink::<WebhookConfig>()?;
+    Ok(())
+}
+
+/// A [`JsonLinesSink`] as data: kind `json-lines`. Unknown fields are refused.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JsonLinesFile {
+    /// The file.
+    pub path: PathBuf,
+    /// How it is kept.
+    #[serde(default)]
+    pub options: JsonLinesConfig,
+}
+
+impl SinkKind for JsonLinesFile {
+    const KIND: &'static str = "json-lines";
+
+    fn validate(&self) -> Result<()> {
+        if self.path.as_os_str().is_empty() {
+            return Err(Error::invalid_config("path is empty; it must name a file"));
+        }
+        inside("options", self.options.validate())
+    }
+
+    fn open(self) -> Result<Box<dyn Sink>> {
+        self.validate()?;
+        Ok(Box::new(JsonLinesSink::open(self.path, self.options)?))
+    }
+}
+
+/// Its fields stand beside `kind`.
+#[cfg(feature = "webhook")]
+impl SinkKind for WebhookConfig {
+    const KIND: &'static str = "webhook";
+
+    fn validate(&self) -> Result<()> {
+        Self::validate(self)
+    }
+
+    fn open(self) -> Result<Box<dyn Sink>> {
+        Ok(Box::new(WebhookSink::open(self)?))
+    }
+}
