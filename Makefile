@@ -42,9 +42,9 @@ $(VENV)/made: models/requirements.txt
 	@touch $@
 
 # A server that answers as Amazon's services do, for the tests and the demo of the cloud provider.
-$(VENV)/stand-in: $(VENV)/made core/tests/requirements-moto.txt
+$(VENV)/stand-in: $(VENV)/made core/adapters/rekognition/tests/requirements-moto.txt
 	@echo "setting up moto, a stand-in for the cloud, in $(VENV)"
-	@$(PIP) install --only-binary=:all: -r core/tests/requirements-moto.txt && $(PIP) check
+	@$(PIP) install --only-binary=:all: -r core/adapters/rekognition/tests/requirements-moto.txt && $(PIP) check
 	@touch $@
 
 # The parser of metrics, for the tests.
@@ -70,8 +70,9 @@ clips: setup ## Fetches a minute of street video into .clips
 PYVENV := .venv-python
 PYTESTS := bindings-python/tests
 PYPIP := $(PYVENV)/bin/python -m pip --disable-pip-version-check --quiet
-WHEEL_SOURCES := $(shell find core/src core/face/src bindings-python/src bindings-python/python -type f -not -name '*.pyc') \
-  core/Cargo.toml core/face/Cargo.toml bindings-python/Cargo.toml bindings-python/pyproject.toml bindings-python/README.md Cargo.toml Cargo.lock
+WHEEL_SOURCES := $(shell find core/src core/face/src core/adapters/*/src bindings-python/src bindings-python/python -type f -not -name '*.pyc') \
+  core/Cargo.toml core/face/Cargo.toml $(wildcard core/adapters/*/Cargo.toml) bindings-python/Cargo.toml bindings-python/pyproject.toml \
+  bindings-python/README.md Cargo.toml Cargo.lock
 
 # Of its own, so that the wheel is tested as somebody has it who installs it. The examples' own lists, but for guarita, which is
 # the wheel, and the browser, which is large.

@@ -37,7 +37,7 @@ pub(crate) fn doctor<'py>(
         let folder = || py.import("guarita._runtime")?.call_method0("library_folder")?.extract();
         config.onnxruntime = library(py).or_else(|_| folder())?;
     }
-    let report = interruptible(py, move || Ok(guarita::doctor(model.as_deref(), config)))?;
+    let report = interruptible(py, move || Ok(guarita_face::adapters::registry()?.doctor(model.as_deref(), config)))?;
     let report = to_py(py, &report)?;
     let platform = py.import("platform")?;
     report.set_item("python", platform.call_method0("python_version")?)?;

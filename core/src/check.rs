@@ -1,8 +1,8 @@
 use crate::error::{Error, Result};
 use std::fmt::Display;
 
-/// A number of a config.
-pub(crate) trait Number: PartialOrd + Copy + Display {
+/// A number of a config: of any usual type.
+pub trait Number: PartialOrd + Copy + Display {
     /// Its value, rounded where it is a whole number of more than 53 bits.
     fn as_f64(self) -> f64;
 }
@@ -19,8 +19,11 @@ macro_rules! numbers {
 
 numbers!(u8, u16, u32, u64, usize, i32, i64, f32, f64);
 
-/// Refuses a config's field outside of its range. NaN is in no range.
-pub(crate) fn within<T: Number>(field: &str, value: T, least: T, most: T) -> Result<()> {
+/// Refuses a config's field outside of its range; NaN is in no range.
+///
+/// # Errors
+/// `InvalidConfig` naming the field, its range and the end that it lies beyond.
+pub fn within<T: Number>(field: &str, value: T, least: T, most: T) -> Result<()> {
     if (least..=most).contains(&value) {
         return Ok(());
     }
@@ -41,13 +44,16 @@ pub(crate) fn positive(field: &str, value: f64, most: f64) -> Result<()> {
     Err(if value.is_nan() { error } else { error.with_limit(if value > most { most } else { 0.0 }) })
 }
 
-/// The error of a config's field; what is wrong stands behind its name.
-pub(crate) fn wrong(field: &str, what: impl Display) -> Error {
+/// The error of a config's field, `InvalidConfig`; what is wrong stands behind its name.
+pub fn wrong(field: &str, what: impl Display) -> Error {
     Error::invalid_config(format!("{field} {what}")).with_field(field)
 }
 
 /// Names a field of a config inside another config with its parent.
-pub(crate) fn inside(parent: &str, checked: Result<()>) -> Result<()> {
+///
+/// # Errors
+/// What was checked, with the parent's name and a dot in front, in the message and in the context's field.
+pub fn inside(parent: &str, checked: Result<()>) -> Result<()> {
     checked.map_err(|error| {
         let message = format!("{parent}.{error}");
         error.reworded(message).with_parent(parent)

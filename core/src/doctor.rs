@@ -3,7 +3,9 @@
 use crate::detector::{Detector, DetectorConfig, DetectorReport};
 use crate::error::{Error, Result};
 use crate::onnx::{RuntimeInfo, runtime};
+use crate::registry::Registry;
 use serde::{Serialize, Serializer};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// What guarita finds on this machine. Serialises to plain values for JSON; what is missing is then `error` (for people),
@@ -16,7 +18,7 @@ pub struct DoctorReport {
     pub ok: bool,
     /// The version of guarita.
     pub version: &'static str,
-    /// What this build can do beside the core.
+    /// What this build can do beside the core, in the order of the names.
     pub features: Vec<&'static str>,
     /// Processors that this process may use.
     pub processors: usize,
@@ -67,20 +69,30 @@ pub struct CertificatesInfo {
 /// assert!(report.model.is_none());
 /// ```
 pub fn doctor(model: Option<&Path>, config: DetectorConfig) -> DoctorReport {
+    Registry::new().doctor(model, config)
+}
+
+impl Registry {
+    /// As the function [`doctor`]; `features` names what is registered here too.
+    pub fn doctor(&self, model: Option<&Path>, config: DetectorConfig) -> DoctorReport {
+        examine(self, model, config)
+    }
+}
+
+fn examine(registry: &Registry, model: Option<&Path>, config: DetectorConfig) -> DoctorReport {
+    let own = [
+        ("prometheus", cfg!(feature = "prometheus")),
+        ("video", cfg!(feature = "video")),
+        ("webhook", cfg!(feature = "webhook")),
+    ];
+    let own = own.into_iter().filter_map(|(name, built_in)| built_in.then_some(name));
+    let features: BTreeSet<_> = own.chain(registry.added()).collect();
     let onnxruntime = runtime(config.onnxruntime.as_deref());
     let model = model.map(|path| Detector::open_file(path, config).map(|detector| detector.report()));
     DoctorReport {
         ok: onnxruntime.is_ok() && !matches!(model, Some(Err(_))),
         version: env!("CARGO_PKG_VERSION"),
-        features: [
-            ("prometheus", cfg!(feature = "prometheus")),
-            ("rekognition", cfg!(feature = "rekognition")),
-            ("video", cfg!(feature = "video")),
-            ("webhook", cfg!(feature = "webhook")),
-        ]
-        .into_iter()
-        .filter_map(|(name, built_in)| built_in.then_some(name))
-        .collect(),
+        features: features.into_iter().collect(),
         processors: std::thread::available_parallelism().map_or(1, |count| count.get()),
         cpu_features: crate::imaging::cpu_features(),
         onnxruntime,
@@ -98,11 +110,9 @@ fn ffmpeg() -> Option<Result<ProgramInfo>> {
 }
 
 fn certificates() -> Option<Result<CertificatesInfo>> {
-    #[cfg(feature = "rekognition")]
-    return Some(crate::provider::certificates().map(|count| CertificatesInfo { count }));
-    #[cfg(all(feature = "webhook", not(feature = "rekognition")))]
-    return Some(crate::event::certificates().map(|count| CertificatesInfo { count }));
-    #[cfg(not(any(feature = "rekognition", feature = "webhook")))]
+    #[cfg(feature = "http")]
+    return Some(crate::http::Roots::system().map(|roots| CertificatesInfo { count: roots.count() }));
+    #[cfg(not(feature = "http"))]
     None
 }
 

@@ -22,10 +22,10 @@
 //! ONNX Runtime is loaded when it is first needed; [`runtime()`] says where it is looked for. Every error has an
 //! [`ErrorCode`] that never changes and an [`Advice`] that says what the caller can do. No call panics on bad input.
 
+pub mod adapter;
 mod budget;
 mod check;
 mod clock;
-mod configs;
 mod detection;
 mod detector;
 mod doctor;
@@ -33,6 +33,8 @@ mod error;
 mod event;
 mod frame;
 mod geometry;
+#[cfg(feature = "http")]
+pub mod http;
 pub mod imaging;
 mod journal;
 mod model;
@@ -40,6 +42,7 @@ mod motion;
 mod onnx;
 mod pipeline;
 mod provider;
+pub mod registry;
 mod resilience;
 #[cfg(feature = "video")]
 mod source;
@@ -57,7 +60,6 @@ pub use budget::{
     JournalOptions, KeyCaps, KeyReport, MicroDollars, PriceTable, PriceTier, Reservation, Saving, Spend,
 };
 pub use clock::{Clock, ManualClock, Moment, SystemClock, Timestamp, UnixTime};
-pub use configs::{check_config, read_config};
 pub use detection::{Detection, Detections, ImageLabel, Label, Timing};
 pub use detector::{BatchMode, Detector, DetectorConfig, DetectorReport};
 #[doc(hidden)]
@@ -67,7 +69,7 @@ pub use error::{Advice, Error, ErrorCode, ErrorContext, Result};
 pub use event::{
     CallbackSink, ChannelSink, Condition, Event, EventId, EventPicture, EventReceiver, Firing, JsonLinesConfig,
     JsonLinesSink, OutletConfig, OutletStats, PictureWanted, RetryAfter, Scene, Schedule, ScheduleWindow, Sink,
-    SinkConfig, TimeOfDay, Trigger, TriggerConfig, TriggerMachine, TriggerState, Weekday,
+    TimeOfDay, Trigger, TriggerConfig, TriggerMachine, TriggerState, Weekday,
 };
 #[cfg(feature = "webhook")]
 pub use event::{WebhookConfig, WebhookSink};
@@ -95,8 +97,7 @@ pub use provider::{
     HybridConfig, HybridMode, HybridProvider, LabelMap, LastError, Latency, LatencyPercentiles, LocalProvider,
     LocalProviderConfig, PendingAnswer, Priority, Provider, Redact, RedactRegion, Reply, Request, Response, Side, Want,
 };
-#[cfg(feature = "rekognition")]
-pub use provider::{RekognitionConfig, RekognitionProvider, SmallPicture, TextUnit};
+pub use registry::{SinkConfig, check_config, read_config};
 pub use resilience::{
     BreakerCounts, BreakerOpen, BreakerState, BreakerTransition, BreakerWindow, Bulkhead, BulkheadPermit,
     CircuitBreaker, CircuitBreakerConfig, FailurePolicy, GiveUpReason, Permit, RateLimit, RateLimitConfig, RetryConfig,

@@ -1,4 +1,4 @@
-//! `vectors/api.json` and the core's public API say the same: every Rust name there exists, and the core has nothing that
+//! `vectors/api.json` and the public API of the core and of the packages in `core/adapters` say the same: every Rust name there exists, and the core has nothing that
 //! is not there, or is there as Rust's own, with a reason. The other languages check their names against the same file.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test")]
 
@@ -10,6 +10,9 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use syn::visit::Visit;
+
+/// Functions that a package of a cloud has for Rust hosts alone.
+const OF_EVERY_PACKAGE: [&str; 1] = ["label_map"];
 
 /// Public members by the name of the type; functions have none.
 type Core = BTreeMap<String, BTreeSet<String>>;
@@ -129,12 +132,23 @@ impl<'ast> Visit<'ast> for Scan<'_> {
     }
 }
 
+/// The folders of sources that the faces are made of: the core's, and those of the packages of clouds and sinks.
+fn roots() -> Vec<PathBuf> {
+    let adapters = std::fs::read_dir(folder("adapters")).unwrap().map(|entry| entry.unwrap().path().join("src"));
+    std::iter::once(folder("src")).chain(adapters).collect()
+}
+
 fn core() -> Core {
-    let exported = exports(&rust_code::read(&folder("src/lib.rs")).items);
+    let mut exported = BTreeSet::new();
     let mut core = Core::new();
-    // The `Outcome` of the testkit is another one.
-    let source = folder("src");
-    let files = rust_code::files(&source).into_iter().filter(|path| !path.starts_with(source.join("testkit")));
+    let mut files = Vec::new();
+    for root in roots() {
+        let names = exports(&rust_code::read(&root.join("lib.rs")).items);
+        // What each of them has under the same name, and the faces get from the list of packages.
+        exported.extend(names.into_iter().filter(|name| !OF_EVERY_PACKAGE.contains(&&**name)));
+        // The `Outcome` of the testkit is another one.
+        files.extend(rust_code::files(&root).into_iter().filter(|path| !path.starts_with(root.join("testkit"))));
+    }
     for file in files {
         Scan { exported: &exported, core: &mut core }.visit_file(&rust_code::read(&file));
     }

@@ -7,7 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test")]
 #![allow(clippy::disallowed_methods, reason = "tests may read the environment")]
 
-use guarita::check_config;
+use guarita::registry::Registry;
 use regex_lite::Regex;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde::de::{Deserializer, Visitor, value::Error as NoValue};
@@ -27,12 +27,23 @@ macro_rules! types {
         fn types(generator: &mut SchemaGenerator) -> Order {
             let mut order = Order::new();
             $(
-                generator.subschema_for::<guarita::$name>();
-                order.extend(fields_of::<guarita::$name>().map(|fields| (stringify!($name), fields)));
+                generator.subschema_for::<all::$name>();
+                order.extend(fields_of::<all::$name>().map(|fields| (stringify!($name), fields)));
             )*
             order
         }
     };
+}
+
+/// The configs of the core and of the packages in `core/adapters`.
+mod all {
+    pub(crate) use guarita::*;
+    pub(crate) use guarita_rekognition::RekognitionConfig;
+}
+
+/// With the kinds of those packages.
+fn check_config(kind: &str, json: &str) -> guarita::Result<String> {
+    Registry::new().with(guarita_rekognition::register)?.check_config(kind, json)
 }
 
 // The `configs` of api.json, and the words that other languages have types for.

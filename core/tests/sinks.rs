@@ -1,6 +1,7 @@
 //! The sinks that need no network: callback, channel, JSON Lines, and their configs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test")]
 
+use guarita::registry::{JsonLinesFile, Registry, SinkKind};
 use guarita::*;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
@@ -379,24 +380,26 @@ fn configs_are_checked() {
             assert_eq!(error.code(), ErrorCode::InvalidConfig);
             assert!(error.to_string().starts_with(field), "{error}");
         }
-        let error = SinkConfig::JsonLines { path: "x".into(), options: config }.open().err().unwrap();
+        let error = JsonLinesFile { path: "x".into(), options: config }.open().err().unwrap();
         assert!(error.to_string().starts_with(&format!("options.{field}")), "{error}");
     }
-    let read = |text: &str| serde_json::from_str::<SinkConfig>(text);
+    let registry = Registry::new();
+    let read = |text: &str| registry.check_config("SinkConfig", text);
     for text in [
         r#"{"kind": "json-lines", "path": "x", "kep": 1}"#,
         r#"{"kind": "json-lines", "path": "x", "options": {"kep": 1}}"#,
         r#"{"kind": "json-lines"}"#,
         r#"{"kind": "pigeon", "path": "x"}"#,
         r#"{"path": "x"}"#,
+        r#"{"kind": "json-lines", "path": ""}"#,
     ] {
-        assert!(read(text).is_err(), "{text}");
+        assert_eq!(read(text).unwrap_err().code(), ErrorCode::InvalidConfig, "{text}");
     }
-    assert!(read(r#"{"kind": "json-lines", "path": ""}"#).unwrap().validate().is_err());
     let folder = Folder::new("config");
     let path = folder.file("events.jsonl");
-    let config = SinkConfig::JsonLines { path: path.clone(), options: small(1) };
-    assert_eq!(read(&serde_json::to_string(&config).unwrap()).unwrap(), config);
-    config.open().unwrap().deliver(&event(1, 0)).unwrap();
+    let config = SinkConfig::of(&JsonLinesFile { path: path.clone(), options: small(1) }).unwrap();
+    let text = serde_json::to_string(&config).unwrap();
+    assert_eq!(serde_json::from_str::<SinkConfig>(&read(&text).unwrap()).unwrap(), config);
+    registry.open_sink(&config).unwrap().deliver(&event(1, 0)).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
 }

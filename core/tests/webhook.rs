@@ -348,14 +348,17 @@ fn configs_are_checked_and_keep_their_secrets() {
         let shown = format!("{config:?}");
         assert!(!shown.contains(TOKEN) && !shown.contains(SECRET), "{shown}");
     }
-    let shown = format!("{:?} {:?}", SinkConfig::Webhook(good()), open(config("http://127.0.0.1:1")));
+    let shown = format!("{:?} {:?}", good(), open(config("http://127.0.0.1:1")));
     assert!(!shown.contains(TOKEN) && !shown.contains(SECRET), "{shown}");
     assert!(shown.contains("https://alarms.example.org:8443") && shown.contains("Authorization"), "{shown}");
 
     let text = format!(r#"{{"kind": "webhook", "url": "https://a/b", "secret": "{SECRET}"}}"#);
     let read: SinkConfig = serde_json::from_str(&text).unwrap();
-    read.validate().unwrap();
-    assert_eq!(serde_json::from_str::<SinkConfig>(&serde_json::to_string(&read).unwrap()).unwrap(), read);
-    assert!(serde_json::from_str::<SinkConfig>(&text.replace("secret", "secrte")).is_err());
+    let checked = registry::Registry::new().check_sink(&read).unwrap();
+    assert_eq!(serde_json::from_str::<SinkConfig>(&serde_json::to_string(&checked).unwrap()).unwrap(), checked);
+    assert!(!format!("{read:?} {checked:?}").contains(SECRET));
+    let misspelt = serde_json::from_str::<SinkConfig>(&text.replace("secret", "secrte")).unwrap();
+    let error = registry::Registry::new().check_sink(&misspelt).unwrap_err();
+    assert!(error.code() == ErrorCode::InvalidConfig && error.to_string().contains("secrte"), "{error}");
     assert!(serde_json::from_str::<WebhookConfig>(r#"{"retries": 1}"#).is_err());
 }

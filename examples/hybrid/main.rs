@@ -9,9 +9,10 @@ use faulty::Faulty;
 use guarita::{
     Budget, BudgetConfig, Caps, CircuitBreakerConfig, Clock, DecodeOptions, Detector, DetectorConfig, Error, ErrorCode,
     Frame, HybridConfig, HybridProvider, JournalOptions, LocalProvider, LocalProviderConfig, MicroDollars, Provider,
-    RekognitionConfig, RekognitionProvider, Request, Response, SystemClock, Timestamp,
+    Request, Response, SystemClock, Timestamp,
 };
 use guarita_examples::{exit_status, file_name, pictures};
+use guarita_rekognition::{RekognitionConfig, RekognitionProvider};
 use stand_in::StandIn;
 use std::path::PathBuf;
 use std::process::ExitCode;

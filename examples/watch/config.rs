@@ -1,6 +1,7 @@
 //! A TOML file of cameras: `[pipeline]`, `[[sink]]` and `[[camera]]`.
 
 use crate::place::{Document, Section};
+use guarita::registry::Registry;
 use guarita::{CameraConfig, Error, OutletConfig, PipelineConfig, SinkConfig};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -92,7 +93,7 @@ fn sink(mut section: Section<'_>, places: &mut BTreeMap<String, String>) -> Resu
     let queue: OutletConfig = section.take("queue")?.unwrap_or_default();
     queue.validate().map_err(|error| section.wrong_at(&at, format!("queue.{error}")))?;
     let sink: SinkConfig = section.rest()?;
-    sink.validate().map_err(|error| section.invalid(&error))?;
+    let sink = Registry::new().check_sink(&sink).map_err(|error| section.invalid(&error))?;
     Ok(SinkSetup { name, sink, pictures, queue, place: section.place() })
 }
 

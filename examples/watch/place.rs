@@ -117,8 +117,9 @@ impl<'d> Section<'d> {
     /// knows nothing of files.
     pub(crate) fn invalid(&self, error: &Error) -> Error {
         let text = error.to_string();
-        let at = find_named(&self.table, &text).unwrap_or(self.span.clone());
-        self.document.wrong(&at, format!("{}: {text}", self.about))
+        let unknown = text.strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+        let at = unknown.and_then(|field| find(&self.table, field)).or_else(|| find_named(&self.table, &text));
+        self.document.wrong(&at.unwrap_or(self.span.clone()), format!("{}: {text}", self.about))
     }
 
     fn unread(&self, error: &toml::de::Error, inside: Option<(&str, &Span)>) -> Error {

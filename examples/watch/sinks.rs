@@ -1,16 +1,21 @@
 //! Sinks as the TOML file wants them.
 
 use crate::config::SinkSetup;
-use guarita::{Error, Event, Result, Sink, SinkConfig};
+use guarita::registry::{JsonLinesFile, Registry, SinkKind};
+use guarita::{Error, ErrorCode, Event, Result, Sink};
 use std::path::Path;
 
 /// Opens a sink; relative paths begin in the folder.
 pub(crate) fn open(setup: &SinkSetup, folder: &Path) -> Result<Box<dyn Sink>, Error> {
-    let mut config = setup.sink.clone();
-    if let SinkConfig::JsonLines { path, .. } = &mut config {
-        *path = folder.join(&path);
-    }
-    let sink = config.open()?;
+    let config = &setup.sink;
+    let sink = if config.kind == JsonLinesFile::KIND {
+        let mut file: JsonLinesFile = serde_json::from_value(config.fields.clone().into())
+            .map_err(|error| Error::new(ErrorCode::InvalidConfig, error.to_string()).with_source(error))?;
+        file.path = folder.join(file.path);
+        file.open()?
+    } else {
+        Registry::new().open_sink(config)?
+    };
     Ok(if setup.pictures { sink } else { Box::new(WithoutPictures(sink)) })
 }
 

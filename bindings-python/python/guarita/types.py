@@ -298,17 +298,10 @@ class DetectorConfig(TypedDict, total=False):
         classes: The only classes to report, by name; empty (the default) means all. Each anchor still stands for its surest class, so that a class that is left out does not turn up as its runner-up.
         iou: Of two boxes of a class that overlap by more than this, the less sure one is dropped; 0..1, default 0.45.
         class_agnostic: Also drops doubles of different classes; default off.
-<<<<<<< HEAD
         max_detections: Boxes of one frame; default 300.
         max_batch: Frames of one run, for models that take any number; default 8.
         execution_provider: Who computes; default the processor and nothing else.
         intra_op_threads: Threads of one run inside the engine; default 1, which serves many callers best: they run side by side. More make a single call faster on an idle machine and all calls slower on a busy one.
-=======
-        max_detections: Boxes of one frame; 1..30000, default 300.
-        max_batch: Frames of one run, for models that take any number; 1..1024, default 8.
-        provider: Who computes; default the processor and nothing else.
-        intra_op_threads: Threads of one run inside the engine; 1..1024, default 1. One serves many callers best: they run side by side. More make a single call faster on an idle machine and all calls slower on a busy one.
->>>>>>> schema
         spinning: Lets the engine's threads wait in a busy loop; default off, since it takes the processor from everything else.
         onnxruntime: The ONNX Runtime library or its folder; default: found as `runtime` says.
     """
@@ -326,13 +319,8 @@ class DetectorConfig(TypedDict, total=False):
     max_detections: int
     """Boxes of one frame; 1..30000, default 300."""
     max_batch: int
-<<<<<<< HEAD
     """Frames of one run, for models that take any number; default 8."""
     execution_provider: ExecutionProviderChoice
-=======
-    """Frames of one run, for models that take any number; 1..1024, default 8."""
-    provider: ProviderChoice
->>>>>>> schema
     """Who computes; default the processor and nothing else."""
     intra_op_threads: int
     """Threads of one run inside the engine; 1..1024, default 1. One serves many callers best: they run side by side. More make a single call faster on an idle machine and all calls slower on a busy one."""
@@ -654,7 +642,7 @@ class RekognitionConfig(TypedDict, total=False):
         max_labels: Labels that an answer may have; 1..1000, default 1000.
         include_labels: Only these labels are asked for, by Rekognition's names (`Person`, `Car`); at most 100, default all.
         text: What is returned of text; default lines.
-        label_map: What Rekognition's labels are called here.
+        label_map: What Rekognition's labels are called here; default COCO's names where there is one.
         encode_threads: Threads that make pictures ready; 1..64, default 2.
         jpeg_quality: Of the JPEG that is sent, 1..100, default 90. Lower ones are tried where it has over 5,242,880 bytes.
         small: What is done with a picture below 80×80 pixels; default upscale.
@@ -687,7 +675,7 @@ class RekognitionConfig(TypedDict, total=False):
     text: TextUnit
     """What is returned of text; default lines."""
     label_map: Mapping[str, str]
-    """What Rekognition's labels are called here."""
+    """What Rekognition's labels are called here; default COCO's names where there is one."""
     encode_threads: int
     """Threads that make pictures ready; 1..64, default 2."""
     jpeg_quality: int
@@ -1081,15 +1069,7 @@ class CameraConfig(TypedDict, total=False):
         include: Where to look: objects whose anchor lies inside any of these count. Empty (the default) is everywhere.
         exclude: Where not to look: inside none of these, whatever `include` says. Default none.
         anchor: The point of an object that stands for it in `include` and `exclude`. Default the middle of the lower edge.
-<<<<<<< HEAD
         look: What to look for, and what of that counts.
-=======
-        want: What to look for. Default labels.
-        classes: The labels that count, such as `person`; empty (the default) for all.
-        min_confidence: The least confidence of a detection, 0..1; default 0.5.
-        class_confidence: The least confidence for single labels, in place of `min_confidence`; 0..1.
-        low_light: When a picture is dark, and what confidence it takes then. Default: below luma 40, 0.7.
->>>>>>> schema
         cache: Answers that are used again for the same picture.
         confirmation: In how many of the last frames an object must be seen before it counts.
         zones: Named areas, for triggers and events.
@@ -1118,21 +1098,8 @@ class CameraConfig(TypedDict, total=False):
     """Where not to look: inside none of these, whatever `include` says. Default none."""
     anchor: Anchor
     """The point of an object that stands for it in `include` and `exclude`. Default the middle of the lower edge."""
-<<<<<<< HEAD
     look: LookConfig
     """What to look for, and what of that counts."""
-=======
-    want: Want
-    """What to look for. Default labels."""
-    classes: Sequence[str]
-    """The labels that count, such as `person`; empty (the default) for all."""
-    min_confidence: float
-    """The least confidence of a detection, 0..1; default 0.5."""
-    class_confidence: Mapping[str, float]
-    """The least confidence for single labels, in place of `min_confidence`; 0..1."""
-    low_light: LowLight
-    """When a picture is dark, and what confidence it takes then. Default: below luma 40, 0.7."""
->>>>>>> schema
     cache: ResultCacheConfig
     """Answers that are used again for the same picture."""
     confirmation: Confirmation

@@ -6,7 +6,8 @@ use crate::config::{from_kwargs, to_py};
 use crate::error::{OrRaise, from_py};
 use crate::host;
 use crate::text;
-use guarita::{Error, ErrorCode, JsonLinesConfig, SinkConfig, WebhookConfig};
+use guarita::registry::{JsonLinesFile, SinkKind};
+use guarita::{Error, ErrorCode, JsonLinesConfig, WebhookConfig};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::PathBuf;
@@ -76,8 +77,8 @@ impl JsonLinesSink {
 }
 
 impl JsonLinesSink {
-    fn core(&self) -> SinkConfig {
-        SinkConfig::JsonLines { path: self.path.clone(), options: self.options.clone() }
+    fn core(&self) -> JsonLinesFile {
+        JsonLinesFile { path: self.path.clone(), options: self.options.clone() }
     }
 }
 
@@ -118,10 +119,15 @@ impl WebhookSink {
     }
 }
 
-/// The core's config of a sink that guarita brings along; none for anything else.
-pub(crate) fn built_in(any: &Bound<'_, PyAny>) -> Option<SinkConfig> {
+/// Opens a sink that guarita brings along.
+pub(crate) type Open = Box<dyn FnOnce() -> guarita::Result<Box<dyn guarita::Sink>> + Send>;
+
+/// How the core's sink behind an object is opened; none for anything else.
+pub(crate) fn built_in(any: &Bound<'_, PyAny>) -> Option<Open> {
     if let Ok(lines) = any.cast::<JsonLinesSink>() {
-        return Some(lines.get().core());
+        let file = lines.get().core();
+        return Some(Box::new(|| file.open()));
     }
-    any.cast::<WebhookSink>().ok().map(|webhook| SinkConfig::Webhook(webhook.get().0.clone()))
+    let config = any.cast::<WebhookSink>().ok()?.get().0.clone();
+    Some(Box::new(|| config.open()))
 }

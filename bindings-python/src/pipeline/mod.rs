@@ -381,7 +381,7 @@ fn with_sinks(
     for (name, sink) in items(sinks)? {
         let outlet = outlets.remove(&name).unwrap_or_default();
         let sink: Box<dyn guarita::Sink> = match built_in(&sink) {
-            Some(config) => detached(sink.py(), || config.open())?,
+            Some(open) => detached(sink.py(), open)?,
             None => {
                 let call = Callable::new(&sink, &format!("the sink {name}"))?;
                 callables.push(call.clone());

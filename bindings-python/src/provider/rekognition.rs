@@ -6,7 +6,8 @@ use crate::geometry::{BoundingBox, Polygon};
 use crate::resilience::Budget;
 use crate::text::optional;
 use crate::{host, time};
-use guarita::{ErrorCode, Redact, RedactRegion, RekognitionConfig};
+use guarita::{ErrorCode, Redact, RedactRegion};
+use guarita_face::adapters::{self, RekognitionConfig};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::sync::Arc;
@@ -60,7 +61,7 @@ impl RekognitionProvider {
                 ));
             }
         };
-        let mut provider = detached(py, || guarita::RekognitionProvider::open(config))?;
+        let mut provider = detached(py, || adapters::RekognitionProvider::open(config))?;
         if clock.is_some() {
             provider = provider.with_clock(time::clock(clock)?);
         }

@@ -1,8 +1,21 @@
-//! The clouds and sinks that every face carries. One more is one more line here, and one more feature in `Cargo.toml`: then it is
-//! in the wheel, the addon and the library alike.
+//! The clouds and sinks that every face carries. One more package is one more line in [`registry`], and one more dependency in
+//! `Cargo.toml`: then it is in the wheel, the addon and the library alike.
 
-pub use guarita::{RekognitionConfig, RekognitionProvider};
 pub use guarita::{WebhookConfig, WebhookSink};
+pub use guarita_rekognition::{RekognitionConfig, RekognitionProvider};
+
+use guarita::registry::Registry;
+use guarita::{Error, Result};
+use std::sync::LazyLock;
+
+/// All kinds of sinks and of providers that a face can open from a config.
+///
+/// # Errors
+/// `InvalidArgument` where two packages bring a kind of one name.
+pub fn registry() -> Result<&'static Registry> {
+    static ALL: LazyLock<Result<Registry>> = LazyLock::new(|| Registry::new().with(guarita_rekognition::register));
+    ALL.as_ref().map_err(|error| Error::new(error.code(), error.to_string()))
+}
 
 #[cfg(test)]
 mod tests {

@@ -40,11 +40,12 @@ pub fn reworded(error: &Error, reword: impl FnOnce(&str) -> String) -> Error {
 }
 
 /// Checks a config by the name of its type, and gives it back as JSON with all defaults; see [`guarita::check_config`].
+/// Configs of the packages in [`adapters`](crate::adapters) are known.
 ///
 /// # Errors
 /// `InvalidConfig` naming the field, `InvalidArgument` for an unknown kind.
 pub fn check(kind: &str, fields: &Value) -> Result<String> {
-    guarita::check_config(kind, &fields.to_string())
+    crate::adapters::registry()?.check_config(kind, &fields.to_string())
 }
 
 /// The value of an enum that a call takes by its name.

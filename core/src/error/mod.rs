@@ -5,6 +5,7 @@
 
 pub(crate) mod address;
 mod context;
+pub(crate) mod foreign;
 
 pub use context::ErrorContext;
 

@@ -13,14 +13,12 @@ pub use outlet::{OutletConfig, OutletStats};
 pub use picture::PictureWanted;
 pub use scene::Scene;
 pub use schedule::{Schedule, ScheduleWindow, TimeOfDay, Weekday};
-pub use sink::{CallbackSink, ChannelSink, EventReceiver, JsonLinesConfig, JsonLinesSink, RetryAfter, SinkConfig};
+pub use sink::{CallbackSink, ChannelSink, EventReceiver, JsonLinesConfig, JsonLinesSink, RetryAfter};
 #[cfg(feature = "webhook")]
 pub use sink::{WebhookConfig, WebhookSink};
 pub use trigger::{Condition, TriggerConfig, TriggerMachine, TriggerState};
 
 pub(crate) use picture::picture;
-#[cfg(all(feature = "webhook", not(feature = "rekognition")))]
-pub(crate) use sink::certificates;
 
 use crate::clock::{Timestamp, UnixTime};
 use crate::error::Result;

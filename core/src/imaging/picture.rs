@@ -10,10 +10,13 @@ use std::io;
 
 /// A part of a frame, in whole pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Window {
-    pub(crate) left: u32,
-    pub(crate) top: u32,
-    pub(crate) size: Size,
+pub struct Window {
+    /// Its left edge.
+    pub left: u32,
+    /// Its upper edge.
+    pub top: u32,
+    /// Its width and height.
+    pub size: Size,
 }
 
 impl Window {
@@ -21,7 +24,7 @@ impl Window {
     ///
     /// # Errors
     /// `InvalidArgument` for a region without a pixel of the frame.
-    pub(crate) fn new(frame: Size, region: Option<&BoundingBox>) -> Result<Self> {
+    pub fn new(frame: Size, region: Option<&BoundingBox>) -> Result<Self> {
         let Some(region) = region else { return Ok(Self { left: 0, top: 0, size: frame }) };
         let inside = region.clipped(frame);
         if !region.is_finite() || inside.width() <= 0.0 || inside.height() <= 0.0 {

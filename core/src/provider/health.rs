@@ -50,34 +50,36 @@ pub struct LatencyPercentiles {
 /// Answers that the percentiles look back on: enough for a 99th one that is not simply the largest.
 const LOOK_BACK: usize = 512;
 
-/// What a provider remembers in order to say how it does.
+/// What a provider remembers of its answers in order to say how it does.
 #[derive(Debug, Default)]
-pub(crate) struct HealthLog {
+pub struct HealthLog {
     latencies: VecDeque<Duration>,
     last_error: Option<LastError>,
 }
 
 impl HealthLog {
-    pub(crate) fn answered(&mut self, took: Duration) {
+    /// Notes an answer, and how long it took from `submit` on.
+    pub fn answered(&mut self, took: Duration) {
         if self.latencies.len() == LOOK_BACK {
             self.latencies.pop_front();
         }
         self.latencies.push_back(took);
     }
 
-    pub(crate) fn failed(&mut self, error: &Error, at: Timestamp) {
+    /// Notes an error that is the provider's.
+    pub fn failed(&mut self, error: &Error, at: Timestamp) {
         self.last_error = Some(LastError { code: error.code(), message: error.to_string(), at });
     }
 
-    /// As [`failed`](Self::failed), unless the error is the request's, or the asker's: that says nothing about the provider.
-    pub(crate) fn blamed(&mut self, error: &Error, at: Timestamp) {
+    /// Notes an error, unless it is the request's, or the asker's: that says nothing about the provider.
+    pub fn blamed(&mut self, error: &Error, at: Timestamp) {
         if error.advice() != Advice::ChangeInput && error.code() != ErrorCode::Cancelled {
             self.failed(error, at);
         }
     }
 
     /// A health with the latencies and the last error filled in; the rest is the provider's to say.
-    pub(crate) fn health(&self) -> Health {
+    pub fn health(&self) -> Health {
         Health { last_error: self.last_error.clone(), latency: self.percentiles(), ..Health::default() }
     }
 

@@ -8,13 +8,13 @@ use std::sync::Arc;
 /// What a cloud's labels are called here: names of COCO's 80 classes, so that an answer of a cloud reads as one of a local
 /// detector. Names are compared without regard to case. A label that is not in the map keeps its name, in lower case.
 ///
-/// As data it is a table from the cloud's name to ours. The default one knows Amazon Rekognition's names of COCO's classes;
-/// a table in a config replaces it altogether. A table that has one name twice, in different case, is refused.
+/// As data it is a table from the cloud's name to ours; a table in a config replaces the cloud's own one altogether. A table
+/// that has one name twice, in different case, is refused.
 ///
 /// ```
 /// use guarita::{Label, LabelMap};
-/// let mut map = LabelMap::default();
-/// assert_eq!(map.label("Mobile Phone").name.as_ref(), "cell phone");
+/// let mut map = LabelMap::coco().with([("Mobile Phone", "cell phone")]);
+/// assert_eq!(map.label("mobile phone").name.as_ref(), "cell phone");
 /// assert_eq!(map.label("Forklift").id, Label::UNNUMBERED);
 /// map.set("Forklift", "truck");
 /// assert_eq!(map.label("forklift").id, map.label("Truck").id);
@@ -24,63 +24,10 @@ use std::sync::Arc;
 #[serde(try_from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
 pub struct LabelMap(BTreeMap<String, Arc<str>>);
 
-/// Rekognition's names of COCO's classes, where they differ by more than case.
-const REKOGNITION: &[(&str, &str)] = &[
-    ("Adult", "person"),
-    ("Aeroplane", "airplane"),
-    ("Automobile", "car"),
-    ("Baseball Mitt", "baseball glove"),
-    ("Bike", "bicycle"),
-    ("Blow Dryer", "hair drier"),
-    ("Boy", "person"),
-    ("Cellphone", "cell phone"),
-    ("Child", "person"),
-    ("Computer Keyboard", "keyboard"),
-    ("Computer Mouse", "mouse"),
-    ("Cattle", "cow"),
-    ("Dinner Table", "dining table"),
-    ("Doughnut", "donut"),
-    ("Female", "person"),
-    ("Flying Disc", "frisbee"),
-    ("Girl", "person"),
-    ("Hair Dryer", "hair drier"),
-    ("Hardware Mouse", "mouse"),
-    ("Human", "person"),
-    ("Hydrant", "fire hydrant"),
-    ("Kitten", "cat"),
-    ("Laptop Computer", "laptop"),
-    ("Male", "person"),
-    ("Man", "person"),
-    ("Microwave Oven", "microwave"),
-    ("Mobile Phone", "cell phone"),
-    ("Monitor", "tv"),
-    ("Motorbike", "motorcycle"),
-    ("Plane", "airplane"),
-    ("Puppy", "dog"),
-    ("Purse", "handbag"),
-    ("Racket", "tennis racket"),
-    ("Remote Control", "remote"),
-    ("Ski", "skis"),
-    ("Sofa", "couch"),
-    ("Soccer Ball", "sports ball"),
-    ("Basketball (Ball)", "sports ball"),
-    ("Tennis Ball", "sports ball"),
-    ("Stoplight", "traffic light"),
-    ("Luggage", "suitcase"),
-    ("Television", "tv"),
-    ("Woman", "person"),
-];
-
 impl Default for LabelMap {
+    /// [`LabelMap::coco`].
     fn default() -> Self {
-        let mut map = Self(BTreeMap::new());
-        for name in crate::model::coco_names() {
-            map.set(name, name);
-        }
-        for (cloud, ours) in REKOGNITION {
-            map.set(cloud, ours);
-        }
-        map
+        Self::coco()
     }
 }
 
@@ -112,6 +59,20 @@ impl LabelMap {
         Self(BTreeMap::new())
     }
 
+    /// The names of COCO's 80 classes, each for itself: what the map of a cloud begins with.
+    pub fn coco() -> Self {
+        Self::empty().with(crate::model::coco_names().map(|name| (name, name)))
+    }
+
+    /// The map with these names of a cloud's, and ours, added.
+    #[must_use]
+    pub fn with<'a>(mut self, names: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        for (cloud, ours) in names {
+            self.set(cloud, ours);
+        }
+        self
+    }
+
     /// Calls the cloud's `cloud` `ours` from now on.
     pub fn set(&mut self, cloud: &str, ours: &str) {
         self.0.insert(cloud.to_lowercase(), ours.into());
@@ -140,23 +101,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_map_reaches_all_of_coco_and_nothing_else() {
-        let map = LabelMap::default();
-        let reached: std::collections::BTreeSet<u32> = map.iter().map(|(cloud, _)| map.label(cloud).id).collect();
-        assert_eq!(reached, (0..80).collect());
-        for (cloud, ours, id) in [
-            ("Person", "person", 0),
-            ("WOMAN", "person", 0),
-            ("Human", "person", 0),
-            ("Automobile", "car", 2),
-            ("Mobile Phone", "cell phone", 67),
-            ("Couch", "couch", 57),
-            ("Monitor", "tv", 62),
-            ("Hair Dryer", "hair drier", 78),
-        ] {
-            assert_eq!(map.label(cloud), Label { id, name: ours.into() });
-        }
+    fn cocos_own_names_are_themselves() {
+        let map = LabelMap::coco();
+        let reached: Vec<u32> = map.iter().map(|(cloud, _)| map.label(cloud).id).collect();
+        assert_eq!(
+            reached.iter().collect::<std::collections::BTreeSet<_>>(),
+            (0..80).collect::<Vec<_>>().iter().collect()
+        );
+        assert_eq!(reached.len(), 80);
         assert_eq!(map.label("Tow Truck"), Label { id: Label::UNNUMBERED, name: "tow truck".into() });
+        let more = map.with([("Aeroplane", "airplane"), ("Crane", "lifting gear")]);
+        assert_eq!((more.label("AEROPLANE").id, more.label("crane").name.as_ref()), (4, "lifting gear"));
     }
 
     #[test]

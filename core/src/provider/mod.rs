@@ -11,36 +11,27 @@ mod health;
 mod hybrid;
 mod label_map;
 mod local;
-#[cfg(feature = "rekognition")]
 mod mask;
-#[cfg(feature = "rekognition")]
-mod picture;
+pub(crate) mod picture;
 mod pool;
 mod redact;
-#[cfg(feature = "rekognition")]
-mod rekognition;
 mod reply;
 mod request;
 mod response;
-mod singleflight;
+pub(crate) mod singleflight;
 
 pub use callback::{CallbackProvider, CallbackProviderConfig};
 pub use cancellation::Cancellation;
-pub use health::{Health, LastError, LatencyPercentiles};
+pub use health::{Health, HealthLog, LastError, LatencyPercentiles};
 pub use hybrid::{Escalation, HybridConfig, HybridMode, HybridProvider, Side};
 pub use label_map::LabelMap;
 pub use local::{LocalProvider, LocalProviderConfig};
 pub use redact::{Redact, RedactRegion};
-#[cfg(feature = "rekognition")]
-pub use rekognition::{RekognitionConfig, RekognitionProvider, SmallPicture, TextUnit};
 pub use reply::{PendingAnswer, Reply};
 pub use request::{Priority, Request, Want};
 pub use response::{Answer, AnswerReason, Latency, Response};
 
 pub(crate) use crop::Crop;
-pub(crate) use health::HealthLog;
-#[cfg(feature = "rekognition")]
-pub(crate) use rekognition::certificates;
 
 use crate::budget::MicroDollars;
 use crate::clock::{Clock, Timestamp};
@@ -54,7 +45,7 @@ use std::sync::Arc;
 /// Implementations of other people are welcome; `testkit::check_provider` (feature `testkit`) tells whether one keeps the
 /// rules.
 pub trait Provider: Send + Sync + fmt::Debug {
-    /// A short name, such as `local` or `rekognition`; the same for the provider's whole life.
+    /// A short name, such as `local`; the same for the provider's whole life.
     fn name(&self) -> &str;
 
     /// What it can do.

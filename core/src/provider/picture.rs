@@ -2,47 +2,62 @@
 //! needed. Boxes of the answer find their way back.
 
 use super::RedactRegion;
+use crate::detection::sound;
 use crate::error::{Advice, Error, Result};
 use crate::frame::Frame;
 use crate::geometry::{BoundingBox, Size};
 use crate::imaging::{Picture, Window};
 use image::imageops;
 
-/// What a cloud takes.
+/// What a service takes as a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct PictureLimits {
-    pub(crate) max_bytes: usize,
-    pub(crate) min_side: u32,
-    pub(crate) max_side: u32,
+pub struct PictureLimits {
+    /// Longest file, in bytes.
+    pub max_bytes: usize,
+    /// Shortest side, in pixels.
+    pub min_side: u32,
+    /// Longest side, in pixels.
+    pub max_side: u32,
 }
 
-/// How to stay within them.
+/// How a picture is made to fit a service's limits.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Preparation {
-    pub(crate) limits: PictureLimits,
-    /// Of the first attempt at a JPEG, 1..100.
-    pub(crate) quality: u8,
+pub struct PictureFitting {
+    /// What the service takes.
+    pub limits: PictureLimits,
+    /// Of the first attempt at a JPEG, 1..100; lower ones are tried where it has too many bytes.
+    pub quality: u8,
     /// Whether a picture below `min_side` is scaled up; otherwise it is refused.
-    pub(crate) upscale: bool,
+    pub upscale: bool,
 }
 
 /// Tried one after the other where the first quality makes too many bytes; below 40 the blocks are what a model sees, so
 /// the picture is made smaller instead.
 const QUALITIES: [u8; 5] = [80, 70, 60, 50, 40];
 
-#[derive(Debug)]
-pub(crate) struct Prepared {
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) window: Window,
+/// A picture that a service takes.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FittedPicture {
+    /// The bytes of a JPEG file, or of the file that the frame came from where nothing was to do.
+    pub bytes: Vec<u8>,
+    /// The part of the frame that it shows.
+    pub window: Window,
     /// The quality of the JPEG; none where the bytes are those that the frame came from.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for tests, which could not tell otherwise"))]
-    pub(crate) quality: Option<u8>,
+    pub quality: Option<u8>,
 }
 
 impl Window {
+    /// Whether a left, a top, a width and a height can be shares of the sides of a picture that something lies in: for answers
+    /// of a service that may have other units.
+    pub fn can_hold([left, top, width, height]: [f32; 4]) -> bool {
+        let side = |from: f32, length: f32| length > 0.0 && sound::fits_side(from, from + length, 1.0);
+        side(left, width) && side(top, height)
+    }
+
     /// From left, top, width and height as shares of the picture that was sent to pixels of the frame, cut off where the
     /// picture ended. None where nothing is left, or where one of them is not a number.
-    pub(crate) fn to_frame(self, ratios: [f32; 4]) -> Option<BoundingBox> {
+    pub fn to_frame(self, ratios: [f32; 4]) -> Option<BoundingBox> {
         let [left, top, width, height] = ratios.map(f64::from);
         let edge =
             |share: f64, side: u32, offset: u32| (f64::from(offset) + share.clamp(0.0, 1.0) * f64::from(side)) as f32;
@@ -56,31 +71,31 @@ impl Window {
     }
 }
 
-/// Makes a frame, or the part of it in `region`, ready to be sent. Masks are filled first of all.
+/// Makes a frame, or the part of it in `region`, a picture that fits a service's limits. Masks are filled with black first.
 ///
 /// # Errors
 /// `InvalidArgument` for a region without pixels, a mask that is no box, and a picture below the smallest size where it is
 /// not scaled up; `ResourceExhausted` where it cannot be made small enough.
-pub(crate) fn prepare(
+pub fn fit_picture(
     frame: &Frame,
     region: Option<&BoundingBox>,
     masks: &[RedactRegion],
-    how: &Preparation,
-) -> Result<Prepared> {
+    how: &PictureFitting,
+) -> Result<FittedPicture> {
     let window = Window::new(frame.size(), region)?;
     let target = target_size(window.size, how)?;
     let holes = holes(frame.size(), &window, masks)?;
     let as_it_is = holes.is_empty() && window.size == frame.size() && target == window.size;
     if let Some(encoded) = frame.encoded().filter(|bytes| as_it_is && bytes.len() <= how.limits.max_bytes) {
-        return Ok(Prepared { bytes: encoded.to_vec(), window, quality: None });
+        return Ok(FittedPicture { bytes: encoded.to_vec(), window, quality: None });
     }
     let mut picture = Picture::cut(frame, &window)?;
     picture.fill(&holes);
     let (bytes, quality) = encode(picture.resized(target)?, how)?;
-    Ok(Prepared { bytes, window, quality: Some(quality) })
+    Ok(FittedPicture { bytes, window, quality: Some(quality) })
 }
 
-fn target_size(size: Size, how: &Preparation) -> Result<Size> {
+fn target_size(size: Size, how: &PictureFitting) -> Result<Size> {
     let PictureLimits { min_side, max_side, .. } = how.limits;
     let (short, long) = (size.width.min(size.height), size.width.max(size.height));
     if short >= min_side && long <= max_side {
@@ -148,7 +163,7 @@ impl Picture {
 }
 
 /// The best quality of the ladder that fits; where none does, half the size.
-fn encode(mut picture: Picture, how: &Preparation) -> Result<(Vec<u8>, u8)> {
+fn encode(mut picture: Picture, how: &PictureFitting) -> Result<(Vec<u8>, u8)> {
     let ladder = || std::iter::once(how.quality).chain(QUALITIES.into_iter().filter(|&lower| lower < how.quality));
     loop {
         for quality in ladder() {

@@ -4,7 +4,7 @@ use crate::frame::{DecodeOptions, Layout, PixelFormat};
 use crate::geometry::Polygon;
 
 const LIMITS: PictureLimits = PictureLimits { max_bytes: 5_242_880, min_side: 80, max_side: 10_000 };
-const HOW: Preparation = Preparation { limits: LIMITS, quality: 90, upscale: true };
+const HOW: PictureFitting = PictureFitting { limits: LIMITS, quality: 90, upscale: true };
 
 /// Pixels that compress badly.
 fn noise(width: u32, height: u32, format: PixelFormat) -> Frame {
@@ -34,7 +34,7 @@ fn decoded(bytes: &[u8]) -> Frame {
 }
 
 fn jpeg(frame: &Frame) -> Vec<u8> {
-    prepare(frame, None, &[], &HOW).unwrap().bytes
+    fit_picture(frame, None, &[], &HOW).unwrap().bytes
 }
 
 /// The same picture in exactly so many bytes, by comments behind its first marker.
@@ -59,7 +59,7 @@ fn the_limit_of_bytes_to_the_byte() {
     let small = jpeg(&slope(640, 480));
     for (len, sent_as_it_is) in [(5_242_879, true), (5_242_880, true), (5_242_881, false)] {
         let bytes = padded(&small, len);
-        let prepared = prepare(&decoded(&bytes), None, &[], &HOW).unwrap();
+        let prepared = fit_picture(&decoded(&bytes), None, &[], &HOW).unwrap();
         assert_eq!(prepared.bytes == bytes, sent_as_it_is, "{len}");
         assert_eq!(prepared.quality, (!sent_as_it_is).then_some(90));
         assert!(prepared.bytes.len() <= 5_242_880);
@@ -69,7 +69,7 @@ fn the_limit_of_bytes_to_the_byte() {
     let len = jpeg(&frame).len();
     for (max_bytes, quality) in [(len + 1, 90), (len, 90), (len - 1, 80)] {
         let limits = PictureLimits { max_bytes, ..LIMITS };
-        let prepared = prepare(&frame, None, &[], &Preparation { limits, ..HOW }).unwrap();
+        let prepared = fit_picture(&frame, None, &[], &PictureFitting { limits, ..HOW }).unwrap();
         assert_eq!(prepared.quality, Some(quality), "{max_bytes} of {len}");
         assert!(prepared.bytes.len() <= max_bytes);
     }
@@ -78,21 +78,21 @@ fn the_limit_of_bytes_to_the_byte() {
 #[test]
 fn a_picture_too_large_goes_down_the_ladder_and_then_shrinks() {
     let frame = noise(3_000, 2_500, PixelFormat::Rgb8);
-    assert!(prepare(&frame, None, &[], &HOW).unwrap().bytes.len() <= LIMITS.max_bytes);
+    assert!(fit_picture(&frame, None, &[], &HOW).unwrap().bytes.len() <= LIMITS.max_bytes);
     let frame = noise(400, 300, PixelFormat::Rgb8);
     let limits = PictureLimits { max_bytes: jpeg(&frame).len() * 6 / 10, ..LIMITS };
-    let prepared = prepare(&frame, None, &[], &Preparation { limits, ..HOW }).unwrap();
+    let prepared = fit_picture(&frame, None, &[], &PictureFitting { limits, ..HOW }).unwrap();
     assert!(prepared.bytes.len() <= limits.max_bytes && prepared.quality < Some(80), "{:?}", prepared.quality);
     assert_eq!(decoded(&prepared.bytes).size(), Size::new(400, 300));
     let frame = noise(400, 300, PixelFormat::Gray8);
     let limits = PictureLimits { max_bytes: 4_000, ..LIMITS };
-    let prepared = prepare(&frame, None, &[], &Preparation { limits, ..HOW }).unwrap();
+    let prepared = fit_picture(&frame, None, &[], &PictureFitting { limits, ..HOW }).unwrap();
     assert!(prepared.bytes.len() <= 4_000);
     let sent = decoded(&prepared.bytes);
     assert_eq!((sent.size(), sent.format()), (Size::new(100, 80), PixelFormat::Gray8));
     assert_eq!(prepared.window.to_frame([0.0, 0.0, 1.0, 1.0]).unwrap().to_array(), [0.0, 0.0, 400.0, 300.0]);
     let limits = PictureLimits { max_bytes: 300, ..LIMITS };
-    let error = prepare(&frame, None, &[], &Preparation { limits, ..HOW }).unwrap_err();
+    let error = fit_picture(&frame, None, &[], &PictureFitting { limits, ..HOW }).unwrap_err();
     assert_eq!((error.code(), error.advice()), (ErrorCode::ResourceExhausted, Advice::ChangeInput));
 }
 
@@ -110,10 +110,10 @@ fn sides_out_of_range() {
         let target = target_size(Size::new(width, height), &HOW).unwrap();
         assert_eq!(target, sent.map_or(Size::new(width, height), |(w, h)| Size::new(w, h)), "{width}×{height}");
     }
-    let refusing = Preparation { upscale: false, ..HOW };
-    let error = prepare(&slope(200, 79), None, &[], &refusing).unwrap_err();
+    let refusing = PictureFitting { upscale: false, ..HOW };
+    let error = fit_picture(&slope(200, 79), None, &[], &refusing).unwrap_err();
     assert_eq!(error.code(), ErrorCode::InvalidArgument);
-    assert!(prepare(&slope(200, 80), None, &[], &refusing).is_ok());
+    assert!(fit_picture(&slope(200, 80), None, &[], &refusing).is_ok());
     assert_eq!(decoded(&jpeg(&slope(40, 20))).size(), Size::new(160, 80));
 }
 
@@ -131,12 +131,12 @@ fn bytes_are_kept_only_where_nothing_is_to_do() {
         (Some(&part), vec![], false),
         (None, vec![mask], false),
     ] {
-        let prepared = prepare(&frame, region, &masks, &HOW).unwrap();
+        let prepared = fit_picture(&frame, region, &masks, &HOW).unwrap();
         assert_eq!(prepared.bytes == original, kept, "{region:?} {masks:?}");
     }
     // The frame alone does not keep them.
     let plain = Frame::decode(&original, &DecodeOptions::default()).unwrap();
-    assert!(plain.encoded().is_none() && prepare(&plain, None, &[], &HOW).unwrap().bytes != original);
+    assert!(plain.encoded().is_none() && fit_picture(&plain, None, &[], &HOW).unwrap().bytes != original);
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn the_part_that_is_sent_is_the_part_asked_for_in_every_format() {
         }
         let frame = Frame::from_owner(pixels, layout).unwrap();
         let region = BoundingBox::from_xyxy(100.0, 50.0, 200.0, 150.0);
-        let sent = decoded(&prepare(&frame, Some(&region), &[], &HOW).unwrap().bytes);
+        let sent = decoded(&fit_picture(&frame, Some(&region), &[], &HOW).unwrap().bytes);
         assert_eq!(sent.size(), Size::new(100, 100), "{format}");
         let (least, most) = sent.data().unwrap().iter().fold((255, 0), |(least, most), &v| (v.min(least), v.max(most)));
         assert!(least > 220 && most - least < 12, "{format}: {least}..{most}");
@@ -231,13 +231,13 @@ fn what_is_masked_is_black_and_does_not_matter() {
     let other = Frame::from_owner(other, frame.layout().clone()).unwrap();
     assert_ne!(jpeg(&frame), jpeg(&other));
     for region in [None, Some(&BoundingBox::from_xyxy(150.0, 60.0, 530.0, 400.0))] {
-        let sent = prepare(&frame, region, &masks, &HOW).unwrap();
-        assert_eq!(sent.bytes, prepare(&other, region, &masks, &HOW).unwrap().bytes);
+        let sent = fit_picture(&frame, region, &masks, &HOW).unwrap();
+        assert_eq!(sent.bytes, fit_picture(&other, region, &masks, &HOW).unwrap().bytes);
         let picture = decoded(&sent.bytes);
         // (200, 200) of the frame is inside the triangle.
         let (x, y) = (200 - sent.window.left as usize, 200 - sent.window.top);
         assert!(picture.row(0, y)[x * 3..][..3].iter().all(|&level| level < 12));
     }
     let no_box = [RedactRegion::from(BoundingBox::from_xyxy(0.0, f32::NAN, 1.0, 1.0))];
-    assert!(prepare(&frame, None, &no_box, &HOW).is_err());
+    assert!(fit_picture(&frame, None, &no_box, &HOW).is_err());
 }

@@ -17,18 +17,18 @@ const KEPT_FOR: Duration = Duration::from_secs(600);
 /// What makes two requests the same request. The want belongs to it, so that somebody who asks for labels and for faces of a
 /// picture under its one name gets both.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct IdempotencyKey(Arc<str>, Want);
+pub struct IdempotencyKey(Arc<str>, Want);
 
 impl IdempotencyKey {
     /// None where the request has no key: then it is asked for itself.
-    pub(crate) fn of(request: &Request) -> Option<Self> {
+    pub fn of(request: &Request) -> Option<Self> {
         request.idempotency_key.clone().map(|key| Self(key, request.want))
     }
 }
 
 /// Requests under way and answers given, by key: the last 1024 answers, for ten minutes. `F` is what a request leaves behind
 /// in order to be told how its leader ended. A clone is the same.
-pub(crate) struct Singleflight<F>(Arc<Mutex<Flights<F>>>);
+pub struct Singleflight<F>(Arc<Mutex<Flights<F>>>);
 
 struct Flights<F> {
     by_key: BTreeMap<IdempotencyKey, Flight<F>>,
@@ -45,7 +45,7 @@ enum Flight<F> {
 
 /// What is to be done about a request with a key.
 #[derive(Debug)]
-pub(crate) enum Role<F> {
+pub enum Role<F> {
     /// Ask, and [`finish`](Leader::finish) for all.
     Leader(F, Leader<F>),
     /// Nothing: the leader has what it left behind.
@@ -57,7 +57,7 @@ pub(crate) enum Role<F> {
 /// The right to ask for all requests of a key. Dropped without an answer, the key is free again, and what followers left
 /// behind is dropped.
 #[must_use = "the key is free again when it is dropped"]
-pub(crate) struct Leader<F> {
+pub struct Leader<F> {
     flights: Singleflight<F>,
     key: IdempotencyKey,
     id: u64,
@@ -65,7 +65,7 @@ pub(crate) struct Leader<F> {
 
 impl<F> Singleflight<F> {
     /// The answer to a key where there is one, already paid.
-    pub(crate) fn answered(&self, key: &IdempotencyKey, now: Timestamp) -> Option<Response> {
+    pub fn answered(&self, key: &IdempotencyKey, now: Timestamp) -> Option<Response> {
         let mut flights = self.lock();
         flights.forget_old(now);
         match flights.by_key.get(key) {
@@ -75,7 +75,7 @@ impl<F> Singleflight<F> {
     }
 
     /// Joins the requests of a key.
-    pub(crate) fn enter(&self, key: &IdempotencyKey, follower: F, now: Timestamp) -> Role<F> {
+    pub fn enter(&self, key: &IdempotencyKey, follower: F, now: Timestamp) -> Role<F> {
         let mut flights = self.lock();
         flights.forget_old(now);
         let Flights { by_key, followers: count, next_id, .. } = &mut *flights;
@@ -96,7 +96,7 @@ impl<F> Singleflight<F> {
     }
 
     /// Requests that wait for a leader.
-    pub(crate) fn followers(&self) -> usize {
+    pub fn followers(&self) -> usize {
         self.lock().followers
     }
 
@@ -107,7 +107,7 @@ impl<F> Singleflight<F> {
 
 impl<F> Leader<F> {
     /// Keeps a good answer; without one, the key is free again. Gives what the followers left behind, in their order.
-    pub(crate) fn finish(self, answer: Option<&Response>, now: Timestamp) -> Vec<F> {
+    pub fn finish(self, answer: Option<&Response>, now: Timestamp) -> Vec<F> {
         let mut flights = self.flights.lock();
         let followers = flights.end(&self.key, self.id);
         if let Some(response) = answer {
@@ -152,7 +152,7 @@ impl<F> Flights<F> {
 }
 
 /// The same answer for one who did not pay for it.
-pub(crate) fn paid(response: &Response) -> Response {
+pub fn paid(response: &Response) -> Response {
     Response { cost: MicroDollars::ZERO, calls: 0, latency: Latency::default(), ..response.clone() }
 }
 

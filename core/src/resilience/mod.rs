@@ -10,8 +10,6 @@ mod monotonic;
 pub(crate) mod random;
 mod rate;
 mod retry;
-#[cfg(any(feature = "webhook", feature = "rekognition"))]
-mod retry_after;
 mod timeout;
 
 pub use breaker::{
@@ -22,6 +20,4 @@ pub use bulkhead::{Bulkhead, BulkheadPermit};
 pub use failure::{FailurePolicy, Verdict, classify, is_retryable};
 pub use rate::{RateLimit, RateLimitConfig};
 pub use retry::{GiveUpReason, RetryConfig, RetryDecision, RetryPolicy, RetryTokens};
-#[cfg(any(feature = "webhook", feature = "rekognition"))]
-pub(crate) use retry_after::retry_after;
 pub use timeout::Timeout;

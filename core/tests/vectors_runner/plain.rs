@@ -2,6 +2,7 @@
 
 use super::{Answer, bbox, code, config as read, detection_json, find, get, picture, size};
 use crate::common;
+use guarita::registry::Registry;
 use guarita::{
     BoundingBox, DecodeOptions, Detection, Detections, Detector, DetectorConfig, Error, ErrorCode, Frame, FrameMeta,
     Label, Layout, ModelHints, ModelSpec, Polygon, Timestamp, Zone,
@@ -10,7 +11,8 @@ use serde_json::{Value, json};
 
 /// The config as it stands after its defaults were filled in and every field was checked.
 pub(crate) fn config(input: &Value) -> Answer {
-    let checked = guarita::check_config(&get::<String>(input, "type"), &input["value"].to_string())?;
+    let registry = Registry::new().with(guarita_rekognition::register)?;
+    let checked = registry.check_config(&get::<String>(input, "type"), &input["value"].to_string())?;
     Ok(serde_json::from_str(&checked).unwrap())
 }
 

@@ -49,6 +49,30 @@ fn moto() -> Option<PathBuf> {
 }
 
 #[test]
+fn a_sink_of_ones_own_is_opened_from_settings() {
+    let told = |settings: &[&str]| {
+        let output = run(env!("CARGO_BIN_EXE_custom_sink"), settings);
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    };
+    assert_eq!(told(&[]), (Some(0), "3 s of siren: visitor at gate\n".into(), String::new()));
+    let file = std::env::temp_dir().join(format!("guarita-custom-sink-{}.jsonl", std::process::id()));
+    let settings = serde_json::json!({"kind": "json-lines", "path": file}).to_string();
+    assert_eq!(told(&[&settings]), (Some(0), String::new(), String::new()), "the kinds of the core are there too");
+    assert_eq!(std::fs::read_to_string(&file).unwrap().lines().count(), 1);
+    std::fs::remove_file(file).unwrap();
+    for (settings, word) in [
+        (r#"{"kind": "siren", "second": 3}"#, "unknown field `second`"),
+        (r#"{"kind": "siren", "seconds": 300}"#, "300"),
+        (r#"{"kind": "kafka"}"#, "json-lines, siren, webhook; add the package that brings it (guarita-kafka"),
+        ("{", "EOF"),
+    ] {
+        let (status, out, err) = told(&[settings]);
+        assert!(status == Some(2) && out.is_empty() && err.contains(word), "{settings}: {err}");
+    }
+}
+
+#[test]
 fn an_outage_is_survived_within_the_budget() {
     let Some(moto) = moto() else {
         return eprintln!("SKIPPED: no moto_server; `make stand-in` installs it");

@@ -2,7 +2,6 @@
 
 mod callback;
 mod channel;
-mod config;
 mod json_lines;
 mod retry_after;
 #[cfg(feature = "webhook")]
@@ -10,10 +9,7 @@ mod webhook;
 
 pub use callback::CallbackSink;
 pub use channel::{ChannelSink, EventReceiver};
-pub use config::SinkConfig;
 pub use json_lines::{JsonLinesConfig, JsonLinesSink};
 pub use retry_after::RetryAfter;
-#[cfg(all(feature = "webhook", not(feature = "rekognition")))]
-pub(crate) use webhook::certificates;
 #[cfg(feature = "webhook")]
 pub use webhook::{WebhookConfig, WebhookSink};

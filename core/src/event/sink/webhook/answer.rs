@@ -1,9 +1,9 @@
-//! What an answer, or none, means for the event. Decides only.
+//! What an answer means for the event. Decides only.
 
 use crate::clock::UnixTime;
 use crate::error::{Advice, Error, ErrorCode, Result};
 use crate::event::RetryAfter;
-use crate::resilience::retry_after;
+use crate::http::retry_after;
 use std::time::Duration;
 
 /// A longer wait that the receiver asks for is cut to this one: an event should not stay behind because of a slip of the
@@ -36,28 +36,6 @@ pub(super) fn judge(origin: &str, status: u16, retry_after: Option<Duration>) ->
 /// What `Retry-After` asks for, cut to what is waited for at most.
 pub(super) fn wait_asked(value: &str, now: UnixTime) -> Option<Duration> {
     retry_after(value, now).map(|wait| wait.min(LONGEST_WAIT))
-}
-
-/// No answer, or none that can be understood: whatever it is, it may be over in a while.
-pub(super) fn no_answer(origin: &str, timeout_s: f64, error: &ureq::Error) -> Error {
-    use ureq::Error as E;
-    let words = match error {
-        E::Timeout(_) => {
-            return Error::deadline_exceeded(format!("{origin} did not answer within {timeout_s} s (timeout_s)"));
-        }
-        // These would show the whole URL.
-        E::BadUri(_) | E::RequireHttpsOnly(_) | E::ConnectProxyFailed(_) => {
-            return crate::check::wrong("url", format!("cannot be called, at {origin}"));
-        }
-        E::HostNotFound => "there is no such host".to_owned(),
-        E::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => {
-            return Error::deadline_exceeded(format!("{origin} did not answer within {timeout_s} s (timeout_s)"));
-        }
-        other => other.to_string(),
-    };
-    // Parts of it may be the other side's.
-    let words: String = words.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect();
-    Error::unavailable(format!("{origin}: {words}"))
 }
 
 #[cfg(test)]
@@ -102,16 +80,5 @@ mod tests {
         {
             assert_eq!(wait_asked(value, now), seconds.map(Duration::from_secs), "{value}");
         }
-    }
-
-    #[test]
-    fn no_answer_shows_no_url() {
-        let secret = || "https://u:pw@here/hook-token".to_owned();
-        for error in [ureq::Error::BadUri(secret()), ureq::Error::RequireHttpsOnly(secret())] {
-            let shown = format!("{:?}", no_answer("https://here", 1.0, &error));
-            assert!(!shown.contains("token") && !shown.contains("pw"), "{shown}");
-        }
-        let io = ureq::Error::Io(std::io::Error::other("a\r\nb"));
-        assert_eq!(no_answer("https://here", 1.0, &io).to_string(), "https://here: io: a  b");
     }
 }

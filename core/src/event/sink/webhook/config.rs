@@ -1,10 +1,10 @@
 use crate::check::{within, wrong};
 use crate::error::{Error, Result};
+use crate::http;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
-use ureq::http::{HeaderName, HeaderValue, Uri};
 
 /// Headers that are the sink's own, or the connection's; lower case.
 const RESERVED: [&str; 8] = [
@@ -54,7 +54,7 @@ impl WebhookConfig {
         self.origin()?;
         for (name, value) in &self.headers {
             let lower = name.to_ascii_lowercase();
-            if HeaderName::from_bytes(name.as_bytes()).is_err() {
+            if !http::is_header_name(name) {
                 return Err(Error::invalid_config(format!("headers has {name:?}, which is no name of a header"))
                     .with_field("headers"));
             }
@@ -62,7 +62,7 @@ impl WebhookConfig {
                 return Err(Error::invalid_config(format!("headers has {name:?}, which the sink sets itself"))
                     .with_field(format!("headers.{name}")));
             }
-            if HeaderValue::from_str(value).is_err() {
+            if !http::is_header_value(value) {
                 let what = "has a value that no header can have, such as one of two lines";
                 return Err(wrong(&format!("headers.{name}"), what));
             }
@@ -76,23 +76,7 @@ impl WebhookConfig {
 
     /// Scheme and host: what messages may show. Paths of webhooks often are secrets.
     pub(super) fn origin(&self) -> Result<String> {
-        let wrong = |why: &str| Err(wrong("url", format!("{why}; it must be like https://host/path")));
-        let Ok(uri) = self.url.parse::<Uri>() else {
-            return wrong(if self.url.is_empty() { "is missing" } else { "is no URL" });
-        };
-        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return wrong("has no scheme or no host");
-        };
-        if !matches!(scheme, "http" | "https") {
-            return wrong("is neither https nor http");
-        }
-        if authority.as_str().contains('@') {
-            return wrong("has a user name in it, which belongs into headers.Authorization");
-        }
-        if authority.host().is_empty() {
-            return wrong("has no host");
-        }
-        Ok(format!("{scheme}://{authority}"))
+        http::origin(&self.url)
     }
 }
 

@@ -1,20 +1,19 @@
 //! One request from its picture to its answer.
 
-use super::answer::{Raw, Reading};
-use super::config::{RekognitionConfig, SmallPicture, TextUnit};
-use super::connection::{Connection, Ready};
-use super::failure::{Failure, repeated, sort};
-use super::policy::{Pace, Purse};
-use crate::budget::MicroDollars;
-use crate::clock::{Clock, Timestamp};
-use crate::detection::Detections;
-use crate::error::{Error, ErrorCode, Result};
-use crate::provider::picture::{PictureLimits, Preparation, Prepared, prepare};
-use crate::provider::singleflight::{IdempotencyKey, Role, Singleflight, paid};
-use crate::provider::{HealthLog, Latency, Redact, Request, Response, Want};
-use crate::resilience::{GiveUpReason, RetryDecision, RetryPolicy, RetryTokens};
+use crate::answer::{Raw, Reading};
+use crate::config::{RekognitionConfig, SmallPicture, TextUnit};
+use crate::connection::{Connection, Ready};
+use crate::failure::{Failure, repeated, sort};
+use crate::policy::{Billing, CallRate};
 use aws_sdk_rekognition::primitives::Blob;
 use aws_sdk_rekognition::types as aws;
+use guarita::adapter::{
+    FittedPicture, HealthLog, IdempotencyKey, PictureFitting, PictureLimits, Role, Singleflight, fit_picture, paid,
+};
+use guarita::{
+    Clock, Detections, Error, ErrorCode, GiveUpReason, Latency, MicroDollars, Redact, Request, Response, Result,
+    RetryDecision, RetryPolicy, RetryTokens, Timestamp, Want,
+};
 use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -24,35 +23,35 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
 /// What DetectLabels, DetectText and DetectFaces take as bytes.
-pub(super) const LIMITS: PictureLimits = PictureLimits { max_bytes: 5_242_880, min_side: 80, max_side: 10_000 };
+pub(crate) const LIMITS: PictureLimits = PictureLimits { max_bytes: 5_242_880, min_side: 80, max_side: 10_000 };
 
 /// Everything that a request needs; cheap to clone.
 #[derive(Clone, Debug)]
-pub(super) struct Desk {
-    pub(super) name: Arc<str>,
-    pub(super) config: Arc<RekognitionConfig>,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) purse: Purse,
-    pub(super) redact: Option<Arc<dyn Redact>>,
-    pub(super) connection: Arc<Connection>,
-    pub(super) retry: RetryPolicy,
-    pub(super) once: Singleflight<oneshot::Sender<Result<Response>>>,
-    pub(super) shared: Arc<Shared>,
+pub(crate) struct RekognitionClient {
+    pub(crate) name: Arc<str>,
+    pub(crate) config: Arc<RekognitionConfig>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) billing: Billing,
+    pub(crate) redact: Option<Arc<dyn Redact>>,
+    pub(crate) connection: Arc<Connection>,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) once: Singleflight<oneshot::Sender<Result<Response>>>,
+    pub(crate) state: Arc<ClientState>,
 }
 
 /// What all requests share.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) pace: Pace,
+pub(crate) struct ClientState {
+    pub(crate) rate: CallRate,
     /// Pictures made ready at one time.
-    pub(super) encoders: Arc<Semaphore>,
+    pub(crate) encoders: Arc<Semaphore>,
     /// Calls at one time. A picture is made ready only when it has its place here, so this bounds the pictures in memory
     /// too.
-    pub(super) calls: Arc<Semaphore>,
-    pub(super) waiting: AtomicUsize,
+    pub(crate) calls: Arc<Semaphore>,
+    pub(crate) waiting: AtomicUsize,
     /// The provider is being dropped: what fails now fails for that.
-    pub(super) closing: AtomicBool,
-    pub(super) log: Mutex<HealthLog>,
+    pub(crate) closing: AtomicBool,
+    pub(crate) log: Mutex<HealthLog>,
 }
 
 const ENDED: &str = "the provider ended before it answered";
@@ -85,28 +84,52 @@ impl From<Error> for Failed {
     }
 }
 
-/// The name that budgets and price tables know an API by.
-pub(super) fn api(want: Want) -> &'static str {
-    match want {
-        Want::Labels => "rekognition:DetectLabels",
-        Want::Text => "rekognition:DetectText",
-        Want::Faces => "rekognition:DetectFaces",
+/// One of the calls that Rekognition is asked by: DetectLabels, DetectText or DetectFaces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Operation {
+    Labels,
+    Text,
+    Faces,
+}
+
+impl Operation {
+    pub(crate) const ALL: [Self; 3] = [Self::Labels, Self::Text, Self::Faces];
+    /// What can be asked for, in the order of the operations.
+    pub(crate) const WANTS: [Want; 3] = [Want::Labels, Want::Text, Want::Faces];
+
+    /// The one that finds what is wanted.
+    ///
+    /// # Errors
+    /// `Unsupported` where there is none.
+    pub(crate) fn of(want: Want) -> Result<Self> {
+        let at = Self::WANTS.iter().position(|&known| known == want);
+        at.and_then(|at| Self::ALL.get(at).copied())
+            .ok_or_else(|| Error::new(ErrorCode::Unsupported, format!("Rekognition is not asked for {want}")))
+    }
+
+    /// The name that budgets and price tables know it by.
+    pub(crate) fn api(self) -> &'static str {
+        match self {
+            Self::Labels => "rekognition:DetectLabels",
+            Self::Text => "rekognition:DetectText",
+            Self::Faces => "rekognition:DetectFaces",
+        }
     }
 }
 
-impl Desk {
+impl RekognitionClient {
     /// The answer to a request, whatever happens.
-    pub(super) async fn answer(self, request: Request, submitted: Timestamp) -> Result<Response> {
+    pub(crate) async fn answer(self, request: Request, submitted: Timestamp) -> Result<Response> {
         let answer = match IdempotencyKey::of(&request) {
             Some(key) => self.once(&key, Arc::new(request), submitted).await,
             None => self.ask(Arc::new(request), submitted).await.map_err(|failed| failed.error),
         };
-        let answer = answer.map_err(|error| match self.shared.closing.load(Ordering::Relaxed) {
-            true => Error::cancelled(ENDED),
+        let answer = answer.map_err(|error| match self.state.closing.load(Ordering::Relaxed) {
+            true => Error::new(ErrorCode::Cancelled, ENDED),
             false => error,
         });
         let now = self.clock.now();
-        let mut log = self.shared.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut log = self.state.log.lock().unwrap_or_else(PoisonError::into_inner);
         match &answer {
             Ok(_) => log.answered(now - submitted),
             // The others are the request's fault, or our own limits.
@@ -143,7 +166,7 @@ impl Desk {
                 // None where the leader was given up without an answer.
                 Role::Follower => match self.before_the_deadline(&request, ending).await?.ok() {
                     Some(Ok(mut response)) => {
-                        response.latency = Latency { queue: self.clock.now() - submitted, ..Latency::default() };
+                        response.latency.queue = self.clock.now() - submitted;
                         return Ok(response);
                     }
                     Some(Err(error)) => return Err(error),
@@ -156,9 +179,9 @@ impl Desk {
     async fn before_the_deadline<T>(&self, request: &Request, work: impl Future<Output = T>) -> Result<T> {
         match request.time_left(self.clock.now())? {
             None => Ok(work.await),
-            Some(left) => tokio::time::timeout(left, work)
-                .await
-                .map_err(|_| Error::deadline_exceeded(format!("{}: the deadline came before the answer", self.name))),
+            Some(left) => tokio::time::timeout(left, work).await.map_err(|_| {
+                Error::new(ErrorCode::DeadlineExceeded, format!("{}: the deadline came before the answer", self.name))
+            }),
         }
     }
 
@@ -167,8 +190,8 @@ impl Desk {
     async fn ask(&self, request: Arc<Request>, submitted: Timestamp) -> Result<Response, Failed> {
         let mut tasks = JoinSet::new();
         for at in 0..request.frames.len() {
-            let (desk, request) = (self.clone(), Arc::clone(&request));
-            tasks.spawn(async move { desk.frame(&request, at, submitted).await.map(|looked| (at, looked)) });
+            let (client, request) = (self.clone(), Arc::clone(&request));
+            tasks.spawn(async move { client.frame(&request, at, submitted).await.map(|looked| (at, looked)) });
         }
         let looked = self.before_the_deadline(&request, self.collect(&mut tasks)).await;
         // So that the money of calls that are given up is settled when the answer comes.
@@ -178,7 +201,7 @@ impl Desk {
         let mut response = Response::new(Vec::new(), &self.name, Latency::default());
         for (_, frame) in looked {
             // They went side by side: the longest counts.
-            let Latency { queue, prepare, call, parse } = &mut response.latency;
+            let Latency { queue, prepare, call, parse, .. } = &mut response.latency;
             *queue = (*queue).max(frame.latency.queue);
             *prepare = (*prepare).max(frame.latency.prepare);
             *call = (*call).max(frame.latency.call);
@@ -200,86 +223,93 @@ impl Desk {
             match ended {
                 Ok(frame) => looked.push(frame?),
                 Err(error) if error.is_panic() => {
-                    return Err(Error::internal(format!("{}: a panic while a frame was looked at", self.name)).into());
+                    return Err(Error::new(
+                        ErrorCode::Internal,
+                        format!("{}: a panic while a frame was looked at", self.name),
+                    )
+                    .into());
                 }
-                Err(_) => return Err(Error::cancelled(ENDED).into()),
+                Err(_) => return Err(Error::new(ErrorCode::Cancelled, ENDED).into()),
             }
         }
         Ok(looked)
     }
 
     async fn frame(&self, request: &Arc<Request>, at: usize, submitted: Timestamp) -> Result<Looked, Failed> {
-        let ended = |_| Error::cancelled(ENDED);
-        let waiting = Waiting::new(&self.shared);
-        let _place = self.shared.calls.acquire().await.map_err(ended)?;
+        let ended = |_| Error::new(ErrorCode::Cancelled, ENDED);
+        let waiting = Waiting::new(&self.state);
+        let _place = self.state.calls.acquire().await.map_err(ended)?;
         drop(waiting);
         let taken_up = self.clock.now();
-        let encoder = Arc::clone(&self.shared.encoders).acquire_owned().await.map_err(ended)?;
-        let (desk, shared_request) = (self.clone(), Arc::clone(request));
+        let encoder = Arc::clone(&self.state.encoders).acquire_owned().await.map_err(ended)?;
+        let (client, shared_request) = (self.clone(), Arc::clone(request));
         let prepared = tokio::task::spawn_blocking(move || {
             // Held until the work is done, even where nobody waits for it any more.
             let _encoder = encoder;
-            desk.prepare(&shared_request, at)
+            client.prepare(&shared_request, at)
         });
-        let prepared = prepared
-            .await
-            .map_err(|_| Error::internal(format!("{}: no thread could make the picture ready", self.name)))??;
+        let prepared = prepared.await.map_err(|_| {
+            Error::new(ErrorCode::Internal, format!("{}: no thread could make the picture ready", self.name))
+        })??;
         let ready = self.clock.now();
-        let Prepared { bytes, window, .. } = prepared;
+        let FittedPicture { bytes, window, .. } = prepared;
         let called = self.call(request, at, bytes).await?;
         let answered = self.clock.now();
         let frame = request.frames[at].size();
         let reading =
             Reading { config: &self.config, window, frame, least: request.min_confidence, boxes: Cell::default() };
         let detections = reading.read(called.raw)?;
-        let latency = Latency {
-            queue: taken_up - submitted,
-            prepare: ready - taken_up,
-            call: answered - ready,
-            parse: self.clock.now() - answered,
-        };
+        let mut latency = Latency::default();
+        latency.queue = taken_up - submitted;
+        latency.prepare = ready - taken_up;
+        latency.call = answered - ready;
+        latency.parse = self.clock.now() - answered;
         Ok(Looked { detections, version: called.version, latency, cost: called.cost, calls: called.calls })
     }
 
     /// Runs on a blocking thread. A hook that fails or panics keeps the picture here.
-    fn prepare(&self, request: &Request, at: usize) -> Result<Prepared> {
+    fn prepare(&self, request: &Request, at: usize) -> Result<FittedPicture> {
         let frame = &request.frames[at];
         let masks = match &self.redact {
             None => Vec::new(),
-            Some(redact) => std::panic::catch_unwind(AssertUnwindSafe(|| redact.regions(frame)))
-                .unwrap_or_else(|_| Err(Error::internal("the redact hook panicked; the picture was not sent")))?,
+            Some(redact) => {
+                std::panic::catch_unwind(AssertUnwindSafe(|| redact.regions(frame))).unwrap_or_else(|_| {
+                    Err(Error::new(ErrorCode::Internal, "the redact hook panicked; the picture was not sent"))
+                })?
+            }
         };
-        let how = Preparation {
+        let how = PictureFitting {
             limits: LIMITS,
             quality: self.config.jpeg_quality,
             upscale: self.config.small == SmallPicture::Upscale,
         };
-        std::panic::catch_unwind(AssertUnwindSafe(|| prepare(frame, request.regions.get(at), &masks, &how)))
-            .unwrap_or_else(|_| Err(Error::internal("a panic while the picture was made ready; it was not sent")))
+        std::panic::catch_unwind(AssertUnwindSafe(|| fit_picture(frame, request.regions.get(at), &masks, &how)))
+            .unwrap_or_else(|_| {
+                Err(Error::new(ErrorCode::Internal, "a panic while the picture was made ready; it was not sent"))
+            })
     }
 
     /// The call, made again as the policy says.
     async fn call(&self, request: &Request, at: usize, bytes: Vec<u8>) -> Result<Called, Failed> {
-        let (api, deadline) = (api(request.want), request.deadline);
+        let operation = Operation::of(request.want)?;
+        let (api, deadline) = (operation.api(), request.deadline);
         let image = aws::Image::builder().bytes(Blob::new(bytes)).build();
         let mut tokens = RetryTokens::default();
         let mut cost = MicroDollars::ZERO;
         let mut attempt = 1;
         loop {
-            while let Some(wait) =
-                self.shared.pace.wait(api, self.clock.now(), deadline).map_err(Failed::by_deadline)?
-            {
+            while let Some(wait) = self.state.rate.wait(api, self.clock.now(), deadline).map_err(Failed::by_deadline)? {
                 tokio::time::sleep(wait).await;
             }
             let ready = self.connection.client(&self.clock).await?;
             if !request.cancellation.begin() {
                 let text = format!("{}: the request was taken back before it was sent", self.name);
-                return Err(Error::cancelled(text).into());
+                return Err(Error::new(ErrorCode::Cancelled, text).into());
             }
             let camera = &request.frames[at].meta().camera;
-            let held = self.purse.reserve(api, camera, &request.tenant, self.clock.moment())?;
+            let held = self.billing.reserve(api, camera, &request.tenant, self.clock.moment())?;
             let place = format!("{api} at {}", ready.host);
-            let ended = self.attempt(&ready, request, image.clone(), &place).await;
+            let ended = self.attempt(&ready, operation, request, image.clone(), &place).await;
             let now = self.clock.moment();
             let mut failure = match ended {
                 Ok((raw, version)) => {
@@ -313,24 +343,26 @@ impl Desk {
     async fn attempt(
         &self,
         ready: &Ready,
+        operation: Operation,
         request: &Request,
         image: aws::Image,
         place: &str,
     ) -> Result<(Raw, Option<String>), Failure> {
         let limit = Duration::from_secs_f64(self.config.timeout_s);
         // The SDK has the same limit for what it does; this one holds whatever it does.
-        match tokio::time::timeout(limit, self.send(ready, request, image, place)).await {
+        match tokio::time::timeout(limit, self.send(ready, operation, request, image, place)).await {
             Ok(answer) => answer,
-            Err(_) => Err(Failure::maybe_billed(Error::deadline_exceeded(format!(
-                "{place}: no answer within {} s (timeout_s)",
-                self.config.timeout_s
-            )))),
+            Err(_) => Err(Failure::maybe_billed(Error::new(
+                ErrorCode::DeadlineExceeded,
+                format!("{place}: no answer within {} s (timeout_s)", self.config.timeout_s),
+            ))),
         }
     }
 
     async fn send(
         &self,
         ready: &Ready,
+        operation: Operation,
         request: &Request,
         image: aws::Image,
         place: &str,
@@ -339,10 +371,10 @@ impl Desk {
         // Rekognition always sends the list, and be it an empty one: without it, this is no answer of its.
         let no_list = || {
             let text = format!("{place}: the answer has no list of findings");
-            Failure::maybe_billed(Error::unavailable(text))
+            Failure::maybe_billed(Error::new(ErrorCode::Unavailable, text))
         };
-        match request.want {
-            Want::Labels => {
+        match operation {
+            Operation::Labels => {
                 let mut call = ready
                     .client
                     .detect_labels()
@@ -358,7 +390,7 @@ impl Desk {
                 let output = call.send().await.map_err(|error| sort(error, place, &ready.keys, self.clock.unix()))?;
                 Ok((Raw::Labels(output.labels.ok_or_else(no_list)?), output.label_model_version))
             }
-            Want::Text => {
+            Operation::Text => {
                 let mut call = ready.client.detect_text().image(image);
                 // The filter is one of words; a line is as sure as its words are on the whole.
                 if self.config.text == TextUnit::Word {
@@ -368,7 +400,7 @@ impl Desk {
                 let output = call.send().await.map_err(|error| sort(error, place, &ready.keys, self.clock.unix()))?;
                 Ok((Raw::Text(output.text_detections.ok_or_else(no_list)?), output.text_model_version))
             }
-            Want::Faces => {
+            Operation::Faces => {
                 let output = ready
                     .client
                     .detect_faces()
@@ -391,12 +423,12 @@ struct Called {
 }
 
 /// A frame that has no place yet.
-struct Waiting<'a>(&'a Shared);
+struct Waiting<'a>(&'a ClientState);
 
 impl<'a> Waiting<'a> {
-    fn new(shared: &'a Shared) -> Self {
-        shared.waiting.fetch_add(1, Ordering::Relaxed);
-        Self(shared)
+    fn new(state: &'a ClientState) -> Self {
+        state.waiting.fetch_add(1, Ordering::Relaxed);
+        Self(state)
     }
 }
 

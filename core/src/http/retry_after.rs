@@ -5,8 +5,8 @@ use std::time::Duration;
 /// Dates as HTTP had them once, which are still to be understood (RFC 9110, 5.6.7).
 const OLD_DATES: [&str; 2] = ["%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"];
 
-/// What the header `Retry-After` asks for: seconds, or a date. Nothing where it is neither.
-pub(crate) fn retry_after(value: &str, now: UnixTime) -> Option<Duration> {
+/// How long the header `Retry-After` asks to wait from `now` on: seconds, or a date (RFC 9110, 10.2.3). None where it is neither.
+pub fn retry_after(value: &str, now: UnixTime) -> Option<Duration> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
         // Too many digits are many seconds.

@@ -1,7 +1,6 @@
-use crate::budget::MicroDollars;
-use crate::error::{Error, Result};
-use crate::provider::LabelMap;
-use crate::resilience::RetryConfig;
+use crate::label_map::label_map;
+use guarita::adapter::within;
+use guarita::{Error, ErrorCode, LabelMap, MicroDollars, Result, RetryConfig};
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -40,7 +39,7 @@ pub struct RekognitionConfig {
     pub include_labels: Vec<String>,
     /// What is returned of text; default lines.
     pub text: TextUnit,
-    /// What Rekognition's labels are called here.
+    /// What Rekognition's labels are called here; default COCO's names where there is one.
     pub label_map: LabelMap,
     /// Threads that make pictures ready; 1..64, default 2.
     pub encode_threads: usize,
@@ -93,7 +92,7 @@ impl Default for RekognitionConfig {
             max_labels: 1_000,
             include_labels: Vec::new(),
             text: TextUnit::Line,
-            label_map: LabelMap::default(),
+            label_map: label_map(),
             encode_threads: 2,
             jpeg_quality: 90,
             small: SmallPicture::Upscale,
@@ -122,10 +121,10 @@ impl RekognitionConfig {
         within("jpeg_quality", self.jpeg_quality.into(), 1.0, 100.0)?;
         if let Some(at) = self.include_labels.iter().position(|label| label.trim().is_empty()) {
             let field = format!("include_labels[{at}]");
-            return Err(Error::invalid_config(format!("{field} is empty")).with_field(field));
+            return Err(invalid(format!("{field} is empty")).with_field(field));
         }
         if self.profile.as_deref().is_some_and(|profile| profile.trim().is_empty()) {
-            let wrong = Error::invalid_config("profile is empty; leave it out for the default one");
+            let wrong = invalid("profile is empty; leave it out for the default one");
             return Err(wrong.with_field("profile"));
         }
         self.region.as_deref().map_or(Ok(()), check_region)?;
@@ -133,22 +132,17 @@ impl RekognitionConfig {
     }
 }
 
-/// NaN is in no range.
-fn within(field: &str, value: f64, least: f64, most: f64) -> Result<()> {
-    if (least..=most).contains(&value) {
-        return Ok(());
-    }
-    let error = Error::invalid_config(format!("{field} is {value}; it must lie in {least}..{most}")).with_field(field);
-    Err(if value.is_nan() { error } else { error.with_limit(if value > most { most } else { least }) })
+fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
+    Error::new(ErrorCode::InvalidConfig, message)
 }
 
 /// A region becomes a part of a host's name.
-pub(super) fn check_region(region: &str) -> Result<()> {
+pub(crate) fn check_region(region: &str) -> Result<()> {
     let word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
     if region.len() <= 32 && region.contains('-') && region.split('-').all(word) {
         return Ok(());
     }
-    let wrong = Error::invalid_config(format!("region is {region:?}; it must be one of AWS, such as \"eu-west-1\""));
+    let wrong = invalid(format!("region is {region:?}; it must be one of AWS, such as \"eu-west-1\""));
     Err(wrong.with_field("region"))
 }
 
@@ -156,8 +150,8 @@ pub(super) fn check_region(region: &str) -> Result<()> {
 ///
 /// # Errors
 /// `InvalidConfig` where it is no address, or would be called without TLS.
-pub(super) fn check_endpoint(endpoint: &str) -> Result<bool> {
-    let wrong = |why: &str| Error::invalid_config(format!("endpoint is {endpoint:?}; {why}")).with_field("endpoint");
+pub(crate) fn check_endpoint(endpoint: &str) -> Result<bool> {
+    let wrong = |why: &str| invalid(format!("endpoint is {endpoint:?}; {why}")).with_field("endpoint");
     let form = "it must be https://host or https://host:port";
     let (tls, rest) = match endpoint.split_once("://") {
         Some(("https", rest)) => (true, rest),
@@ -166,7 +160,7 @@ pub(super) fn check_endpoint(endpoint: &str) -> Result<bool> {
     };
     // A user and a password in it would end up in logs.
     if rest.contains('@') {
-        let wrong = Error::invalid_config("endpoint has a user in it; credentials do not belong there");
+        let wrong = invalid("endpoint has a user in it; credentials do not belong there");
         return Err(wrong.with_field("endpoint"));
     }
     let authority = rest.strip_suffix('/').unwrap_or(rest);
@@ -198,7 +192,7 @@ pub(super) fn check_endpoint(endpoint: &str) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorCode;
+    use guarita::ErrorCode;
 
     #[test]
     fn every_field_has_its_range() {

@@ -1,31 +1,29 @@
 //! From Rekognition's answers to detections.
 
-use super::config::{RekognitionConfig, TextUnit};
-use crate::detection::{Detection, Detections, ImageLabel, Label, Timing, sound};
-use crate::error::{Error, Result};
-use crate::geometry::{BoundingBox, Size};
-use crate::imaging::Window;
+use crate::config::{RekognitionConfig, TextUnit};
 use aws_sdk_rekognition::types as aws;
+use guarita::imaging::Window;
+use guarita::{BoundingBox, Detection, Detections, Error, ErrorCode, ImageLabel, Label, Result, Size, Timing};
 use std::cell::Cell;
 use std::sync::Arc;
 
 /// What one call gave, as the SDK read it.
 #[derive(Debug)]
-pub(super) enum Raw {
+pub(crate) enum Raw {
     Labels(Vec<aws::Label>),
     Text(Vec<aws::TextDetection>),
     Faces(Vec<aws::FaceDetail>),
 }
 
 /// What an answer is read by.
-pub(super) struct Reading<'a> {
-    pub(super) config: &'a RekognitionConfig,
-    pub(super) window: Window,
-    pub(super) frame: Size,
+pub(crate) struct Reading<'a> {
+    pub(crate) config: &'a RekognitionConfig,
+    pub(crate) window: Window,
+    pub(crate) frame: Size,
     /// 0..1.
-    pub(super) least: f32,
+    pub(crate) least: f32,
     /// Boxes that came, and those of them that can be of something in the picture.
-    pub(super) boxes: Cell<(usize, usize)>,
+    pub(crate) boxes: Cell<(usize, usize)>,
 }
 
 /// The same object under two names has the very same box. Two objects never overlap as much.
@@ -36,8 +34,8 @@ const MOST: usize = 4_000;
 
 impl Reading<'_> {
     /// # Errors
-    /// `Internal` for boxes of which none fits the picture. What is no confidence stays, for [`Reply`](crate::Reply) to refuse.
-    pub(super) fn read(&self, raw: Raw) -> Result<Detections> {
+    /// `Internal` for boxes of which none fits the picture. What is no confidence stays, for [`Reply`](guarita::Reply) to refuse.
+    pub(crate) fn read(&self, raw: Raw) -> Result<Detections> {
         let (mut items, mut image_labels) = (Vec::new(), Vec::new());
         match raw {
             Raw::Labels(labels) => labels.iter().for_each(|label| self.label(label, &mut items, &mut image_labels)),
@@ -45,9 +43,12 @@ impl Reading<'_> {
             Raw::Faces(faces) => items.extend(faces.iter().filter_map(|face| self.face(face))),
         }
         if let (given @ 1.., 0) = self.boxes.get() {
-            return Err(Error::internal(format!(
-                "the service answered {given} box(es) of which none fits the picture; its boxes are shares of the picture's sides"
-            )));
+            return Err(Error::new(
+                ErrorCode::Internal,
+                format!(
+                    "the service answered {given} box(es) of which none fits the picture; its boxes are shares of the picture's sides"
+                ),
+            ));
         }
         // Stable, so that equals stay in the order of the answer.
         items.sort_by(|a, b| b.confidence.total_cmp(&a.confidence));
@@ -107,7 +108,7 @@ impl Reading<'_> {
         let raw = raw?;
         let shares = [raw.left()?, raw.top()?, raw.width()?, raw.height()?];
         let (given, fit) = self.boxes.get();
-        let fits = within_picture(shares);
+        let fits = Window::can_hold(shares);
         self.boxes.set((given + 1, fit + usize::from(fits)));
         if fits { self.window.to_frame(shares) } else { None }
     }
@@ -120,12 +121,6 @@ fn unnumbered(name: &str) -> Label {
 /// From per cent to 0..1.
 fn share(percent: Option<f32>) -> Option<f32> {
     percent.map(|percent| percent / 100.0)
-}
-
-/// Whether a left, a top, a width and a height can be shares of the sides of a picture that something lies in.
-fn within_picture([left, top, width, height]: [f32; 4]) -> bool {
-    let side = |from: f32, length: f32| length > 0.0 && sound::fits_side(from, from + length, 1.0);
-    side(left, width) && side(top, height)
 }
 
 /// `Person` and `Man` with the same box are one person. Sorted, so the surest stays.
@@ -155,15 +150,12 @@ fn once_each(sorted: Vec<ImageLabel>) -> Vec<ImageLabel> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{Frame, Layout, PixelFormat};
-    use crate::provider::picture::{PictureLimits, Preparation, prepare};
+    use guarita::{Frame, Layout, PixelFormat};
 
     fn reading(config: &RekognitionConfig) -> Reading<'_> {
         let size = Size::new(200, 100);
         let frame = Frame::from_owner(vec![0; 20_000], Layout::packed(PixelFormat::Gray8, size).unwrap()).unwrap();
-        let limits = PictureLimits { max_bytes: 1 << 20, min_side: 1, max_side: 1_000 };
-        let how = Preparation { limits, quality: 50, upscale: true };
-        let window = prepare(&frame, None, &[], &how).unwrap().window;
+        let window = Window::new(frame.size(), None).unwrap();
         Reading { config, window, frame: size, least: 0.5, boxes: Cell::default() }
     }
 

@@ -1,5 +1,6 @@
 //! Configs by the names of their types, as text: for hosts that keep settings in files, and for the other languages.
 
+use super::{ProviderConfig, Registry, SinkConfig};
 use crate::check::field_of;
 use crate::error::{Error, Result};
 use crate::{budget, detector, event, frame, motion, pipeline, provider, resilience, tracking, zone};
@@ -10,7 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// settings that are to be found wrong where they are edited, not where they are used.
 ///
 /// `kind` is the name of the type, such as `CameraConfig`; types behind a feature that this build lacks are unknown. What
-/// needs more than the config, such as the classes of a model or a file, is checked where that is opened.
+/// needs more than the config, such as the classes of a model or a file, is checked where that is opened. Kinds of sinks and
+/// of providers are those of the core: [`Registry::check_config`] knows those that are registered too.
 ///
 /// # Errors
 /// `InvalidConfig` naming the field: for a value out of range, of another type, or under an unknown name, and for text that
@@ -24,6 +26,21 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// # Ok::<(), guarita::Error>(())
 /// ```
 pub fn check_config(kind: &str, json: &str) -> Result<String> {
+    Registry::new().check_config(kind, json)
+}
+
+impl Registry {
+    /// As the function [`check_config`], with the kinds that are registered here: `SinkConfig`, `ProviderConfig`, and the
+    /// configs of registered providers by the names of their types.
+    ///
+    /// # Errors
+    /// As the function.
+    pub fn check_config(&self, kind: &str, json: &str) -> Result<String> {
+        check_with(self, kind, json)
+    }
+}
+
+fn check_with(registry: &Registry, kind: &str, json: &str) -> Result<String> {
     match kind {
         "BackgroundModelConfig" => checked(json, motion::BackgroundModelConfig::validate),
         "BudgetConfig" => checked(json, budget::BudgetConfig::validate),
@@ -43,16 +60,15 @@ pub fn check_config(kind: &str, json: &str) -> Result<String> {
         "MotionGateConfig" => checked(json, motion::MotionGateConfig::validate),
         "OutletConfig" => checked(json, event::OutletConfig::validate),
         "PipelineConfig" => checked(json, pipeline::PipelineConfig::validate),
+        "ProviderConfig" => filled(json, |config: ProviderConfig| registry.check_provider(&config)),
         "PriceTable" => checked(json, budget::PriceTable::validate),
         "RateLimitConfig" => checked(json, resilience::RateLimitConfig::validate),
-        #[cfg(feature = "rekognition")]
-        "RekognitionConfig" => checked(json, provider::RekognitionConfig::validate),
         "ResultCacheConfig" => checked(json, pipeline::ResultCacheConfig::validate),
         "RetryConfig" => checked(json, resilience::RetryConfig::validate),
         #[cfg(feature = "video")]
         "RunFileConfig" => checked(json, pipeline::RunFileConfig::validate),
         "Schedule" => checked(json, event::Schedule::validate),
-        "SinkConfig" => checked(json, event::SinkConfig::validate),
+        "SinkConfig" => filled(json, |config: SinkConfig| registry.check_sink(&config)),
         #[cfg(feature = "video")]
         "SourceConfig" => checked(json, crate::source::SourceConfig::validate),
         "TriggerConfig" => checked(json, event::TriggerConfig::validate),
@@ -60,10 +76,10 @@ pub fn check_config(kind: &str, json: &str) -> Result<String> {
         "WebhookConfig" => checked(json, event::WebhookConfig::validate),
         // Its polygon is checked where it is read.
         "Zone" => checked::<zone::Zone>(json, |_| Ok(())),
-        other => {
+        other => registry.check_by_type(other, json).unwrap_or_else(|| {
             let shown: String = other.chars().take(64).collect();
             Err(Error::invalid_argument(format!("{shown:?} is no kind of config of this build")))
-        }
+        }),
     }
 }
 
@@ -99,12 +115,20 @@ where
     })
 }
 
-fn checked<T: DeserializeOwned + Serialize>(json: &str, validate: impl FnOnce(&T) -> Result<()>) -> Result<String> {
+/// The config as text, with all defaults filled in.
+pub(super) fn checked<T: DeserializeOwned + Serialize>(
+    json: &str,
+    validate: impl FnOnce(&T) -> Result<()>,
+) -> Result<String> {
+    filled(json, |config: T| validate(&config).map(|()| config))
+}
+
+/// What became of the config, as text.
+fn filled<T: DeserializeOwned, U: Serialize>(json: &str, check: impl FnOnce(T) -> Result<U>) -> Result<String> {
     let mut reader = serde_json::Deserializer::from_str(json);
     let config: T = read_config(&mut reader)?;
     reader.end().map_err(|error| Error::invalid_config(error.to_string()).with_source(error))?;
-    validate(&config)?;
-    serde_json::to_string(&config)
+    serde_json::to_string(&check(config)?)
         .map_err(|error| Error::internal(format!("a config is no JSON: {error}")).with_source(error))
 }
 
@@ -207,9 +231,6 @@ mod tests {
             ("PipelineConfig", r#"{"rate_limit": {"per_second": 0}}"#, "rate_limit.per_second", None),
             ("PriceTable", r#"{"x": [{"price": 1}, {"price": 2}]}"#, "x[0]", None),
             ("RateLimitConfig", r#"{"burst": 0}"#, "burst", Some(1.0)),
-            ("RekognitionConfig", r#"{"jpeg_quality": 101}"#, "jpeg_quality", Some(100.0)),
-            ("RekognitionConfig", r#"{"retry": {"attempts": 0}}"#, "retry.attempts", Some(1.0)),
-            ("RekognitionConfig", r#"{"region": "here"}"#, "region", None),
             ("ResultCacheConfig", r#"{"ttl_s": 0}"#, "ttl_s", Some(0.001)),
             ("RetryConfig", r#"{"attempts": 0}"#, "attempts", Some(1.0)),
             (

@@ -1,10 +1,8 @@
 //! The client and where its credentials come from.
 
-use super::bounded::Bounded;
-use super::config::{RekognitionConfig, check_region};
-use super::renewal::{Renewal, Signing, Step};
-use crate::clock::{Clock, Timestamp, UnixTime};
-use crate::error::{Error, Result};
+use crate::bounded::Bounded;
+use crate::config::{RekognitionConfig, check_region};
+use crate::renewal::{Renewal, Signing, Step};
 use aws_config::default_provider::credentials::DefaultCredentialsChain;
 use aws_config::provider_config::ProviderConfig;
 use aws_sdk_rekognition::Client;
@@ -15,6 +13,8 @@ use aws_sdk_rekognition::config::{
     StalledStreamProtectionConfig,
 };
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use guarita::http::Roots;
+use guarita::{Clock, Error, ErrorCode, Result, Timestamp, UnixTime};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -25,15 +25,15 @@ const BEHAVIOR: fn() -> BehaviorVersion = BehaviorVersion::v2026_01_12;
 
 /// Keys that somebody gave; never printed.
 #[derive(Clone, PartialEq, Eq)]
-pub(super) struct Keys {
-    pub(super) access: String,
-    pub(super) secret: String,
-    pub(super) session: Option<String>,
+pub(crate) struct Keys {
+    pub(crate) access: String,
+    pub(crate) secret: String,
+    pub(crate) session: Option<String>,
 }
 
 impl Keys {
     /// What no message may have in it.
-    pub(super) fn all(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
         [self.secret.as_str(), self.access.as_str()].into_iter().chain(self.session.as_deref())
     }
 }
@@ -45,7 +45,7 @@ impl fmt::Debug for Keys {
 }
 
 /// Makes clients, one after the other as credentials are renewed; connections are kept.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     config: Arc<RekognitionConfig>,
     keys: Option<Keys>,
     http: OnceCell<SharedHttpClient>,
@@ -56,10 +56,10 @@ pub(super) struct Connection {
 
 /// A client, the host that it calls, and the keys that it signs with.
 #[derive(Clone, Debug)]
-pub(super) struct Ready {
-    pub(super) client: Client,
-    pub(super) host: Arc<str>,
-    pub(super) keys: Arc<Keys>,
+pub(crate) struct Ready {
+    pub(crate) client: Client,
+    pub(crate) host: Arc<str>,
+    pub(crate) keys: Arc<Keys>,
     ends: Option<UnixTime>,
 }
 
@@ -80,18 +80,18 @@ impl fmt::Debug for Connection {
 }
 
 impl Connection {
-    pub(super) fn new(config: Arc<RekognitionConfig>, keys: Option<Keys>) -> Self {
+    pub(crate) fn new(config: Arc<RekognitionConfig>, keys: Option<Keys>) -> Self {
         Self { config, keys, http: OnceCell::new(), looking: Arc::default(), renewal: Mutex::default() }
     }
 
     /// Why credentials were looked for in vain the last time, and whether the next request gets that answer without another
     /// look.
-    pub(super) fn trouble(&self, now: Timestamp) -> Option<(String, bool)> {
+    pub(crate) fn trouble(&self, now: Timestamp) -> Option<(String, bool)> {
         self.renewal().trouble(now)
     }
 
     /// A client with credentials, and be they such that only the other side can tell whether they are good.
-    pub(super) async fn client(self: &Arc<Self>, clock: &Arc<dyn Clock>) -> Result<Ready> {
+    pub(crate) async fn client(self: &Arc<Self>, clock: &Arc<dyn Clock>) -> Result<Ready> {
         let step = |connection: &Self| connection.renewal().step(clock.moment());
         match step(self) {
             Step::Use(ready) => return Ok(ready),
@@ -113,7 +113,7 @@ impl Connection {
             Step::Look => {}
         }
         let found = self.look_aside(looking, clock).await;
-        found.unwrap_or_else(|_| Err(Error::internal("looking for credentials ended early")))
+        found.unwrap_or_else(|_| Err(Error::new(ErrorCode::Internal, "looking for credentials ended early")))
     }
 
     /// Looks in a task of its own, that nobody's deadline ends: where all have less time than looking takes, nobody would ever
@@ -127,10 +127,13 @@ impl Connection {
         tokio::spawn(async move {
             let limit = Duration::from_secs_f64(connection.config.credentials_timeout_s);
             let found = tokio::time::timeout(limit, connection.look()).await.unwrap_or_else(|_| {
-                Err(Error::permission_denied(format!(
-                    "no credentials or no region within {} s (credentials_timeout_s); {LOOKED}",
-                    connection.config.credentials_timeout_s
-                )))
+                Err(Error::new(
+                    ErrorCode::PermissionDenied,
+                    format!(
+                        "no credentials or no region within {} s (credentials_timeout_s); {LOOKED}",
+                        connection.config.credentials_timeout_s
+                    ),
+                ))
             });
             let answer = connection.renewal().looked(found, clock.moment());
             drop(looking);
@@ -139,7 +142,7 @@ impl Connection {
     }
 
     /// These credentials were refused: others are looked for. The error says so where that was in vain lately.
-    pub(super) fn refused(&self, signed: &Ready, error: Error) -> Error {
+    pub(crate) fn refused(&self, signed: &Ready, error: Error) -> Error {
         match self.renewal().refused(signed) {
             Some(trouble) => {
                 let text = format!("{error}; others were looked for in vain: {trouble}");
@@ -150,7 +153,7 @@ impl Connection {
     }
 
     /// The other side took these credentials.
-    pub(super) fn taken(&self, signed: &Ready, now: UnixTime) {
+    pub(crate) fn taken(&self, signed: &Ready, now: UnixTime) {
         self.renewal().taken(signed, now);
     }
 
@@ -164,16 +167,19 @@ impl Connection {
             // Then it is this machine itself, see `check_endpoint`.
             let plain = self.config.endpoint.as_deref().is_some_and(|endpoint| endpoint.starts_with("http://"));
             // Without TLS no certificates are read; where credentials come from, there may be TLS after all.
-            let tls = !(plain && self.keys.is_some())
-                && tokio::task::spawn_blocking(any_certificate)
+            let tls = match plain && self.keys.is_some() {
+                true => Err(None),
+                false => tokio::task::spawn_blocking(Roots::system)
                     .await
-                    .map_err(|_| Error::internal("no thread could look for certificates"))?;
+                    .map_err(|_| Error::new(ErrorCode::Internal, "no thread could look for certificates"))?
+                    .map_err(Some),
+            };
             let builder = aws_smithy_http_client::Builder::new();
-            let http = match (tls, plain) {
-                (true, _) => builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https(),
-                (false, true) => builder.build_http(),
+            let http = match tls {
+                Ok(_) => builder.tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https(),
                 // The SDK would panic, or distrust everybody.
-                (false, false) => return Err(Error::runtime_unavailable(NO_CERTIFICATES)),
+                Err(Some(nobody)) if !plain => return Err(nobody),
+                Err(_) => builder.build_http(),
             };
             Ok(SharedHttpClient::new(Bounded(http)))
         };
@@ -230,7 +236,7 @@ impl Connection {
         }
         let loaded = loader.load().await;
         let region = loaded.region().cloned().ok_or_else(|| {
-            Error::invalid_config(
+            Error::new(ErrorCode::InvalidConfig,
                 "no region: set `region`, AWS_REGION or AWS_DEFAULT_REGION, or `region` of the profile (instance metadata \
                  had none either)",
             )
@@ -254,26 +260,8 @@ impl Connection {
         builder.build().await.provide_credentials().await.map_err(|error| {
             // The causes name files, variables and hosts; the SDK keeps values out of them. Even so only the first is passed
             // on: a profile that cannot be parsed is quoted in the second.
-            Error::permission_denied(format!("no credentials: {error}; {LOOKED}"))
+            Error::new(ErrorCode::PermissionDenied, format!("no credentials: {error}; {LOOKED}"))
         })
-    }
-}
-
-const NO_CERTIFICATES: &str = "no system certificates found, so nobody can be trusted with a picture; install \
-    ca-certificates (SSL_CERT_FILE and SSL_CERT_DIR are read too)";
-
-fn any_certificate() -> bool {
-    certificates().is_ok()
-}
-
-/// How many authorities the system trusts.
-///
-/// # Errors
-/// `RuntimeUnavailable` where there are none.
-pub(crate) fn certificates() -> Result<usize> {
-    match rustls_native_certs::load_native_certs().certs.len() {
-        0 => Err(Error::runtime_unavailable(NO_CERTIFICATES)),
-        count => Ok(count),
     }
 }
 

@@ -16,7 +16,7 @@ const MOST_BYTES: usize = 8 << 20;
 
 /// Another client, whose answers have at most 8 MiB.
 #[derive(Debug)]
-pub(super) struct Bounded(pub(super) SharedHttpClient);
+pub(crate) struct Bounded(pub(crate) SharedHttpClient);
 
 impl HttpClient for Bounded {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {

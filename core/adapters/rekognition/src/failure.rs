@@ -1,49 +1,48 @@
 //! From the SDK's errors to ours: the code that tells what to do, whether the call may have been billed, and what never
 //! goes into a message.
 
-use super::connection::Keys;
-use super::words::clean;
-use crate::clock::UnixTime;
-use crate::error::{Error, ErrorCode};
-use crate::resilience::retry_after;
+use crate::connection::Keys;
 use aws_sdk_rekognition::config::http::HttpResponse;
 use aws_sdk_rekognition::error::{ProvideErrorMetadata, SdkError};
+use guarita::adapter::one_line;
+use guarita::http::retry_after;
+use guarita::{Error, ErrorCode, UnixTime};
 use std::time::Duration;
 
 /// One call that failed.
 #[derive(Debug)]
-pub(super) struct Failure {
-    pub(super) error: Error,
+pub(crate) struct Failure {
+    pub(crate) error: Error,
     /// Nobody knows whether it was billed, or it was.
-    pub(super) billed: bool,
+    pub(crate) billed: bool,
     /// The wait that the other side asks for.
-    pub(super) retry_after: Option<Duration>,
+    pub(crate) retry_after: Option<Duration>,
     /// The credentials are no good (any more), so others are looked for next time.
-    pub(super) credentials: bool,
+    pub(crate) credentials: bool,
 }
 
 impl Failure {
-    pub(super) fn unbilled(error: Error) -> Self {
+    pub(crate) fn unbilled(error: Error) -> Self {
         Self { error, billed: false, retry_after: None, credentials: false }
     }
 
-    pub(super) fn maybe_billed(error: Error) -> Self {
+    pub(crate) fn maybe_billed(error: Error) -> Self {
         Self { billed: true, ..Self::unbilled(error) }
     }
 }
 
 /// Sorts what the SDK says. `place` is the operation and the host, for the message, which the keys stay out of.
-pub(super) fn sort<E>(error: SdkError<E, HttpResponse>, place: &str, keys: &Keys, now: UnixTime) -> Failure
+pub(crate) fn sort<E>(error: SdkError<E, HttpResponse>, place: &str, keys: &Keys, now: UnixTime) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     match &error {
-        SdkError::ConstructionFailure(_) => Failure::unbilled(Error::invalid_config(format!(
-            "{place}: the call cannot be made, check region and endpoint: {}",
-            words(&error, keys)
-        ))),
+        SdkError::ConstructionFailure(_) => Failure::unbilled(Error::new(
+            ErrorCode::InvalidConfig,
+            format!("{place}: the call cannot be made, check region and endpoint: {}", words(&error, keys)),
+        )),
         SdkError::TimeoutError(_) => {
-            Failure::maybe_billed(Error::deadline_exceeded(format!("{place}: no answer in time")))
+            Failure::maybe_billed(Error::new(ErrorCode::DeadlineExceeded, format!("{place}: no answer in time")))
         }
         SdkError::DispatchFailure(failure) => {
             let text = words(&error, keys);
@@ -51,11 +50,14 @@ where
             // Should it ever say it in other words, the call counts as billed, which is the safe side.
             let connecting = text.contains("client error (Connect)") || text.contains("dns error");
             let error = if failure.is_timeout() {
-                Error::deadline_exceeded(format!("{place}: no connection or no answer in time: {text}"))
+                Error::new(ErrorCode::DeadlineExceeded, format!("{place}: no connection or no answer in time: {text}"))
             } else if text.contains("dns error") {
-                Error::unavailable(format!("{place}: the host has no address; check region, endpoint and DNS: {text}"))
+                Error::new(
+                    ErrorCode::Unavailable,
+                    format!("{place}: the host has no address; check region, endpoint and DNS: {text}"),
+                )
             } else {
-                Error::unavailable(format!("{place}: the connection failed: {text}"))
+                Error::new(ErrorCode::Unavailable, format!("{place}: the connection failed: {text}"))
             };
             Failure { billed: !connecting, ..Failure::unbilled(error) }
         }
@@ -79,7 +81,7 @@ where
                 ..Failure::unbilled(sorted)
             }
         }
-        _ => Failure::maybe_billed(Error::unavailable(format!("{place}: {}", words(&error, keys)))),
+        _ => Failure::maybe_billed(Error::new(ErrorCode::Unavailable, format!("{place}: {}", words(&error, keys)))),
     }
 }
 
@@ -126,18 +128,18 @@ fn of_code(code: Option<&str>, message: Option<&str>, status: u16, place: &str, 
         if kind == ErrorCode::PermissionDenied { "; check the credentials, their rights and the clock" } else { "" };
     // A refused signature is answered with what was signed.
     let said = if name.contains("Signature") { "" } else { message.unwrap_or_default() };
-    let (name, said) = (clean(name, keys.all()), clean(said, keys.all()));
+    let (name, said) = (one_line(name, keys.all()), one_line(said, keys.all()));
     Error::new(kind, format!("{place}: {name} (HTTP {status}){advice}: {said}"))
 }
 
 fn of_status(status: u16, place: &str, said: &str) -> Error {
     let text = format!("{place}: HTTP {status} {said}");
     match status {
-        429 => Error::rate_limited(text),
-        401 | 403 => Error::permission_denied(text),
-        413 => Error::invalid_argument(text),
+        429 => Error::new(ErrorCode::RateLimited, text),
+        401 | 403 => Error::new(ErrorCode::PermissionDenied, text),
+        413 => Error::new(ErrorCode::InvalidArgument, text),
         // Also a 404 or the like: it is not Rekognition that answers.
-        _ => Error::unavailable(text),
+        _ => Error::new(ErrorCode::Unavailable, text),
     }
 }
 
@@ -159,7 +161,7 @@ fn words(error: &dyn std::error::Error, keys: &Keys) -> String {
         }
         cause = inner.source();
     }
-    clean(&text, keys.all())
+    one_line(&text, keys.all())
 }
 
 /// The same error for another one who waits.

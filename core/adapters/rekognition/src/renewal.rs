@@ -1,8 +1,7 @@
 //! When credentials are looked for, and which ones a call is signed with meanwhile. Decides only.
 
-use super::failure::repeated;
-use crate::clock::{Moment, Timestamp, UnixTime};
-use crate::error::Error;
+use crate::failure::repeated;
+use guarita::{Error, Moment, Timestamp, UnixTime};
 use std::time::Duration;
 
 /// Credentials are looked for anew this long before they end, as a call takes a while and clocks differ.
@@ -14,7 +13,7 @@ const FIRST_WAIT: Duration = Duration::from_secs(5);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// What is known by its credentials.
-pub(super) trait Signing: Clone {
+pub(crate) trait Signing: Clone {
     /// When the credentials end, where they do.
     fn ends(&self) -> Option<UnixTime>;
     /// Whether the other one signs with the same credentials.
@@ -23,7 +22,7 @@ pub(super) trait Signing: Clone {
 
 /// What a call does for its credentials.
 #[derive(Debug)]
-pub(super) enum Step<T> {
+pub(crate) enum Step<T> {
     Use(T),
     /// These are good for now; others are looked for without waiting for them.
     UseAndLook(T),
@@ -38,7 +37,7 @@ pub(super) enum Step<T> {
 /// Credentials are kept until there are others, also when they have ended or were refused: clocks differ, and the other side
 /// decides. Looks that bring nothing new come further and further apart.
 #[derive(Debug)]
-pub(super) struct Renewal<T> {
+pub(crate) struct Renewal<T> {
     known: Option<T>,
     /// The other side did not take the known ones.
     refused: bool,
@@ -56,7 +55,7 @@ impl<T> Default for Renewal<T> {
 }
 
 impl<T: Signing> Renewal<T> {
-    pub(super) fn step(&self, now: Moment) -> Step<T> {
+    pub(crate) fn step(&self, now: Moment) -> Step<T> {
         match &self.known {
             Some(known) if self.serves(known, now.unix) => Step::Use(known.clone()),
             Some(known) if !self.may_look(now.monotonic) => Step::Use(known.clone()),
@@ -73,7 +72,7 @@ impl<T: Signing> Renewal<T> {
 
     /// A look has ended; not when it began, as it may take longer than the wait for the next one. The answer is what a call
     /// that waited for it does.
-    pub(super) fn looked(&mut self, found: Result<T, Error>, now: Moment) -> Result<T, Error> {
+    pub(crate) fn looked(&mut self, found: Result<T, Error>, now: Moment) -> Result<T, Error> {
         self.looks = self.looks.saturating_add(1);
         self.looked_at = now.monotonic;
         match found {
@@ -96,13 +95,13 @@ impl<T: Signing> Renewal<T> {
     }
 
     /// A call was refused for its credentials. Why the last look for others failed, where it did.
-    pub(super) fn refused(&mut self, signed: &T) -> Option<&Error> {
+    pub(crate) fn refused(&mut self, signed: &T) -> Option<&Error> {
         self.refused |= self.known.as_ref().is_some_and(|known| known.is_same(signed));
         self.trouble.as_ref()
     }
 
     /// A call was taken.
-    pub(super) fn taken(&mut self, signed: &T, now: UnixTime) {
+    pub(crate) fn taken(&mut self, signed: &T, now: UnixTime) {
         if self.known.as_ref().is_some_and(|known| known.is_same(signed)) {
             self.refused = false;
             if self.serves(signed, now) {
@@ -112,7 +111,7 @@ impl<T: Signing> Renewal<T> {
     }
 
     /// Why the last look failed, and whether the next call gets that answer.
-    pub(super) fn trouble(&self, now: Timestamp) -> Option<(String, bool)> {
+    pub(crate) fn trouble(&self, now: Timestamp) -> Option<(String, bool)> {
         let failing = self.known.is_none() && !self.may_look(now);
         self.trouble.as_ref().map(|error| (error.to_string(), failing))
     }
@@ -136,6 +135,7 @@ fn ends_within<T: Signing>(known: &T, now: UnixTime, margin: Duration) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use guarita::ErrorCode;
 
     #[derive(Clone, Debug, PartialEq)]
     struct Keys(&'static str, Option<i64>);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     fn down() -> Result<Keys, Error> {
-        Err(Error::permission_denied("down"))
+        Err(Error::new(ErrorCode::PermissionDenied, "down"))
     }
 
     /// Every second a call; what happens, and how often it was looked. `take` says which keys the other side takes.

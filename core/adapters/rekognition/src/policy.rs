@@ -1,30 +1,29 @@
 //! What may be spent, how often a call is made, and how many at a time.
 
-use super::config::RekognitionConfig;
-use crate::budget::{Budget, MicroDollars, Reservation, Spend};
-use crate::clock::{Moment, Timestamp};
-use crate::error::{Error, Result};
-use crate::frame::CameraId;
-use crate::resilience::{RateLimit, RateLimitConfig};
+use crate::config::RekognitionConfig;
+use guarita::{
+    Budget, CameraId, Error, ErrorCode, MicroDollars, Moment, RateLimit, RateLimitConfig, Reservation, Result, Spend,
+    Timestamp,
+};
 use std::time::Duration;
 
-/// Where the money for a call comes from: a budget, or nobody's purse at the price of the config.
+/// Where the money for a call comes from: a budget, or nobody's, at the price of the config.
 #[derive(Clone, Debug)]
-pub(super) struct Purse {
-    pub(super) budget: Option<Budget>,
-    pub(super) price: MicroDollars,
+pub(crate) struct Billing {
+    pub(crate) budget: Option<Budget>,
+    pub(crate) price: MicroDollars,
 }
 
 /// Money held for one call. Dropped, it counts as spent: nobody knows how that call ended.
 #[derive(Debug)]
-pub(super) enum Held {
+pub(crate) enum Charge {
     OfBudget(Reservation),
     Nobodys(MicroDollars),
 }
 
-impl Purse {
+impl Billing {
     /// The price of a picture for this API now.
-    pub(super) fn price(&self, api: &str, now: Moment) -> MicroDollars {
+    pub(crate) fn price(&self, api: &str, now: Moment) -> MicroDollars {
         let of_budget =
             self.budget.as_ref().and_then(|budget| budget.estimate(&Spend { api, ..Spend::default() }, now).ok());
         of_budget.unwrap_or(self.price)
@@ -34,16 +33,16 @@ impl Purse {
     ///
     /// # Errors
     /// `BudgetExhausted` and the like; the call must not go.
-    pub(super) fn reserve(&self, api: &str, camera: &CameraId, tenant: &str, now: Moment) -> Result<Held> {
-        let Some(budget) = &self.budget else { return Ok(Held::Nobodys(self.price)) };
+    pub(crate) fn reserve(&self, api: &str, camera: &CameraId, tenant: &str, now: Moment) -> Result<Charge> {
+        let Some(budget) = &self.budget else { return Ok(Charge::Nobodys(self.price)) };
         let spend = Spend { api, camera: camera.as_str(), tenant, images: 1 };
-        aside(|| budget.reserve(&spend, now)).map(Held::OfBudget)
+        aside(|| budget.reserve(&spend, now)).map(Charge::OfBudget)
     }
 }
 
-impl Held {
+impl Charge {
     /// The call was billed, or may have been. Gives what it cost.
-    pub(super) fn commit(self, now: Moment) -> MicroDollars {
+    pub(crate) fn commit(self, now: Moment) -> MicroDollars {
         match self {
             Self::OfBudget(reservation) => aside(|| reservation.commit(now)),
             Self::Nobodys(price) => price,
@@ -51,7 +50,7 @@ impl Held {
     }
 
     /// The call was not billed.
-    pub(super) fn release(self, now: Moment) {
+    pub(crate) fn release(self, now: Moment) {
         if let Self::OfBudget(reservation) = self {
             aside(|| reservation.release(now));
         }
@@ -65,10 +64,10 @@ fn aside<T>(work: impl FnOnce() -> T) -> T {
 
 /// Calls a second, for each API by itself.
 #[derive(Debug)]
-pub(super) struct Pace(Option<RateLimit>);
+pub(crate) struct CallRate(Option<RateLimit>);
 
-impl Pace {
-    pub(super) fn new(config: &RekognitionConfig) -> Result<Self> {
+impl CallRate {
+    pub(crate) fn new(config: &RekognitionConfig) -> Result<Self> {
         let Some(per_second) = config.max_per_second else { return Ok(Self(None)) };
         // As many at once as a second may have.
         let burst = (per_second.ceil() as u32).max(1);
@@ -80,13 +79,16 @@ impl Pace {
     ///
     /// # Errors
     /// `Overloaded` where the deadline comes first.
-    pub(super) fn wait(&self, api: &str, now: Timestamp, deadline: Option<Timestamp>) -> Result<Option<Duration>> {
+    pub(crate) fn wait(&self, api: &str, now: Timestamp, deadline: Option<Timestamp>) -> Result<Option<Duration>> {
         let Some(Err(wait)) = self.0.as_ref().map(|limit| limit.try_acquire(api, now)) else { return Ok(None) };
         if deadline.is_some_and(|deadline| now + wait >= deadline) {
-            return Err(Error::overloaded(format!(
-                "{api}: its turn comes in {:.3} s (max_per_second), and the deadline before",
-                wait.as_secs_f64()
-            )));
+            return Err(Error::new(
+                ErrorCode::Overloaded,
+                format!(
+                    "{api}: its turn comes in {:.3} s (max_per_second), and the deadline before",
+                    wait.as_secs_f64()
+                ),
+            ));
         }
         Ok(Some(wait))
     }

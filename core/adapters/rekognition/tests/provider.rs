@@ -1,13 +1,13 @@
 //! `RekognitionProvider` against a server of the tests' own, a proxy that spoils what passes, and moto.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a test")]
 
-mod common;
-#[path = "common/loopback.rs"]
+#[path = "../../../tests/common/loopback.rs"]
 mod loopback;
 
 use guarita::*;
+use guarita_rekognition::*;
 use loopback::{Act, Asked, Fault, FaultProxy, Server};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -1059,6 +1059,10 @@ fn configs_that_cannot_be() {
     }
 }
 
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..")
+}
+
 /// moto_server, ended with the value.
 struct Moto {
     child: Child,
@@ -1067,8 +1071,8 @@ struct Moto {
 
 impl Moto {
     fn start() -> Option<Self> {
-        let program = std::env::var_os("GUARITA_MOTO")
-            .map_or_else(|| common::repository().join(".venv/bin/moto_server"), PathBuf::from);
+        let program =
+            std::env::var_os("GUARITA_MOTO").map_or_else(|| repository().join(".venv/bin/moto_server"), PathBuf::from);
         if !program.is_file() {
             println!("SKIPPED: no moto_server at {} (set GUARITA_MOTO, see requirements-moto.txt)", program.display());
             return None;

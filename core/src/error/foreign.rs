@@ -1,18 +1,18 @@
-//! What the other side says, made fit for a message: one line, not too long, and no keys in it.
+//! What another program or service says, made fit for a message: one line, not too long, and no keys in it.
 
 /// Longest part that is passed on, in characters.
 const MOST: usize = 300;
 /// Longest part that is looked at, in characters.
 const LOOKED_AT: usize = 8_192;
-/// What a request signs with comes after these; lower case.
-const SIGNED: [&str; 4] = ["x-amz-security-token", "authorization", "credential=", "signature="];
+/// What a request signs with comes after these, such as AWS's `x-amz-security-token`; lower case.
+const SIGNED: [&str; 4] = ["security-token", "authorization", "credential=", "signature="];
 const BLANK: &str = "***";
-/// Shorter ones are no keys of AWS, and would blank half of a sentence.
+/// Shorter ones are no keys, and would blank half of a sentence.
 const LEAST_SECRET: usize = 4;
 
-/// The words in one line of at most 300 characters; each secret is blanked out, and so is all that follows the name of a
-/// header with a secret in it.
-pub(super) fn clean<'a>(words: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
+/// Makes words of somebody else's fit for a message: one line of at most 300 characters, in which each of these secrets is
+/// blanked out (also one with blanks in the middle), and all that follows the name of a header with a secret in it.
+pub fn one_line<'a>(words: &str, secrets: impl IntoIterator<Item = &'a str>) -> String {
     let mut text: Vec<char> = words.chars().take(LOOKED_AT).map(|c| if breaks(c) { ' ' } else { c }).collect();
     let whole = words.chars().nth(LOOKED_AT).is_none();
     for secret in secrets.into_iter().filter(|secret| secret.len() >= LEAST_SECRET) {
@@ -85,12 +85,15 @@ mod tests {
             ("İ Credential=AKIDOTHER/2026, Signature=ab", "İ Credential=***"),
             ("not authorized to perform", "not authorized to perform"),
         ] {
-            assert_eq!(clean(words, secrets), expected);
+            assert_eq!(one_line(words, secrets), expected);
         }
-        assert_eq!(clean(&"ä".repeat(10_000), secrets).chars().count(), MOST);
+        assert_eq!(one_line(&"ä".repeat(10_000), secrets).chars().count(), MOST);
         // Blanking a long one brings what is behind it to the front: there the second is cut off.
         let long = "k".repeat(8_000);
         let words = format!("{long}{}", "sess+token=".repeat(100));
-        assert_eq!(clean(&words, [long.as_str(), "sess+token="]), BLANK.repeat(1 + (LOOKED_AT - 8_000).div_ceil(11)));
+        assert_eq!(
+            one_line(&words, [long.as_str(), "sess+token="]),
+            BLANK.repeat(1 + (LOOKED_AT - 8_000).div_ceil(11))
+        );
     }
 }

@@ -1,28 +1,12 @@
-//! Amazon Rekognition. Everything asynchronous stays in here, on a runtime of the provider's own.
-
-mod answer;
-mod bounded;
-mod config;
-mod connection;
-mod failure;
-mod job;
-mod policy;
-mod renewal;
-mod words;
-
-pub(crate) use connection::certificates;
-
-pub use config::{RekognitionConfig, SmallPicture, TextUnit};
-
-use super::singleflight::{IdempotencyKey, Singleflight};
-use super::{Capability, Health, HealthLog, Provider, Redact, Reply, Request, Want};
-use crate::budget::Budget;
-use crate::clock::{Clock, SystemClock};
-use crate::error::{Error, Result};
-use crate::resilience::{Bulkhead, RetryPolicy};
-use connection::{Connection, Keys};
-use job::{Desk, Shared, api};
-use policy::{Pace, Purse};
+use crate::client::{ClientState, Operation, RekognitionClient};
+use crate::config::RekognitionConfig;
+use crate::connection::{Connection, Keys};
+use crate::policy::{Billing, CallRate};
+use guarita::adapter::{HealthLog, IdempotencyKey, Singleflight};
+use guarita::{
+    Budget, Bulkhead, Capability, Clock, Error, ErrorCode, Health, Provider, Redact, Reply, Request, Result,
+    RetryPolicy, SystemClock,
+};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,7 +23,8 @@ use tokio::sync::Semaphore;
 /// Dropped, it answers what is under way with `Cancelled` and does not wait; money of calls on the wire counts as spent.
 ///
 /// ```no_run
-/// use guarita::{DecodeOptions, Frame, Provider, RekognitionConfig, RekognitionProvider, Request};
+/// use guarita::{DecodeOptions, Frame, Provider, Request};
+/// use guarita_rekognition::{RekognitionConfig, RekognitionProvider};
 /// let cloud = RekognitionProvider::open(RekognitionConfig { region: Some("eu-west-1".into()), ..Default::default() })?;
 /// let options = DecodeOptions { keep_encoded: true, ..DecodeOptions::default() };
 /// let answer = cloud.detect(Request::new([Frame::open("yard.jpg", &options)?]))?;
@@ -47,14 +32,14 @@ use tokio::sync::Semaphore;
 /// # Ok::<(), guarita::Error>(())
 /// ```
 pub struct RekognitionProvider {
-    desk: Desk,
+    client: RekognitionClient,
     /// Requests taken and not answered.
     places: Bulkhead,
     /// Always there until it is dropped.
     runtime: Option<Runtime>,
 }
 
-const NAME: &str = "rekognition";
+pub(crate) const NAME: &str = "rekognition";
 
 impl RekognitionProvider {
     /// Starts the provider's threads; nothing is called. Credentials and region are looked for at the first request, within
@@ -65,8 +50,8 @@ impl RekognitionProvider {
     pub fn open(config: RekognitionConfig) -> Result<Self> {
         config.validate()?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let shared = Shared {
-            pace: Pace::new(&config)?,
+        let state = ClientState {
+            rate: CallRate::new(&config)?,
             encoders: Arc::new(Semaphore::new(config.encode_threads)),
             calls: Arc::new(Semaphore::new(config.max_in_flight)),
             waiting: AtomicUsize::new(0),
@@ -84,40 +69,42 @@ impl RekognitionProvider {
             .thread_name("guarita-rekognition")
             .enable_all()
             .build()
-            .map_err(|error| Error::resource_exhausted(format!("cannot start threads: {error}")).with_source(error))?;
-        let purse = Purse { budget: None, price: config.price };
+            .map_err(|error| {
+                Error::new(ErrorCode::ResourceExhausted, format!("cannot start threads: {error}")).with_source(error)
+            })?;
+        let billing = Billing { budget: None, price: config.price };
         let config = Arc::new(config);
-        let desk = Desk {
+        let client = RekognitionClient {
             name: NAME.into(),
             connection: Arc::new(Connection::new(Arc::clone(&config), None)),
             config,
             clock,
-            purse,
+            billing,
             redact: None,
             retry,
             once: Singleflight::default(),
-            shared: Arc::new(shared),
+            state: Arc::new(state),
         };
-        Ok(Self { desk, places, runtime: Some(runtime) })
+        Ok(Self { client, places, runtime: Some(runtime) })
     }
 
     /// Takes the money for every call out of this budget, before it is made; where there is none left, the call is not made
     /// and the request is answered with `BudgetExhausted`. Its price table knows the APIs as `rekognition:DetectLabels`,
     /// `rekognition:DetectText` and `rekognition:DetectFaces`.
     pub fn with_budget(mut self, budget: Budget) -> Self {
-        self.desk.purse.budget = Some(budget);
+        self.client.billing.budget = Some(budget);
         self
     }
 
     /// Masks parts of every picture before it leaves the machine.
     pub fn with_redact(mut self, redact: Arc<dyn Redact>) -> Self {
-        self.desk.redact = Some(redact);
+        self.client.redact = Some(redact);
         self
     }
 
     /// Takes the time from this clock, which deadlines are read on. Waits themselves are the machine's.
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        self.desk.clock = clock;
+        self.client.clock = clock;
         self
     }
 
@@ -134,7 +121,7 @@ impl RekognitionProvider {
             secret: secret_access_key.into(),
             session: session_token.map(Into::into),
         };
-        self.desk.connection = Arc::new(Connection::new(Arc::clone(&self.desk.config), Some(keys)));
+        self.client.connection = Arc::new(Connection::new(Arc::clone(&self.client.config), Some(keys)));
         self
     }
 }
@@ -149,47 +136,50 @@ impl Provider for RekognitionProvider {
 
     fn capability(&self) -> Capability {
         // The dearest, where a price table has different ones.
-        let now = self.desk.clock.moment();
-        let price = Want::ALL.into_iter().map(|want| self.desk.purse.price(api(want), now)).max().unwrap_or_default();
-        Capability::remote(&Want::ALL, 1, self.places.limit(), price)
+        let now = self.client.clock.moment();
+        let price = Operation::ALL
+            .into_iter()
+            .map(|operation| self.client.billing.price(operation.api(), now))
+            .max()
+            .unwrap_or_default();
+        Capability::remote(&Operation::WANTS, 1, self.places.limit(), price)
     }
 
     fn health(&self) -> Health {
-        let log = self.desk.shared.log.lock().unwrap_or_else(PoisonError::into_inner).health();
+        let log = self.client.state.log.lock().unwrap_or_else(PoisonError::into_inner).health();
         let in_flight = self.places.in_flight();
-        let trouble = self.desk.connection.trouble(self.desk.clock.now());
-        let waiting = self.desk.shared.waiting.load(Ordering::Relaxed);
+        let trouble = self.client.connection.trouble(self.client.clock.now());
+        let waiting = self.client.state.waiting.load(Ordering::Relaxed);
         let ahead = u32::try_from(waiting / self.places.limit().max(1)).unwrap_or(u32::MAX);
         let usual = log.latency.map_or(Duration::ZERO, |latency| latency.p50);
-        Health {
-            live: true,
-            ready: in_flight < self.places.limit() && !trouble.as_ref().is_some_and(|(_, fresh)| *fresh),
-            degraded: trouble.map(|(why, _)| why),
-            in_flight,
-            expected_wait: usual.saturating_mul(ahead),
-            ..log
-        }
+        let mut health = log;
+        health.live = true;
+        health.ready = in_flight < self.places.limit() && !trouble.as_ref().is_some_and(|(_, fresh)| *fresh);
+        health.degraded = trouble.map(|(why, _)| why);
+        health.in_flight = in_flight;
+        health.expected_wait = usual.saturating_mul(ahead);
+        health
     }
 
     fn submit(&self, request: Request, reply: Reply) {
-        let now = self.desk.clock.now();
-        if let Err(error) = Capability::local(&Want::ALL, 1, 1).admit(NAME, &request, now) {
+        let now = self.client.clock.now();
+        if let Err(error) = Capability::local(&Operation::WANTS, 1, 1).admit(NAME, &request, now) {
             return reply.send(Err(error));
         }
-        if let Some(response) = IdempotencyKey::of(&request).and_then(|key| self.desk.once.answered(&key, now)) {
+        if let Some(response) = IdempotencyKey::of(&request).and_then(|key| self.client.once.answered(&key, now)) {
             return reply.send(Ok(response));
         }
         let Some(place) = self.places.try_enter() else {
-            return reply.send(Err(Error::overloaded(format!(
-                "{NAME}: {} requests are under way (max_in_flight)",
-                self.places.limit()
-            ))));
+            return reply.send(Err(Error::new(
+                ErrorCode::Overloaded,
+                format!("{NAME}: {} requests are under way (max_in_flight)", self.places.limit()),
+            )));
         };
         // Without a runtime the reply is dropped here, which answers Cancelled.
         let Some(runtime) = &self.runtime else { return };
-        let desk = self.desk.clone();
+        let client = self.client.clone();
         runtime.spawn(async move {
-            let answer = desk.answer(request, now).await;
+            let answer = client.answer(request, now).await;
             // First, so that who has the answer can submit the next.
             drop(place);
             // The host's code: should it wait after all, or start a runtime of its own, the others go on.
@@ -198,13 +188,13 @@ impl Provider for RekognitionProvider {
     }
 
     fn clock(&self) -> &dyn Clock {
-        &*self.desk.clock
+        &*self.client.clock
     }
 }
 
 impl Drop for RekognitionProvider {
     fn drop(&mut self) {
-        self.desk.shared.closing.store(true, Ordering::Relaxed);
+        self.client.state.closing.store(true, Ordering::Relaxed);
         if let Some(runtime) = self.runtime.take() {
             // Tasks are dropped at the place where they wait, and with them their replies. A picture that is being made
             // ready is finished, and goes nowhere.
@@ -215,6 +205,6 @@ impl Drop for RekognitionProvider {
 
 impl fmt::Debug for RekognitionProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RekognitionProvider").field("config", &self.desk.config).finish_non_exhaustive()
+        f.debug_struct("RekognitionProvider").field("config", &self.client.config).finish_non_exhaustive()
     }
 }

@@ -1,0 +1,12 @@
+//! Calls by HTTP: whom TLS trusts, a blocking client, and what `Retry-After` asks for. Behind the cargo feature `http`.
+//!
+//! The one home of TLS: a sink or a provider that speaks over a network takes its certificates from [`Roots`], so that all
+//! of them trust the same authorities, and say the same where there are none.
+
+mod client;
+mod retry_after;
+mod roots;
+
+pub use client::{Answer, Client, is_header_name, is_header_value, origin};
+pub use retry_after::retry_after;
+pub use roots::Roots;
