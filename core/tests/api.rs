@@ -289,11 +289,10 @@ fn clashes(api: &Value) -> Vec<String> {
         for entry in entries(noun, "methods") {
             let Some(name) = entry["c"].as_str() else { continue };
             match name.split_once('.') {
-                Some((item, field)) if item == of && is_struct => {
-                    if words(KEYWORDS_OF_C).contains(field) {
-                        wrong.push(format!("{name}: {field} is a keyword of C or C++"));
-                    }
+                Some((item, field)) if item == of && is_struct && words(KEYWORDS_OF_C).contains(field) => {
+                    wrong.push(format!("{name}: {field} is a keyword of C or C++"));
                 }
+                Some((item, _)) if item == of && is_struct => {}
                 Some(_) => wrong.push(format!("{name} is no field of a struct")),
                 None if !name.starts_with(&format!("{of}_")) => wrong.push(format!("{name} is no function of {of}")),
                 None if !functions.insert(name) => wrong.push(format!("C has two functions {name}")),

@@ -36,7 +36,7 @@ def shown(picture: dict[str, Any], turn: int) -> guarita.Frame | bytes:
 
 
 def encoded(picture: dict[str, Any]) -> bytes:
-    return (PREPARED / picture["encoded"]).read_bytes()
+    return pathlib.Path(PREPARED, picture["encoded"]).read_bytes()
 
 
 def pixel(frame: guarita.Frame, x: int, y: int) -> list[int]:

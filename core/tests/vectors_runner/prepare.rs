@@ -103,7 +103,7 @@ fn draw(picture: &Value, turn: u32) -> Vec<u8> {
             let [luma, u, v]: [u8; 3] = get(picture, "value");
             let mut bytes = vec![luma; (width * height) as usize];
             let chroma = bytes.len() / 2;
-            let is_u = |at: usize| if format == PixelFormat::Nv12 { at % 2 == 0 } else { at < chroma / 2 };
+            let is_u = |at: usize| if format == PixelFormat::Nv12 { at.is_multiple_of(2) } else { at < chroma / 2 };
             bytes.extend((0..chroma).map(|at| if is_u(at) { u } else { v }));
             bytes
         }
