@@ -65,6 +65,7 @@ pub(crate) struct Leader<F> {
 
 impl<F> Singleflight<F> {
     /// The answer to a key where there is one, already paid.
+    #[cfg(any(test, feature = "rekognition"))]
     pub(crate) fn answered(&self, key: &IdempotencyKey, now: Timestamp) -> Option<Response> {
         let mut flights = self.lock();
         flights.forget_old(now);
