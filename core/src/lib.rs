@@ -63,9 +63,10 @@ pub use detector::{BenchScratch, bench_postprocess};
 pub use doctor::{CertificatesInfo, DoctorReport, ProgramInfo, doctor};
 pub use error::{Advice, Error, ErrorCode, Result};
 pub use event::{
-    CallbackSink, ChannelSink, Condition, Event, EventId, EventPicture, EventReceiver, Firing, JsonLinesConfig,
-    JsonLinesSink, OutletConfig, OutletStats, PictureWanted, RetryAfter, Scene, Schedule, ScheduleWindow, Sink,
-    SinkConfig, TimeOfDay, Trigger, TriggerConfig, TriggerMachine, TriggerState, Weekday,
+    CallbackSink, ChannelSink, Condition, Deliveries, Delivery, DeliveryError, Event, EventId, EventPicture,
+    EventReceiver, Firing, FrameResult, JsonLinesConfig, JsonLinesSink, OutletConfig, OutletStats, PictureWanted,
+    RetryAfter, Scene, Schedule, ScheduleWindow, Sink, SinkConfig, TimeOfDay, Trigger, TriggerConfig, TriggerMachine,
+    TriggerState, Weekday, deliver_each,
 };
 #[cfg(feature = "webhook")]
 pub use event::{WebhookConfig, WebhookSink};
@@ -81,9 +82,9 @@ pub use motion::{
 };
 pub use onnx::{ExecutionProvider, ProviderChoice, RuntimeInfo, runtime};
 pub use pipeline::{
-    Account, Admission, Camera, CameraConfig, CameraStats, Decision, DropReason, EncodedFrame, FrameResult, Histogram,
-    Input, LowLight, Outcome, OutcomeCounts, Pipeline, PipelineBuilder, PipelineCheckpoint, PipelineConfig,
-    PipelineHealth, PipelineStats, QueuePolicy, ResultCacheConfig, ShutdownReport, SkipReason, Stage,
+    Account, Admission, Camera, CameraConfig, CameraStats, Decision, DropReason, EncodedFrame, Histogram, Input,
+    LowLight, Outcome, OutcomeCounts, Pipeline, PipelineBuilder, PipelineCheckpoint, PipelineConfig, PipelineHealth,
+    PipelineStats, QueuePolicy, ResultCacheConfig, ShutdownReport, SkipReason, Stage,
 };
 #[cfg(feature = "video")]
 pub use pipeline::{ChunkReport, RunEnd, RunFileConfig, RunSummary};

@@ -1,8 +1,9 @@
 //! Sinks as the TOML file wants them.
 
 use crate::config::SinkSetup;
-use guarita::{Error, Event, Result, Sink, SinkConfig};
+use guarita::{Delivery, DeliveryError, Error, Event, Sink, SinkConfig};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Opens a sink; relative paths begin in the folder.
 pub(crate) fn open(setup: &SinkSetup, folder: &Path) -> Result<Box<dyn Sink>, Error> {
@@ -18,16 +19,19 @@ pub(crate) fn open(setup: &SinkSetup, folder: &Path) -> Result<Box<dyn Sink>, Er
 struct WithoutPictures(Box<dyn Sink>);
 
 impl Sink for WithoutPictures {
-    fn deliver(&mut self, event: &Event) -> Result<()> {
-        if event.picture.is_none() {
-            return self.0.deliver(event);
-        }
-        let mut event = event.clone();
-        event.picture = None;
-        self.0.deliver(&event)
+    fn deliver(&mut self, batch: &[Delivery]) -> Result<(), DeliveryError> {
+        let without = |delivery: &Delivery| match delivery {
+            Delivery::Event(event) if event.picture.is_some() => {
+                let mut event = Event::clone(event);
+                event.picture = None;
+                Delivery::Event(Arc::new(event))
+            }
+            other => other.clone(),
+        };
+        self.0.deliver(&batch.iter().map(without).collect::<Vec<_>>())
     }
 
-    fn flush(&mut self) -> Result<()> {
-        self.0.flush()
+    fn max_batch(&self) -> usize {
+        self.0.max_batch()
     }
 }

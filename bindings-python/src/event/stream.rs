@@ -195,13 +195,13 @@ impl Hub {
 struct Fill(Arc<Hub>);
 
 impl guarita::Sink for Fill {
-    fn deliver(&mut self, event: &guarita::Event) -> guarita::Result<()> {
+    fn deliver(&mut self, batch: &[guarita::Delivery]) -> guarita::Result<(), guarita::DeliveryError> {
         let open: Vec<_> = self.0.lock().lines.iter().filter_map(Weak::upgrade).collect();
-        if !open.is_empty() {
-            let event = Arc::new(event.clone());
-            open.iter().for_each(|line| line.put(&event));
-        }
-        Ok(())
+        guarita::deliver_each(batch, |delivery| {
+            let event = delivery.event()?;
+            open.iter().for_each(|line| line.put(event));
+            Ok(())
+        })
     }
 }
 

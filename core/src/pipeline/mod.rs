@@ -48,7 +48,6 @@ pub use outcome::{DropReason, Outcome, OutcomeCounts, SkipReason};
 #[cfg(feature = "video")]
 pub use run_file::{ChunkReport, RunEnd, RunFileConfig, RunSummary};
 pub use stats::{CameraStats, PipelineHealth, PipelineStats, ShutdownReport};
-pub use work::FrameResult;
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};

@@ -7,10 +7,12 @@ use super::frame_time::FrameTime;
 use super::input::Input;
 use super::job::{Found, Item, Job};
 use super::scheduler::Verdict;
-use crate::clock::{Timestamp, UnixTime};
+use crate::clock::Timestamp;
 use crate::detection::Detections;
 use crate::error::Result;
-use crate::event::{Condition, Event, EventId, Firing, PictureWanted, Scene, Trigger, TriggerMachine, picture};
+use crate::event::{
+    Condition, Event, EventId, Firing, FrameResult, PictureWanted, Scene, Trigger, TriggerMachine, picture,
+};
 use crate::frame::{CameraId, DecodeOptions, Frame, FrameMeta};
 use crate::geometry::Size;
 use crate::imaging::mean_luma;
@@ -184,30 +186,6 @@ pub(super) fn whole(job: &mut Job, keep_encoded: bool) -> Result<Frame> {
     Ok(frame.with_meta(meta(job, &job.config.id)))
 }
 
-/// What was found in one frame of a camera: what a host gets that wants every answer and not only events.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct FrameResult {
-    /// The camera.
-    pub camera: CameraId,
-    /// Presentation time of the frame.
-    pub pts: Timestamp,
-    /// Civil time of the frame.
-    pub time: UnixTime,
-    /// The host's number of the frame.
-    pub seq: u64,
-    /// Whether the answer was used again for the same picture.
-    pub cached: bool,
-    /// What counts of what was found: by label, confidence and place.
-    pub detections: Detections,
-    /// The objects that are confirmed.
-    pub objects: Vec<Object>,
-    /// Who answered and why.
-    pub answer: Answer,
-    /// The mean luma of the picture, 0..255.
-    pub luma: u8,
-}
-
 /// A scene that outlives the frame, for triggers of the host.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct OwnedScene {
@@ -344,6 +322,7 @@ impl SceneWork {
         job.passage.decision.events = count(seen.events.len());
         if results {
             seen.result = Some(FrameResult {
+                id: FrameResult::id_of(&self.config.id, time.civil_ns),
                 camera: self.config.id.clone(),
                 pts: time.pts,
                 time: time.time,

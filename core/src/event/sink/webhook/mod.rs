@@ -6,7 +6,7 @@ pub use config::WebhookConfig;
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, ErrorCode, Result};
-use crate::event::{Event, Sink};
+use crate::event::{Delivery, DeliveryError, Sink, deliver_each};
 use std::fmt;
 use std::io::Read;
 use std::path::Path;
@@ -20,12 +20,12 @@ const READ_OF_ANSWER: u64 = 64 << 10;
 /// Longer lists of authorities are none.
 const LONGEST_CA_FILE: u64 = 16 << 20;
 
-/// Sends each event by HTTP POST, as JSON. Behind the cargo feature `webhook`.
+/// Sends each event, or result of a frame, by HTTP POST, as JSON. Behind the cargo feature `webhook`.
 ///
 /// | header | |
 /// |---|---|
 /// | `Content-Type` | `application/json` |
-/// | `Idempotency-Key` | the event's id: the same where the event is sent again, so the receiver can tell |
+/// | `Idempotency-Key` | the id: the same where the event is sent again, so the receiver can tell |
 /// | `User-Agent` | `guarita/` and the version, unless `headers` has one |
 /// | `X-Guarita-Signature` | where there is a secret: `t=<seconds since 1970>,v1=<hexadecimal HMAC-SHA256>` |
 ///
@@ -102,15 +102,13 @@ impl WebhookSink {
     }
 }
 
-impl Sink for WebhookSink {
-    fn deliver(&mut self, event: &Event) -> Result<()> {
-        let body = serde_json::to_vec(event)
-            .map_err(|error| Error::internal(format!("event {} is no JSON: {error}", event.id)).with_source(error))?;
-        let mut request = self
-            .agent
-            .post(&self.config.url)
-            .header("content-type", "application/json")
-            .header("idempotency-key", event.id.as_str());
+impl WebhookSink {
+    fn post(&self, delivery: &Delivery) -> Result<()> {
+        let id = delivery.id();
+        let body = serde_json::to_vec(delivery)
+            .map_err(|error| Error::internal(format!("{id} is no JSON: {error}")).with_source(error))?;
+        let mut request =
+            self.agent.post(&self.config.url).header("content-type", "application/json").header("idempotency-key", id);
         for (name, value) in &self.config.headers {
             request = request.header(name, value);
         }
@@ -127,6 +125,17 @@ impl Sink for WebhookSink {
         let asked = head.headers.get("retry-after").and_then(|value| value.to_str().ok());
         let asked = asked.and_then(|value| answer::wait_asked(value, self.clock.unix()));
         answer::judge(&self.origin, head.status.as_u16(), asked)
+    }
+}
+
+impl Sink for WebhookSink {
+    fn deliver(&mut self, batch: &[Delivery]) -> Result<(), DeliveryError> {
+        deliver_each(batch, |delivery| self.post(delivery))
+    }
+
+    /// One request for each: the answer to it is counted before the next one is sent.
+    fn max_batch(&self) -> usize {
+        1
     }
 }
 
