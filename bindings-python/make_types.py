@@ -89,7 +89,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Required, TypeAlias
 
-    from ._native import Event, Firing, Frame, JsonLinesSink, Polygon, Scene, WebhookSink
+    from ._native import Event, Firing, Frame, FrameResult, JsonLinesSink, Polygon, Scene, WebhookSink
 
 
 class SupportsArrayInterface(Protocol):
@@ -97,6 +97,12 @@ class SupportsArrayInterface(Protocol):
 
     @property
     def __array_interface__(self) -> dict[str, Any]: ...
+
+
+class BatchSink(Protocol):
+    """A sink that takes a list of events, or of results, and says how many from its front are durable; None: all."""
+
+    def deliver_batch(self, batch: list[Any], /) -> int | None: ...
 
 
 Path: TypeAlias = "str | PathLike[str]"
@@ -107,7 +113,8 @@ XYXY: TypeAlias = "tuple[float, float, float, float]"
 Area: TypeAlias = "Polygon | Sequence[Sequence[float]]"
 Image: TypeAlias = "Frame | NDArray[np.uint8] | bytes | bytearray | memoryview | SupportsArrayInterface"
 """Pixels, the bytes of a JPEG or PNG, or anything with an array interface."""
-Sink: TypeAlias = "Callable[[Event], object] | JsonLinesSink | WebhookSink"
+Sink: TypeAlias = "Callable[[Event], object] | Callable[[FrameResult], object] | BatchSink | JsonLinesSink | WebhookSink"
+"""Functions take results of frames where `deliveries` of their outlet is `results`."""
 HostTrigger: TypeAlias = "Callable[[Scene], Firing | None]"
 '''
 

@@ -291,6 +291,99 @@ def test_a_sink_that_raises_is_reported_once_and_holds_up_nobody(
     assert len(told) == 1 and unraisable == []
 
 
+class Batches:
+    """A sink that takes lists, and answers as the test says."""
+
+    def __init__(self, *answers: Any) -> None:
+        self.answers = list(answers)
+        self.got: list[list[Any]] = []
+
+    def deliver_batch(self, batch: list[Any]) -> Any:
+        self.got.append(batch)
+        answer = self.answers.pop(0) if self.answers else None
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def test_a_sink_may_take_batches(provider: guarita.LocalProvider) -> None:
+    whole, some, odd = Batches(), Batches(2), Batches(True)
+    table = Batches(KeyError("one of five"))
+    five: guarita.types.OutletConfig = {"max_batch": 5, "linger_s": 60, "retry": {"base_s": 0.001}}
+    sinks = {"whole": whole, "some": some, "table": table, "odd": odd}
+    with guarita.Pipeline(provider, sinks=sinks, outlets=dict.fromkeys(sinks, five)) as pipeline:
+        push_plates(pipeline.add_camera("gate", **PLAIN), 5)
+        for name in sinks:
+            until(lambda: outlet(pipeline, name)["delivered"] + outlet(pipeline, name)["failed"] == 5, name)
+        kept = outlet(pipeline, "some")
+        assert (kept["delivered"], kept["retried"], kept["in_hand"]) == (5, 1, 0)
+        assert kept["last_error"]["message"] == "the sink some says that 2 of 5 are durable"
+        assert outlet(pipeline, "table")["failed"] == 0
+        assert "gave bool" in outlet(pipeline, "odd")["last_error"]["message"]
+    times = [[event.pts for event in batch] for batch in whole.got]
+    assert times == [[0.0, 1.0, 2.0, 3.0, 4.0]]
+    assert [[event.pts for event in batch] for batch in some.got] == [[0.0, 1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 4.0]]
+    # Halved until the refused one is alone; nothing was refused then.
+    assert [len(batch) for batch in table.got][:2] == [5, 2]
+
+
+def test_one_event_that_a_batch_sink_refuses_costs_itself_alone(provider: guarita.LocalProvider) -> None:
+    arrived: list[float] = []
+
+    class Table:
+        def deliver_batch(self, batch: list[guarita.Event]) -> None:
+            if any(event.pts == 3.0 for event in batch):
+                raise ValueError("the third is refused")
+            arrived.extend(event.pts for event in batch)
+
+    outlets: dict[str, guarita.types.OutletConfig] = {"table": {"max_batch": 5, "linger_s": 60}}
+    with guarita.Pipeline(provider, sinks={"table": Table()}, outlets=outlets) as pipeline:
+        push_plates(pipeline.add_camera("gate", **PLAIN), 5)
+        until(lambda: outlet(pipeline, "table")["failed"] == 1 and outlet(pipeline, "table")["delivered"] == 4)
+    assert arrived == [0.0, 1.0, 2.0, 4.0]
+
+
+def test_results_go_to_sinks_that_ask_for_them(provider: guarita.LocalProvider, tmp_path: Path) -> None:
+    both = Batches()
+    results: list[guarita.FrameResult] = []
+    lines = tmp_path / "lines.jsonl"
+    sinks: dict[str, guarita.types.Sink] = {
+        "own": results.append,
+        "both": both,
+        "lines": guarita.JsonLinesSink(lines),
+    }
+    outlets: dict[str, guarita.types.OutletConfig] = {
+        "own": {"deliveries": "results"},
+        "both": {"deliveries": "all"},
+        "lines": {"deliveries": "results"},
+    }
+    with guarita.Pipeline(provider, sinks=sinks, outlets=outlets) as pipeline:
+        push_plates(pipeline.add_camera("gate", **PLAIN), 2)
+    assert [len(result.detections) for result in results] == [1, 0, 1, 0]
+    ids = [result.id for result in results]
+    assert len(set(ids)) == 4 and all(len(one) == 32 for one in ids)
+    assert [json.loads(line)["id"] for line in lines.read_text().splitlines()] == ids
+    kinds = [type(one).__name__ for batch in both.got for one in batch]
+    assert sorted(kinds) == ["Event"] * 2 + ["FrameResult"] * 4
+
+
+def test_on_result_is_tried_again_where_that_makes_sense(
+    provider: guarita.LocalProvider, unraisable: list[Any]
+) -> None:
+    tried: list[str] = []
+
+    def take(result: guarita.FrameResult) -> None:
+        tried.append(result.id)
+        if len(tried) == 1:
+            raise ConnectionError("refused")
+
+    with guarita.Pipeline(provider, on_result=take) as pipeline:
+        push_plates(pipeline.add_camera("gate", **PLAIN), 1)
+        until(lambda: outlet(pipeline, "on_result")["delivered"] == 2)
+        assert outlet(pipeline, "on_result")["retried"] == 1
+    assert tried[0] == tried[1] != tried[2] and unraisable == []
+
+
 def test_an_async_function_is_no_sink(provider: guarita.LocalProvider) -> None:
     async def sink(event: guarita.Event) -> None:
         pass

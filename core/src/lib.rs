@@ -67,9 +67,10 @@ pub use detector::{BenchScratch, bench_postprocess};
 pub use doctor::{CertificatesInfo, DoctorReport, ProgramInfo, doctor};
 pub use error::{Advice, Error, ErrorCode, ErrorContext, Result};
 pub use event::{
-    CallbackSink, ChannelSink, Condition, Event, EventId, EventPicture, EventReceiver, Firing, JsonLinesConfig,
-    JsonLinesSink, OutletConfig, OutletStats, PictureWanted, RetryAfter, Scene, Schedule, ScheduleWindow, Sink,
-    TimeOfDay, Trigger, TriggerConfig, TriggerMachine, TriggerState, Weekday,
+    CallbackSink, ChannelSink, Condition, Deliveries, Delivery, DeliveryError, Event, EventId, EventPicture,
+    EventReceiver, Firing, FrameResult, JsonLinesConfig, JsonLinesSink, OutletConfig, OutletStats, PictureWanted,
+    RetryAfter, Scene, Schedule, ScheduleWindow, Sink, TimeOfDay, Trigger, TriggerConfig, TriggerMachine, TriggerState,
+    Weekday, deliver_each,
 };
 #[cfg(feature = "webhook")]
 pub use event::{WebhookConfig, WebhookSink};
@@ -86,8 +87,8 @@ pub use motion::{
 };
 pub use onnx::{ExecutionProvider, ExecutionProviderChoice, RuntimeInfo, runtime};
 pub use pipeline::{
-    Account, Admission, Camera, CameraConfig, CameraStats, Decision, DropReason, EncodedFrame, FrameResult, Histogram,
-    Input, LookConfig, LowLight, Outcome, OutcomeCounts, Pipeline, PipelineBuilder, PipelineCheckpoint, PipelineConfig,
+    Account, Admission, Camera, CameraConfig, CameraStats, Decision, DropReason, EncodedFrame, Histogram, Input,
+    LookConfig, LowLight, Outcome, OutcomeCounts, Pipeline, PipelineBuilder, PipelineCheckpoint, PipelineConfig,
     PipelineHealth, PipelineStats, QueueConfig, QueuePolicy, ResultCacheConfig, ShutdownReport, SkipReason, Stage,
 };
 #[cfg(feature = "video")]

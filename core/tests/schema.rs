@@ -49,7 +49,7 @@ fn check_config(kind: &str, json: &str) -> guarita::Result<String> {
 // The `configs` of api.json, and the words that other languages have types for.
 types! {
     BackgroundModelConfig BreakerWindow BudgetConfig CallbackProviderConfig CameraConfig Caps CircuitBreakerConfig Condition
-    Confirmation DecodeLimits DecodeOptions DetectorConfig Escalation ExecutionProviderChoice FailurePolicy Fsync HybridConfig HybridMode InputHints
+    Confirmation DecodeLimits DecodeOptions Deliveries DetectorConfig Escalation ExecutionProviderChoice FailurePolicy Fsync HybridConfig HybridMode InputHints
     JournalOptions JsonLinesConfig KeyCaps LabelMap LocalProviderConfig LookConfig LowLight ModelHints MotionGateConfig OutletConfig
     PipelineConfig PriceTable PriceTier QueueConfig RateLimitConfig RekognitionConfig ResultCacheConfig RetryConfig RowHints
     RunFileConfig Schedule ScheduleWindow SinkConfig SourceConfig SsdHints TriggerConfig WebhookConfig Zone

@@ -48,6 +48,14 @@ fn event(n: i64, padding: usize) -> Event {
     serde_json::from_value(value).unwrap()
 }
 
+fn batch(events: impl IntoIterator<Item = Event>) -> Vec<Delivery> {
+    events.into_iter().map(|event| Delivery::Event(Arc::new(event))).collect()
+}
+
+fn deliver(sink: &mut dyn Sink, event: Event) -> Result<()> {
+    sink.deliver(&batch([event])).map_err(DeliveryError::into_error)
+}
+
 /// The times of the events in a file, each of whose lines is one.
 fn read(path: &Path) -> Vec<i64> {
     let text = fs::read_to_string(path).unwrap();
@@ -67,19 +75,18 @@ fn small(keep: u32) -> JsonLinesConfig {
 fn callback_and_channel() {
     let (sender, receiver) = std::sync::mpsc::channel();
     let mut sink = CallbackSink::new(move |event: &Event| sender.send(event.clone()).unwrap());
-    sink.deliver(&event(1, 0)).unwrap();
-    sink.flush().unwrap();
+    deliver(&mut sink, event(1, 0)).unwrap();
     assert_eq!(receiver.recv().unwrap(), event(1, 0));
 
     let (mut sink, events) = ChannelSink::new(2);
     assert!(events.try_recv().unwrap().is_none());
     assert_eq!(events.recv_timeout(Duration::ZERO).unwrap_err().code(), ErrorCode::DeadlineExceeded);
-    sink.deliver(&event(1, 0)).unwrap();
-    sink.deliver(&event(2, 0)).unwrap();
-    let full = sink.deliver(&event(3, 0)).unwrap_err();
+    deliver(&mut sink, event(1, 0)).unwrap();
+    deliver(&mut sink, event(2, 0)).unwrap();
+    let full = deliver(&mut sink, event(3, 0)).unwrap_err();
     assert_eq!((full.code(), full.advice()), (ErrorCode::Overloaded, Advice::RetryLater));
     assert_eq!(events.recv().unwrap(), event(1, 0));
-    sink.deliver(&event(3, 0)).unwrap();
+    deliver(&mut sink, event(3, 0)).unwrap();
     assert_eq!(events.recv_timeout(Duration::MAX).unwrap(), event(2, 0));
     drop(sink);
     assert_eq!(events.collect::<Vec<_>>(), [event(3, 0)]);
@@ -89,9 +96,9 @@ fn callback_and_channel() {
     assert_eq!(events.recv().unwrap_err().code(), ErrorCode::Cancelled);
     assert_eq!(events.try_recv().unwrap_err().code(), ErrorCode::Cancelled);
     let (mut sink, events) = ChannelSink::new(0);
-    sink.deliver(&event(1, 0)).unwrap();
+    deliver(&mut sink, event(1, 0)).unwrap();
     drop(events);
-    let gone = sink.deliver(&event(2, 0)).unwrap_err();
+    let gone = deliver(&mut sink, event(2, 0)).unwrap_err();
     assert_eq!((gone.code(), gone.advice()), (ErrorCode::Cancelled, Advice::Never));
 }
 
@@ -101,13 +108,13 @@ fn lines_are_added_and_read_back() {
     let path = folder.file("events.jsonl");
     let mut sink = open(&path, JsonLinesConfig::default());
     for n in 0..3 {
-        sink.deliver(&event(n, 10)).unwrap();
+        deliver(&mut sink, event(n, 10)).unwrap();
     }
     // In the file already: a crash of the process loses nothing.
     assert_eq!(read(&path), [0, 1, 2]);
-    sink.flush().unwrap();
     drop(sink);
-    open(&path, JsonLinesConfig { fsync: Fsync::Always, ..JsonLinesConfig::default() }).deliver(&event(3, 0)).unwrap();
+    deliver(&mut open(&path, JsonLinesConfig { fsync: Fsync::Always, ..JsonLinesConfig::default() }), event(3, 0))
+        .unwrap();
     assert_eq!(read(&path), [0, 1, 2, 3]);
     #[cfg(unix)]
     {
@@ -123,7 +130,7 @@ fn full_files_are_put_aside_and_the_oldest_deleted() {
     let mut sink = open(&path, small(2));
     // Two fit into a file.
     for n in 0..10 {
-        sink.deliver(&event(n, 1_500)).unwrap();
+        deliver(&mut sink, event(n, 1_500)).unwrap();
     }
     assert_eq!(folder.names(), ["events.1.jsonl", "events.2.jsonl", "events.jsonl"]);
     assert_eq!(read(&path), [8, 9]);
@@ -131,16 +138,16 @@ fn full_files_are_put_aside_and_the_oldest_deleted() {
     assert_eq!(read(&folder.file("events.2.jsonl")), [4, 5]);
     // Larger than a file may be: in one of its own.
     for n in 10..12 {
-        sink.deliver(&event(n, 10_000)).unwrap();
+        deliver(&mut sink, event(n, 10_000)).unwrap();
     }
     assert_eq!((read(&path), read(&folder.file("events.1.jsonl"))), (vec![11], vec![10]));
 
     let bare = folder.file("bare");
     let mut sink = open(&bare, small(1));
-    (0..3).for_each(|n| sink.deliver(&event(n, 3_000)).unwrap());
+    (0..3).for_each(|n| deliver(&mut sink, event(n, 3_000)).unwrap());
     assert_eq!((read(&bare), read(&folder.file("bare.1"))), (vec![2], vec![1]));
     let mut sink = open(&folder.file("none.jsonl"), small(0));
-    (0..3).for_each(|n| sink.deliver(&event(n, 3_000)).unwrap());
+    (0..3).for_each(|n| deliver(&mut sink, event(n, 3_000)).unwrap());
     assert_eq!(read(&folder.file("none.jsonl")), [2]);
     assert!(!folder.file("none.1.jsonl").exists());
 }
@@ -150,11 +157,11 @@ fn a_gap_left_by_a_try_that_stopped_halfway_costs_no_file() {
     let folder = Folder::new("gap");
     let path = folder.file("events.jsonl");
     let mut sink = open(&path, small(3));
-    (0..4).for_each(|n| sink.deliver(&event(n, 3_000)).unwrap());
+    (0..4).for_each(|n| deliver(&mut sink, event(n, 3_000)).unwrap());
     // As if .2 had become .3 already, and then the disk had said no.
     fs::remove_file(folder.file("events.3.jsonl")).unwrap();
     fs::rename(folder.file("events.2.jsonl"), folder.file("events.3.jsonl")).unwrap();
-    sink.deliver(&event(4, 3_000)).unwrap();
+    deliver(&mut sink, event(4, 3_000)).unwrap();
     let aside = |n| read(&folder.file(&format!("events.{n}.jsonl")));
     assert_eq!((read(&path), aside(1), aside(2), aside(3)), (vec![4], vec![3], vec![2], vec![1]));
 }
@@ -179,12 +186,12 @@ fn the_end_that_a_crash_left_is_mended() {
         (format!("{{\"id\":\"{}", "y".repeat(200_000)), vec![0, 9]),
     ] {
         fs::write(&path, format!("{}\n{tail}", whole(0))).unwrap();
-        open(&path, JsonLinesConfig::default()).deliver(&event(9, 0)).unwrap();
+        deliver(&mut open(&path, JsonLinesConfig::default()), event(9, 0)).unwrap();
         assert_eq!(read(&path), expected, "{:.80}", tail);
     }
     // Without any whole line.
     fs::write(&path, half).unwrap();
-    open(&path, JsonLinesConfig::default()).deliver(&event(9, 0)).unwrap();
+    deliver(&mut open(&path, JsonLinesConfig::default()), event(9, 0)).unwrap();
     assert_eq!(read(&path), [9]);
 }
 
@@ -218,7 +225,7 @@ fn one_file_has_one_writer() {
     let error = JsonLinesSink::open(&path, small(2)).unwrap_err();
     assert_eq!((error.code(), error.advice()), (ErrorCode::InvalidState, Advice::ChangeConfig));
     // Also after it has become another file.
-    (0..3).for_each(|n| sink.deliver(&event(n, 3_000)).unwrap());
+    (0..3).for_each(|n| deliver(&mut sink, event(n, 3_000)).unwrap());
     assert_eq!(JsonLinesSink::open(&path, small(2)).unwrap_err().code(), ErrorCode::InvalidState);
     drop(sink);
     open(&path, small(2));
@@ -234,36 +241,36 @@ fn a_file_that_others_move_empty_or_delete_is_found_again() {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
     let mut sink = open(&path, JsonLinesConfig::default());
     let mut next = 0..;
-    let mut deliver = |sink: &mut JsonLinesSink| sink.deliver(&event(next.next().unwrap(), 0));
-    deliver(&mut sink).unwrap();
+    let mut deliver_next = |sink: &mut JsonLinesSink| deliver(sink, event(next.next().unwrap(), 0));
+    deliver_next(&mut sink).unwrap();
     fs::rename(&path, folder.file("moved.jsonl")).unwrap();
-    deliver(&mut sink).unwrap();
+    deliver_next(&mut sink).unwrap();
     assert_eq!((read(&path), read(&folder.file("moved.jsonl"))), (vec![1], vec![0]));
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640, "readable by who could read it");
     // As `logrotate` does with `create`.
     fs::rename(&path, folder.file("moved.jsonl")).unwrap();
     fs::write(&path, "").unwrap();
-    deliver(&mut sink).unwrap();
+    deliver_next(&mut sink).unwrap();
     assert_eq!((read(&path), read(&folder.file("moved.jsonl"))), (vec![2], vec![1]));
     fs::remove_file(&path).unwrap();
-    deliver(&mut sink).unwrap();
+    deliver_next(&mut sink).unwrap();
     assert_eq!(read(&path), [3]);
     OpenOptions::new().write(true).open(&path).unwrap().set_len(0).unwrap();
-    deliver(&mut sink).unwrap();
+    deliver_next(&mut sink).unwrap();
     assert_eq!(read(&path), [4]);
     // The folder goes, and comes back.
     let away = folder.file("away");
     fs::create_dir(&away).unwrap();
     let path = away.join("events.jsonl");
     let mut sink = open(&path, JsonLinesConfig::default());
-    sink.deliver(&event(0, 0)).unwrap();
+    deliver(&mut sink, event(0, 0)).unwrap();
     fs::remove_dir_all(&away).unwrap();
     for _ in 0..2 {
-        let error = sink.deliver(&event(1, 0)).unwrap_err();
+        let error = deliver(&mut sink, event(1, 0)).unwrap_err();
         assert_eq!((error.code(), error.advice()), (ErrorCode::NotFound, Advice::RetryLater), "{error}");
     }
     fs::create_dir(&away).unwrap();
-    sink.deliver(&event(1, 0)).unwrap();
+    deliver(&mut sink, event(1, 0)).unwrap();
     assert_eq!(read(&path), [1]);
 }
 
@@ -281,7 +288,7 @@ fn a_full_disk_leaves_no_half_lines() {
         let mut taken = Vec::new();
         let mut refused = 0;
         for n in 0..40 {
-            match sink.deliver(&event(n, if n < 20 { 700 } else { n as usize % 7 * 60 })) {
+            match deliver(&mut sink, event(n, if n < 20 { 700 } else { n as usize % 7 * 60 })) {
                 Ok(()) => taken.push(n),
                 Err(error) => {
                     assert_eq!((error.code(), error.advice()), (ErrorCode::ResourceExhausted, Advice::RetryLater));
@@ -294,7 +301,7 @@ fn a_full_disk_leaves_no_half_lines() {
         assert!(refused > 10 && taken.len() > 5, "{refused} refused, {taken:?}");
         // Room again.
         OpenOptions::new().write(true).open(path).unwrap().set_len(0).unwrap();
-        sink.deliver(&event(99, 0)).unwrap();
+        deliver(&mut sink, event(99, 0)).unwrap();
         assert_eq!(read(path), [99]);
     }
     let folder = Folder::new("full");
@@ -321,7 +328,7 @@ fn killed_in_the_middle() {
     if let Some(path) = std::env::var_os(INSIDE) {
         let mut sink = open(Path::new(&path), JsonLinesConfig { fsync: Fsync::Never, ..JsonLinesConfig::default() });
         for n in 0.. {
-            sink.deliver(&event(n, 5_000)).unwrap();
+            deliver(&mut sink, event(n, 5_000)).unwrap();
             println!("delivered {n}");
         }
     }
@@ -342,7 +349,7 @@ fn killed_in_the_middle() {
     let last = lines.filter_map(|line| line.rsplit_once("delivered ")?.1.parse().ok()).last().unwrap_or(last);
     // Torn further by hand: the system rarely stops in the middle of a write.
     OpenOptions::new().append(true).open(&path).unwrap().write_all(b"{\"id\":\"00").unwrap();
-    open(&path, JsonLinesConfig::default()).deliver(&event(-1, 0)).unwrap();
+    deliver(&mut open(&path, JsonLinesConfig::default()), event(-1, 0)).unwrap();
     let found = read(&path);
     let (end, found) = found.split_last().unwrap();
     assert_eq!(*end, -1);
@@ -357,10 +364,9 @@ fn fsync_every_so_often_is_by_the_clock() {
     let config = JsonLinesConfig { fsync: Fsync::Every { seconds: 1.0 }, ..JsonLinesConfig::default() };
     let mut sink = open(&folder.file("events.jsonl"), config).with_clock(Arc::clone(&clock) as Arc<dyn Clock>);
     for n in 0..3 {
-        sink.deliver(&event(n, 0)).unwrap();
+        deliver(&mut sink, event(n, 0)).unwrap();
         clock.advance(Duration::MAX);
     }
-    sink.flush().unwrap();
     assert_eq!(read(&folder.file("events.jsonl")), [0, 1, 2]);
 }
 
@@ -400,6 +406,6 @@ fn configs_are_checked() {
     let config = SinkConfig::of(&JsonLinesFile { path: path.clone(), options: small(1) }).unwrap();
     let text = serde_json::to_string(&config).unwrap();
     assert_eq!(serde_json::from_str::<SinkConfig>(&read(&text).unwrap()).unwrap(), config);
-    registry.open_sink(&config).unwrap().deliver(&event(1, 0)).unwrap();
+    deliver(&mut *registry.open_sink(&config).unwrap(), event(1, 0)).unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), 1);
 }

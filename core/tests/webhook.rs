@@ -39,8 +39,12 @@ fn open(config: WebhookConfig) -> WebhookSink {
     WebhookSink::open(config).unwrap()
 }
 
+fn send(mut sink: impl Sink) -> Result<()> {
+    sink.deliver(&[Delivery::Event(Arc::new(event()))]).map_err(DeliveryError::into_error)
+}
+
 fn deliver(origin: &str) -> Result<()> {
-    open(config(origin)).deliver(&event())
+    send(open(config(origin)))
 }
 
 fn status(status: u16) -> Act {
@@ -75,9 +79,10 @@ fn what_is_sent() {
     let server = Server::start(|_, _| status(204));
     let clock = Arc::new(ManualClock::new(UnixTime::from_secs(1_700_000_123)));
     let mut sink = open(config(&server.url())).with_clock(clock.clone());
-    sink.deliver(&event()).unwrap();
+    let batch = [Delivery::Event(Arc::new(event()))];
+    sink.deliver(&batch).unwrap();
     clock.advance(Duration::from_secs(1));
-    sink.deliver(&event()).unwrap();
+    sink.deliver(&batch).unwrap();
     let asked = server.asked.lock().unwrap().clone();
     assert!(asked[0].head.starts_with(&format!("POST /hooks/{TOKEN}?a=b HTTP/1.1\r\n")), "{}", asked[0].head);
     assert_eq!(asked[0].header("content-type"), Some("application/json"));
@@ -91,7 +96,7 @@ fn what_is_sent() {
 
     let bare =
         WebhookConfig { secret: None, headers: [("user-agent".into(), "mine".into())].into(), ..config(&server.url()) };
-    open(bare).deliver(&event()).unwrap();
+    send(open(bare)).unwrap();
     let asked = server.asked.lock().unwrap()[2].clone();
     assert_eq!((asked.header("x-guarita-signature"), asked.header("user-agent")), (None, Some("mine")));
 }
@@ -148,6 +153,20 @@ fn every_answer_says_what_to_do() {
     deliver(&server.url()).unwrap();
 }
 
+/// One request for each event, also where it is given several: it stops at the first that is refused, and says which one.
+#[test]
+fn a_batch_stops_where_the_receiver_does() {
+    let server = Server::start(|n, _| status(if n == 2 { 413 } else { 200 }));
+    let mut sink = open(config(&server.url()));
+    let batch = vec![Delivery::Event(Arc::new(event())); 5];
+    let error = sink.deliver(&batch).unwrap_err();
+    assert_eq!((error.durable(), error.is_about_next(), error.error().advice()), (2, true, Advice::Never));
+    assert_eq!((server.count(), sink.max_batch()), (3, 1));
+    sink.deliver(&batch[3..]).unwrap();
+    sink.deliver(&[]).unwrap();
+    assert_eq!(server.count(), 5);
+}
+
 #[test]
 fn an_asked_wait_is_passed_on() {
     for (value, expected) in [("7", Some(7)), ("86400", Some(60)), ("soon", None)] {
@@ -175,14 +194,14 @@ fn redirects_are_not_followed() {
 fn no_answer_is_bounded_in_time() {
     let server = Server::start(|_, _| Act::Hang);
     let begun = Instant::now();
-    let error = open(WebhookConfig { timeout_s: 0.3, ..config(&server.url()) }).deliver(&event()).unwrap_err();
+    let error = send(open(WebhookConfig { timeout_s: 0.3, ..config(&server.url()) })).unwrap_err();
     assert_eq!(refused(&error), (ErrorCode::DeadlineExceeded, Advice::RetryLater), "{error}");
     assert!((0.3..5.0).contains(&begun.elapsed().as_secs_f64()), "{:?}", begun.elapsed());
     // A server that lets nobody in, with its place taken.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let begun = Instant::now();
-    let error = open(WebhookConfig { timeout_s: 0.3, ..config(&format!("http://{address}")) }).deliver(&event());
+    let error = send(open(WebhookConfig { timeout_s: 0.3, ..config(&format!("http://{address}")) }));
     assert_eq!(refused(&error.unwrap_err()).0, ErrorCode::DeadlineExceeded);
     assert!(begun.elapsed() < Duration::from_secs(5));
 }
@@ -267,17 +286,17 @@ fn over_tls_only_who_is_trusted_gets_an_event() {
         ca_file: Some(ca_file.clone()),
         ..config(&format!("https://{host}:{}", address.port()))
     };
-    open(of("localhost")).deliver(&event()).unwrap();
+    send(open(of("localhost"))).unwrap();
     // Another name, an unknown authority, and nobody who speaks TLS.
-    let error = open(of("127.0.0.1")).deliver(&event()).unwrap_err();
+    let error = send(open(of("127.0.0.1"))).unwrap_err();
     assert_eq!(refused(&error), LATER, "{error}");
-    if let Ok(mut sink) = WebhookSink::open(WebhookConfig { ca_file: None, ..of("localhost") }) {
-        let error = sink.deliver(&event()).unwrap_err();
+    if let Ok(sink) = WebhookSink::open(WebhookConfig { ca_file: None, ..of("localhost") }) {
+        let error = send(sink).unwrap_err();
         assert_eq!(refused(&error), LATER);
         assert!(error.to_string().contains("certificate"), "{error}");
     }
     let plain = raw(b"HTTP/1.1 200 OK\r\n\r\n").replace("http:", "https:");
-    let error = open(WebhookConfig { url: plain, ..of("localhost") }).deliver(&event()).unwrap_err();
+    let error = send(open(WebhookConfig { url: plain, ..of("localhost") })).unwrap_err();
     assert_eq!(refused(&error), LATER, "{error}");
     // Files that say nothing.
     for content in [
@@ -313,7 +332,7 @@ fn connections_are_kept() {
         }
     });
     let mut sink = open(config(&format!("http://{address}")));
-    (0..5).for_each(|_| sink.deliver(&event()).unwrap());
+    sink.deliver(&vec![Delivery::Event(Arc::new(event())); 5]).unwrap();
     assert_eq!((server.count(), connections.load(Ordering::Relaxed)), (5, 1));
 }
 

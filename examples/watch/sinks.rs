@@ -2,8 +2,9 @@
 
 use crate::config::SinkSetup;
 use guarita::registry::{JsonLinesFile, Registry, SinkKind};
-use guarita::{Error, ErrorCode, Event, Result, Sink};
+use guarita::{Delivery, DeliveryError, Error, ErrorCode, Event, Sink};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Opens a sink; relative paths begin in the folder.
 pub(crate) fn open(setup: &SinkSetup, folder: &Path) -> Result<Box<dyn Sink>, Error> {
@@ -23,16 +24,19 @@ pub(crate) fn open(setup: &SinkSetup, folder: &Path) -> Result<Box<dyn Sink>, Er
 struct WithoutPictures(Box<dyn Sink>);
 
 impl Sink for WithoutPictures {
-    fn deliver(&mut self, event: &Event) -> Result<()> {
-        if event.picture.is_none() {
-            return self.0.deliver(event);
-        }
-        let mut event = event.clone();
-        event.picture = None;
-        self.0.deliver(&event)
+    fn deliver(&mut self, batch: &[Delivery]) -> Result<(), DeliveryError> {
+        let without = |delivery: &Delivery| match delivery {
+            Delivery::Event(event) if event.picture.is_some() => {
+                let mut event = Event::clone(event);
+                event.picture = None;
+                Delivery::Event(Arc::new(event))
+            }
+            other => other.clone(),
+        };
+        self.0.deliver(&batch.iter().map(without).collect::<Vec<_>>())
     }
 
-    fn flush(&mut self) -> Result<()> {
-        self.0.flush()
+    fn max_batch(&self) -> usize {
+        self.0.max_batch()
     }
 }

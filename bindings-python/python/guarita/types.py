@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from typing_extensions import Required, TypeAlias
 
-    from ._native import Event, Firing, Frame, JsonLinesSink, Polygon, Scene, WebhookSink
+    from ._native import Event, Firing, Frame, FrameResult, JsonLinesSink, Polygon, Scene, WebhookSink
 
 
 class SupportsArrayInterface(Protocol):
@@ -27,6 +27,12 @@ class SupportsArrayInterface(Protocol):
 
     @property
     def __array_interface__(self) -> dict[str, Any]: ...
+
+
+class BatchSink(Protocol):
+    """A sink that takes a list of events, or of results, and says how many from its front are durable; None: all."""
+
+    def deliver_batch(self, batch: list[Any], /) -> int | None: ...
 
 
 Path: TypeAlias = "str | PathLike[str]"
@@ -37,12 +43,14 @@ XYXY: TypeAlias = "tuple[float, float, float, float]"
 Area: TypeAlias = "Polygon | Sequence[Sequence[float]]"
 Image: TypeAlias = "Frame | NDArray[np.uint8] | bytes | bytearray | memoryview | SupportsArrayInterface"
 """Pixels, the bytes of a JPEG or PNG, or anything with an array interface."""
-Sink: TypeAlias = "Callable[[Event], object] | JsonLinesSink | WebhookSink"
+Sink: TypeAlias = "Callable[[Event], object] | Callable[[FrameResult], object] | BatchSink | JsonLinesSink | WebhookSink"
+"""Functions take results of frames where `deliveries` of their outlet is `results`."""
 HostTrigger: TypeAlias = "Callable[[Scene], Firing | None]"
 Anchor: TypeAlias = Literal["bottom-center", "center", "top-center", "center-left", "center-right"]
 BoxUnits: TypeAlias = Literal["pixels", "fractions"]
 BreakerState: TypeAlias = Literal["closed", "open", "half_open", "forced_open", "disabled"]
 ChannelOrder: TypeAlias = Literal["rgb", "bgr"]
+Deliveries: TypeAlias = Literal["events", "results", "all"]
 ExecutionProvider: TypeAlias = Literal["cpu", "cuda", "tensorrt", "openvino", "coreml", "directml"]
 Family: TypeAlias = Literal["yolov8", "yolov5", "yolo-end2end", "yolo-end2end-flat", "yolox", "ssd", "nanodet", "rtdetr", "rtdetr-ultralytics", "rfdetr", "yunet"]
 IgnoreReason: TypeAlias = Literal["sway", "overlay", "weather", "light", "camera", "noise", "still"]
@@ -935,17 +943,26 @@ class Confirmation(TypedDict, total=False):
 
 
 class OutletConfig(TypedDict, total=False):
-    """How events wait for a sink, and how often they are tried.
+    """What a sink gets, how that waits for it, in which batches it comes, and how often it is tried.
 
     Fields:
-        capacity: Events that may wait, 1..1000000; default 1024. Where one more comes, the oldest of them is dropped and counted. They hold their pictures in memory.
-        retry: How often and when a delivery is tried again where its error's advice is to retry later; default 8 times in about half a minute. Later events wait meanwhile, so that their order stays.
+        deliveries: Which deliveries: `events` (the default), `results` of frames, or `all`.
+        capacity: Deliveries that may wait, 1..1000000; default 1024. Where one more comes, the oldest of them is dropped and counted. Events hold their pictures in memory.
+        max_batch: The most deliveries that the sink is given at a time, 1..10000; default 100. They are in hand, beside those that wait. A sink that takes fewer, such as a function, gets fewer.
+        linger_s: How long the first delivery of a batch waits for the batch to fill, in seconds; 0..3600, default 0. With 0 a batch is what came while the one before was delivered.
+        retry: How often and when a batch is tried again where its error's advice is to retry later; default 8 times in about half a minute. Later deliveries wait meanwhile, so that their order stays. A batch that was tried so often is cut in halves; one delivery that was is given up and counted.
     """
 
+    deliveries: Deliveries
+    """Which deliveries: `events` (the default), `results` of frames, or `all`."""
     capacity: int
-    """Events that may wait, 1..1000000; default 1024. Where one more comes, the oldest of them is dropped and counted. They hold their pictures in memory."""
+    """Deliveries that may wait, 1..1000000; default 1024. Where one more comes, the oldest of them is dropped and counted. Events hold their pictures in memory."""
+    max_batch: int
+    """The most deliveries that the sink is given at a time, 1..10000; default 100. They are in hand, beside those that wait. A sink that takes fewer, such as a function, gets fewer."""
+    linger_s: float | timedelta
+    """How long the first delivery of a batch waits for the batch to fill, in seconds; 0..3600, default 0. With 0 a batch is what came while the one before was delivered."""
     retry: RetryConfig
-    """How often and when a delivery is tried again where its error's advice is to retry later; default 8 times in about half a minute. Later events wait meanwhile, so that their order stays."""
+    """How often and when a batch is tried again where its error's advice is to retry later; default 8 times in about half a minute. Later deliveries wait meanwhile, so that their order stays. A batch that was tried so often is cut in halves; one delivery that was is given up and counted."""
 
 
 class JsonLinesConfig(TypedDict, total=False):
@@ -954,7 +971,7 @@ class JsonLinesConfig(TypedDict, total=False):
     Fields:
         max_bytes: The file is put aside before it grows beyond this; 4096..1099511627776 bytes, default 64 MiB. An event that is larger by itself has a file of its own.
         keep: Files put aside that are kept, 0..1000; default 8. Older ones are deleted.
-        fsync: When events are made to outlive a power cut; default with the first event that comes 1 s after the last time, and whenever none has come for a while. A crash of the process alone loses nothing in any case.
+        fsync: When events are made to outlive a power cut; default `always`: once for each batch, before it counts as delivered. With `every` a batch is synced that comes so long after the last time, and one that is not counts as delivered all the same. A crash of the process alone loses nothing in any case.
     """
 
     max_bytes: int
@@ -962,7 +979,7 @@ class JsonLinesConfig(TypedDict, total=False):
     keep: int
     """Files put aside that are kept, 0..1000; default 8. Older ones are deleted."""
     fsync: Fsync
-    """When events are made to outlive a power cut; default with the first event that comes 1 s after the last time, and whenever none has come for a while. A crash of the process alone loses nothing in any case."""
+    """When events are made to outlive a power cut; default `always`: once for each batch, before it counts as delivered. With `every` a batch is synced that comes so long after the last time, and one that is not counts as delivered all the same. A crash of the process alone loses nothing in any case."""
 
 
 class WebhookConfig(TypedDict, total=False):

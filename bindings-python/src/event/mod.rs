@@ -6,7 +6,7 @@ mod stream;
 mod trigger;
 
 pub(crate) use scene::{Firing, Scene};
-pub(crate) use sink::{HostSink, JsonLinesSink, WebhookSink, built_in};
+pub(crate) use sink::{HostBatchSink, HostSink, JsonLinesSink, WebhookSink, built_in};
 pub(crate) use stream::EventStream;
 pub(crate) use trigger::{HostTrigger, Trigger};
 

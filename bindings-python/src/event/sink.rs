@@ -5,11 +5,12 @@ use crate::callable::Callable;
 use crate::config::{from_kwargs, to_py};
 use crate::error::{OrRaise, from_py};
 use crate::host;
+use crate::pipeline::FrameResult;
 use crate::text;
 use guarita::registry::{JsonLinesFile, SinkKind};
-use guarita::{Error, ErrorCode, JsonLinesConfig, WebhookConfig};
+use guarita::{Advice, Delivery, DeliveryError, Error, ErrorCode, JsonLinesConfig, WebhookConfig, deliver_each};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBool, PyDict};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -17,16 +18,78 @@ use std::sync::Arc;
 pub(crate) struct HostSink {
     pub(crate) name: String,
     pub(crate) call: Callable,
+    /// Exceptions by which a delivery is given up go to `sys.unraisablehook` too.
+    pub(crate) unraisable: bool,
 }
 
 impl guarita::Sink for HostSink {
-    fn deliver(&mut self, event: &guarita::Event) -> guarita::Result<()> {
-        let told = host::attach(|py| {
+    fn deliver(&mut self, batch: &[Delivery]) -> guarita::Result<(), DeliveryError> {
+        deliver_each(batch, |delivery| {
+            let told = host::attach(|py| {
+                let Some(call) = self.call.get(py) else { return Err(gone("the pipeline has ended")) };
+                let told = to_object(py, delivery).and_then(|object| call.call1((object,)));
+                told.map(drop).map_err(|error| {
+                    let told = self.unraisable.then(|| error.clone_ref(py));
+                    let failed = from_py(py, &self.name, error);
+                    if let Some(error) = told.filter(|_| failed.advice() != Advice::RetryLater) {
+                        error.write_unraisable(py, Some(&call));
+                    }
+                    failed
+                })
+            });
+            told.unwrap_or_else(|| Err(gone("the interpreter is going down")))
+        })
+    }
+
+    /// One: what a callable raises is about what it was given.
+    fn max_batch(&self) -> usize {
+        1
+    }
+}
+
+/// The `deliver_batch` of an object of the host's as a sink. It says how many are durable, from the front; None is all of them.
+pub(crate) struct HostBatchSink {
+    pub(crate) name: String,
+    pub(crate) call: Callable,
+}
+
+impl guarita::Sink for HostBatchSink {
+    fn deliver(&mut self, batch: &[Delivery]) -> guarita::Result<(), DeliveryError> {
+        let durable = host::attach(|py| {
             let Some(call) = self.call.get(py) else { return Err(gone("the pipeline has ended")) };
-            let event = Event(Arc::new(event.clone()));
-            call.call1((event,)).map(drop).map_err(|error| from_py(py, &format!("the sink {}", self.name), error))
+            let all: PyResult<Vec<_>> = batch.iter().map(|delivery| to_object(py, delivery)).collect();
+            let said = all.and_then(|all| call.call1((all,))).map_err(|error| from_py(py, &self.name, error))?;
+            durable(&said, batch.len()).ok_or_else(|| {
+                let kind = said.get_type().name().map_or_else(|_| "something else".into(), |name| name.to_string());
+                let words =
+                    format!("{} gave {kind}; it must give None, or how many of {} are durable", self.name, batch.len());
+                Error::new(ErrorCode::Internal, words)
+            })
         });
-        told.unwrap_or_else(|| Err(gone("the interpreter is going down")))
+        let durable = durable.unwrap_or_else(|| Err(gone("the interpreter is going down")))?;
+        if durable == batch.len() {
+            return Ok(());
+        }
+        let words = format!("{} says that {durable} of {} are durable", self.name, batch.len());
+        Err(DeliveryError::after(durable, Error::new(ErrorCode::Unavailable, words).with_advice(Advice::RetryLater)))
+    }
+}
+
+/// How many of a batch are durable by what `deliver_batch` gave; none for what says nothing of the kind.
+fn durable(said: &Bound<'_, PyAny>, size: usize) -> Option<usize> {
+    if said.is_none() {
+        return Some(size);
+    }
+    // A truth value is a number too, for Python.
+    let number = if said.is_instance_of::<PyBool>() { None } else { said.extract::<usize>().ok() };
+    number.filter(|number| *number <= size)
+}
+
+fn to_object<'py>(py: Python<'py>, delivery: &Delivery) -> PyResult<Bound<'py, PyAny>> {
+    match delivery {
+        Delivery::Event(event) => Ok(Bound::new(py, Event(Arc::clone(event)))?.into_any()),
+        Delivery::Result(result) => Ok(Bound::new(py, FrameResult(Arc::clone(result)))?.into_any()),
+        _ => Err(crate::error::raise(ErrorCode::Unsupported, "a delivery of a new kind")),
     }
 }
 

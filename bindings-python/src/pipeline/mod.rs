@@ -21,14 +21,14 @@ pub(crate) use threads::Threads;
 use crate::callable::Callable;
 use crate::config::{from_any, from_kwargs, plain};
 use crate::error::{OrRaise, detached, raise};
-use crate::event::{EventStream, HostSink, HostTrigger, built_in};
+use crate::event::{EventStream, HostBatchSink, HostSink, HostTrigger, built_in};
 use crate::fork::Native;
 use crate::provider::Provider;
 use crate::resilience::Budget;
 use crate::source::with_program;
 use crate::text;
 use crate::{time, wait};
-use guarita::{CameraConfig, ErrorCode, OutletConfig, PipelineBuilder, PipelineConfig};
+use guarita::{CameraConfig, Deliveries, ErrorCode, OutletConfig, PipelineBuilder, PipelineConfig};
 use guarita_face::{EventStreams, PipelineHandle, defaults};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyTuple};
@@ -43,14 +43,18 @@ use std::sync::Arc;
 ///
 /// Args:
 ///     provider: Who looks at the frames. It is not closed with the pipeline.
-///     sinks: Who is told of events, by name: callables that take an `Event`, `JsonLinesSink` or `WebhookSink`. Each is called
-///         on a thread of its own, with one event at a time. An exception in a callable is in `stats().outlets`; where it is
-///         a `TimeoutError`, an `OSError`, or one of guarita's whose advice is `RetryLater`, the event comes again.
-///     outlets: How events wait for a sink, and how often they are tried, by the sink's name; as in `OutletConfig`.
+///     sinks: Who is told of events, by name: callables that take an `Event`, objects with a method `deliver_batch` that takes
+///         a list of them, `JsonLinesSink` or `WebhookSink`. Each is called on a thread of its own. An exception in it is in
+///         `stats().outlets`; where it is a `TimeoutError`, an `OSError`, or one of guarita's whose advice is `RetryLater`, the
+///         event comes again. `deliver_batch` gives None where all of the list is durable, or how many from its front are:
+///         the others come again.
+///     outlets: What a sink gets (events, results of frames, or both), in which batches, how that waits, and how often it is
+///         tried, by the sink's name; as in `OutletConfig`.
 ///     triggers: Triggers of the host by the names that cameras have in `host_triggers`: callables that take a `Scene` and
 ///         give a `Firing` or None. Each is called on a thread of its own; exceptions go to `sys.unraisablehook`.
 ///     on_result: Is called with the `FrameResult` of every frame that was looked at, on a thread of its own; where it is
-///         slow, the oldest that wait are dropped and counted. Exceptions go to `sys.unraisablehook`.
+///         slow, the oldest that wait are dropped and counted. Its exceptions count as those of a sink do; one by which a
+///         result is given up goes to `sys.unraisablehook` as well.
 ///     threads: How many compute, or `Threads` that are shared with others, such as a `LocalProvider`; None for as many as
 ///         there are processors.
 ///     budget: Where what gate and cache save is counted, at the price of `api`.
@@ -126,7 +130,9 @@ impl Pipeline {
         if let Some(take) = on_result {
             let call = Callable::new(take, defaults::RESULTS_OUTLET)?;
             callables.push(call.clone());
-            builder = builder.on_result(defaults::RESULTS_OUTLET, result::taking(call));
+            let results = OutletConfig { deliveries: Deliveries::Results, ..OutletConfig::default() };
+            let sink = HostSink { name: defaults::RESULTS_OUTLET.into(), call, unraisable: true };
+            builder = builder.sink_with(defaults::RESULTS_OUTLET, Box::new(sink), results);
         }
         if let Some(threads) = lent {
             builder = builder.threads(threads.get().get()?);
@@ -383,9 +389,14 @@ fn with_sinks(
         let sink: Box<dyn guarita::Sink> = match built_in(&sink) {
             Some(open) => detached(sink.py(), open)?,
             None => {
-                let call = Callable::new(&sink, &format!("the sink {name}"))?;
+                let what = format!("the sink {name}");
+                let batches = sink.getattr_opt("deliver_batch")?;
+                let call = Callable::new(batches.as_ref().unwrap_or(&sink), &what)?;
                 callables.push(call.clone());
-                Box::new(HostSink { name: name.clone(), call })
+                match batches {
+                    Some(_) => Box::new(HostBatchSink { name: what, call }),
+                    None => Box::new(HostSink { name: what, call, unraisable: false }),
+                }
             }
         };
         builder = builder.sink_with(&name, sink, outlet);

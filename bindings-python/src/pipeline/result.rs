@@ -1,32 +1,25 @@
 //! The answers themselves, for a host that wants every one of them.
 
-use crate::callable::Callable;
 use crate::config::to_py;
 use crate::detection::Detections;
 use crate::event::{Object, objects};
-use crate::host;
 use crate::time;
 use pyo3::prelude::*;
 use pyo3::types::{PyDateTime, PyDict};
+use std::sync::Arc;
 
 /// What was found in one frame of a camera.
 #[pyclass(frozen, module = "guarita")]
-pub(crate) struct FrameResult(guarita::FrameResult);
-
-/// Hands answers to a callable of the host's. An exception in it goes to `sys.unraisablehook`.
-pub(super) fn taking(call: Callable) -> impl FnMut(&guarita::FrameResult) + Send + 'static {
-    move |result| {
-        host::attach(|py| {
-            let Some(call) = call.get(py) else { return };
-            if let Err(error) = call.call1((FrameResult(result.clone()),)) {
-                error.write_unraisable(py, Some(&call));
-            }
-        });
-    }
-}
+pub(crate) struct FrameResult(pub(crate) Arc<guarita::FrameResult>);
 
 #[pymethods]
 impl FrameResult {
+    /// 32 hexadecimal digits, the same however often the result is delivered.
+    #[getter]
+    fn id(&self) -> &str {
+        &self.0.id
+    }
+
     /// The name of the camera.
     #[getter]
     fn camera(&self) -> &str {
@@ -90,6 +83,7 @@ impl FrameResult {
     /// All of it as plain values, for JSON.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let dict = PyDict::new(py);
+        dict.set_item("id", self.id())?;
         dict.set_item("camera", self.camera())?;
         dict.set_item("pts", self.pts())?;
         dict.set_item("time", self.0.time.as_secs())?;

@@ -2,7 +2,7 @@
 
 use crate::defaults::{EVENTS_OUTLET, EVENTS_OUTLET_CAPACITY};
 use crate::stream::{Stream, Streams};
-use guarita::{Event, OutletConfig, PipelineBuilder, Result, Sink};
+use guarita::{Delivery, DeliveryError, Event, OutletConfig, PipelineBuilder, Result, Sink, deliver_each};
 use std::sync::Arc;
 
 /// The event streams of one pipeline.
@@ -23,9 +23,12 @@ impl EventStreams {
 struct Fill(Arc<EventStreams>);
 
 impl Sink for Fill {
-    fn deliver(&mut self, event: &Event) -> Result<()> {
-        self.0.put_with(|| Arc::new(event.clone()));
-        Ok(())
+    fn deliver(&mut self, batch: &[Delivery]) -> Result<(), DeliveryError> {
+        deliver_each(batch, |delivery| {
+            let event = delivery.event()?;
+            self.0.put_with(|| Arc::clone(event));
+            Ok(())
+        })
     }
 }
 

@@ -1,37 +1,41 @@
 //! The queue in front of sinks: its machine and its lock, without the thread.
 
-#[path = "../../src/event/outlet/desk.rs"]
-mod desk;
-#[path = "../../src/event/outlet/line.rs"]
-mod line;
+#[path = "../../src/event/outlet/queue.rs"]
+mod queue;
+#[path = "../../src/event/outlet/shared_queue.rs"]
+mod shared_queue;
 #[path = "../../src/event/outlet/stats.rs"]
 mod stats;
 
 use crate::clock::ManualClock;
 use crate::error::ErrorCode;
 use crate::provider::LastError;
-use desk::Desk;
-use line::{Backlog, Ending, Line, Offered, Step};
+use queue::{Backlog, Batching, DeliveryQueue, Fault, Offered, Step};
+use shared_queue::SharedQueue;
 pub use stats::OutletStats;
 use std::time::Duration;
 
 /// A queue of numbers, for tests: what is private in core has its own words here.
 #[derive(Debug)]
-pub struct Queue(Desk<u32>, ManualClock);
+pub struct Queue(SharedQueue<u32>, ManualClock);
 
-/// What becomes of each number that is handed over.
+/// What becomes of each batch that is handed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
     /// It arrives.
     Arrives,
     /// It fails once, and arrives then.
     Again,
+    /// Its first number arrives; the others come again.
+    InPart,
 }
 
 impl Queue {
-    /// An empty one.
-    pub fn new(capacity: usize) -> Self {
-        Self(Desk::new(Line::new(capacity, Duration::ZERO, Backlog::default())), ManualClock::default())
+    /// An empty one, with batches of so many numbers.
+    pub fn new(capacity: usize, max_batch: usize) -> Self {
+        let batching = Batching { max: max_batch, linger: Duration::ZERO };
+        let queue = DeliveryQueue::new(capacity, batching, Backlog::default());
+        Self(SharedQueue::new(queue), ManualClock::default())
     }
 
     /// The number that was lost for it.
@@ -42,42 +46,47 @@ impl Queue {
         }
     }
 
-    /// The next number, when it comes; it arrives.
-    pub fn take(&self) -> Option<u32> {
-        let Self(desk, clock) = self;
+    /// The next batch, when it comes; it arrives.
+    pub fn take(&self) -> Vec<u32> {
+        let Self(queue, clock) = self;
         loop {
-            match desk.next(clock) {
-                Step::Handle(number) => {
-                    desk.settle(Ending::Delivered, clock);
-                    return Some(number);
+            match queue.next(clock) {
+                Step::Deliver(numbers) => {
+                    queue.settle(numbers.len(), None, clock);
+                    return numbers;
                 }
-                Step::Flush => desk.flushed(None, false),
-                Step::Sleep(_) => {}
-                Step::End => return None,
+                Step::Sleep { .. } => {}
+                Step::End => return Vec::new(),
             }
         }
     }
 
     /// What the thread does, until the end: the numbers that arrived.
     pub fn work(&self, fate: Fate) -> Vec<u32> {
-        let Self(desk, clock) = self;
-        let error = || LastError { code: ErrorCode::Unavailable, message: String::new(), at: Default::default() };
+        let Self(queue, clock) = self;
+        let fault = || {
+            let error = LastError { code: ErrorCode::Unavailable, message: String::new(), at: Default::default() };
+            Fault { error, is_about_next: false, again: Some(Duration::ZERO), panicked: false }
+        };
         let mut arrived = Vec::new();
+        let mut failed = false;
         loop {
-            match desk.next(clock) {
-                Step::Handle(number) => {
-                    if fate == Fate::Again && !desk.wait_for_retry(error(), Duration::ZERO, clock) {
-                        continue;
-                    }
-                    arrived.push(number);
-                    desk.settle(Ending::Delivered, clock);
+            match queue.next(clock) {
+                Step::Deliver(_) if fate == Fate::Again && !failed => {
+                    failed = true;
+                    queue.settle(0, Some(fault()), clock);
                 }
-                Step::Flush => desk.flushed(None, false),
-                Step::Sleep(_) => {}
+                Step::Deliver(numbers) => {
+                    failed = false;
+                    let durable = if fate == Fate::InPart { 1 } else { numbers.len() };
+                    arrived.extend(numbers.iter().take(durable));
+                    queue.settle(durable, (durable < numbers.len()).then(fault), clock);
+                }
+                Step::Sleep { .. } => {}
                 Step::End => break,
             }
         }
-        desk.ended();
+        queue.ended();
         arrived
     }
 

@@ -61,7 +61,7 @@ impl Detection {
 }
 
 /// A label of a whole picture: something is in it, or it is of that kind, and nobody says where.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ImageLabel {
     /// What it is.
@@ -69,7 +69,7 @@ pub struct ImageLabel {
     /// How sure the model is, 0..1.
     pub confidence: f32,
     /// What the label is a kind of; as in [`Detection::parents`].
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub parents: Vec<Arc<str>>,
 }
 
@@ -81,13 +81,13 @@ impl ImageLabel {
 }
 
 /// Everything that was found in one frame, surest first.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Detections {
     /// The objects, in falling order of confidence.
     pub items: Vec<Detection>,
     /// Labels without a box, surest first; only cloud providers give some.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub image_labels: Vec<ImageLabel>,
     /// The size of the frame whose pixels the boxes are in.
     pub frame: Size,

@@ -1,6 +1,8 @@
 //! What happened: triggers look at scenes and say when something is worth telling, sinks carry events to where they are
 //! wanted.
 
+mod delivery;
+mod frame_result;
 mod outlet;
 mod picture;
 mod scene;
@@ -8,6 +10,8 @@ mod schedule;
 mod sink;
 mod trigger;
 
+pub use delivery::{Deliveries, Delivery, DeliveryError, deliver_each};
+pub use frame_result::FrameResult;
 pub(crate) use outlet::{Backlog, Counts, GRACE, Outlet, ToSink};
 pub use outlet::{OutletConfig, OutletStats};
 pub use picture::PictureWanted;
@@ -45,25 +49,28 @@ impl EventId {
     /// The id of the event that this trigger fires at the frame of this civil time, in nanoseconds since 1970; a trigger fires
     /// at most once for a frame. See [`Scene::civil_ns`].
     pub fn new(camera: &CameraId, trigger: &str, civil_ns: i64) -> Self {
-        use sha2::{Digest, Sha256};
-        let mut hash = Sha256::new();
-        hash.update([ID_VERSION]);
-        // Lengths first, so that no two lists of names read alike.
-        for part in [camera.as_str().as_bytes(), trigger.as_bytes()] {
-            hash.update((part.len() as u64).to_le_bytes());
-            hash.update(part);
-        }
-        hash.update(civil_ns.to_le_bytes());
-        let hash = hash.finalize();
-        let digits: String =
-            [ID_VERSION].iter().chain(hash.iter().take(15)).map(|byte| format!("{byte:02x}")).collect();
-        Self(digits.into())
+        Self(digits(&[camera.as_str(), trigger], civil_ns).into())
     }
 
     /// The digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// What ids are made of, as 32 hexadecimal digits, the first two of which are the version.
+fn digits(names: &[&str], civil_ns: i64) -> String {
+    use sha2::{Digest, Sha256};
+    let mut hash = Sha256::new();
+    hash.update([ID_VERSION]);
+    // Lengths first, so that no two lists of names read alike.
+    for name in names {
+        hash.update((name.len() as u64).to_le_bytes());
+        hash.update(name);
+    }
+    hash.update(civil_ns.to_le_bytes());
+    let hash = hash.finalize();
+    [ID_VERSION].iter().chain(hash.iter().take(15)).map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl fmt::Display for EventId {
@@ -163,21 +170,42 @@ pub trait Trigger: Send {
     fn observe(&mut self, scene: &Scene<'_>) -> Option<Firing>;
 }
 
-/// Carries events to where they are wanted. It is called on a thread of its own, with one event at a time: it may block,
-/// fail or panic without holding up a camera or another sink.
+/// Carries events and results of frames to where they are wanted. It is called on a thread of its own, with one batch at a
+/// time: it may block, fail or panic without holding up a camera or another sink.
+///
+/// Only what a sink says is durable counts as delivered. The rest comes again, in the same order and under the same ids, so a
+/// receiver that gets something twice can tell by [`Delivery::id`]. `testkit::check_sink` runs a sink through these
+/// rules.
+///
+/// ```
+/// use guarita::{Delivery, DeliveryError, Error, ErrorCode, Sink};
+/// use std::io::Write;
+/// /// Prints ids; durable is what the other end of the pipe has.
+/// struct Ids(std::io::Stdout);
+/// impl Sink for Ids {
+///     fn deliver(&mut self, batch: &[Delivery]) -> Result<(), DeliveryError> {
+///         let text: String = batch.iter().map(|delivery| format!("{}\n", delivery.id())).collect();
+///         let written = self.0.write_all(text.as_bytes()).and_then(|()| self.0.flush());
+///         Ok(written.map_err(|error| Error::new(ErrorCode::Unavailable, format!("nobody reads: {error}")))?)
+///     }
+/// }
+/// Ids(std::io::stdout()).deliver(&[])?;
+/// # Ok::<(), DeliveryError>(())
+/// ```
 pub trait Sink: Send {
-    /// Delivers one event.
+    /// Delivers a batch, the oldest first, and returns when all of it is durable: at the end of a transaction, after a sync,
+    /// once the other side has said that it has it. An empty batch is delivered at once.
     ///
     /// # Errors
-    /// Where the error's advice is to retry later, the same event is delivered again after a while, not before the time in
-    /// its cause where that is a [`RetryAfter`]; otherwise it is given up and counted.
-    fn deliver(&mut self, event: &Event) -> Result<()>;
+    /// Where not all of it is durable: how many are, from the front, and why no more. Where the error's advice is to retry
+    /// later, the rest is delivered again after a while, not before the time in its cause where that is a [`RetryAfter`].
+    /// Otherwise the delivery that it is about is given up and counted; where the sink cannot say which one that is, it is
+    /// found by batches of half the size.
+    fn deliver(&mut self, batch: &[Delivery]) -> Result<(), DeliveryError>;
 
-    /// Makes what was delivered last: called when there is nothing more to deliver for now, and at the end.
-    ///
-    /// # Errors
-    /// Why it does not last.
-    fn flush(&mut self) -> Result<()> {
-        Ok(())
+    /// The most deliveries that a call gets, whatever `max_batch` of the outlet says; asked once. By default there is no other
+    /// bound. 1 suits a sink that gains nothing by batches: the end of each delivery is then known, and counted, at once.
+    fn max_batch(&self) -> usize {
+        usize::MAX
     }
 }

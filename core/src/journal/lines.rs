@@ -72,14 +72,13 @@ impl Lines {
     }
 
     /// Adds a line, or nothing.
-    pub(crate) fn add(&mut self, line: &[u8], sync: bool) -> Result<()> {
+    pub(crate) fn add(&mut self, line: &[u8]) -> Result<()> {
         if let Some(torn_at) = self.torn_at {
             self.cut(torn_at)?;
         }
         // Asked each time, since others may empty the file.
         let before = self.length()?;
-        let written = self.file.write_all(line).and_then(|()| if sync { self.file.sync_data() } else { Ok(()) });
-        written.map_err(|error| {
+        self.file.write_all(line).map_err(|error| {
             // Where this fails too, it is tried again before anything else is written.
             let _ = self.cut(before);
             file_error("write to", &self.path, error)
@@ -90,8 +89,8 @@ impl Lines {
         self.file.sync_data().map_err(|error| file_error("sync", &self.path, error))
     }
 
-    /// Cuts off what stands behind the last whole line.
-    fn cut(&mut self, length: u64) -> Result<()> {
+    /// Cuts off what stands behind this length, the end of a line; where that fails, before the next line is added.
+    pub(crate) fn cut(&mut self, length: u64) -> Result<()> {
         self.torn_at = Some(length);
         // Never longer: where somebody emptied the file meanwhile, that would fill it with zeros.
         if self.length()? > length {
@@ -129,7 +128,7 @@ impl Lines {
             return self.cut(start);
         }
         self.cut(start + filled as u64)?;
-        self.add(b"\n", false)
+        self.add(b"\n")
     }
 
     /// The place behind the last line break.

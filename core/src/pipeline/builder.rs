@@ -1,6 +1,5 @@
 use super::checkpoint::SavedOutlets;
 use super::executor::Executor;
-use super::frame_result::FrameResult;
 use super::outlets::{Outlets, Wanted};
 use super::scheduler::{Limits, Scheduler};
 use super::{Pipeline, PipelineCheckpoint};
@@ -8,7 +7,7 @@ use crate::budget::Budget;
 use crate::check::{inside, within};
 use crate::clock::{Clock, Timestamp, UnixTime};
 use crate::error::Result;
-use crate::event::{OutletConfig, Sink, Trigger};
+use crate::event::{CallbackSink, Deliveries, FrameResult, OutletConfig, Sink, Trigger};
 use crate::provider::Provider;
 use crate::resilience::{RateLimit, RateLimitConfig};
 use crate::threads::Threads;
@@ -123,7 +122,7 @@ impl PipelineBuilder {
         self.sink_with(name, Box::new(sink), OutletConfig::default())
     }
 
-    /// Adds a sink with a queue of this size and these retries.
+    /// Adds a sink with an outlet of this config: what it gets, in which batches, and how often it is tried.
     pub fn sink_with(mut self, name: &str, sink: Box<dyn Sink>, config: OutletConfig) -> Self {
         self.wanted.sinks.push((name.into(), sink, config));
         self
@@ -136,11 +135,11 @@ impl PipelineBuilder {
         self
     }
 
-    /// Calls this with every answer, on a thread of its own; where it is slow, the oldest ones that wait are dropped and
-    /// counted.
-    pub fn on_result(mut self, name: &str, take: impl FnMut(&FrameResult) + Send + 'static) -> Self {
-        self.wanted.results.push((name.into(), Box::new(take), OutletConfig::default()));
-        self
+    /// Calls this with the result of every frame that was looked at, on a thread of its own; where it is slow, the oldest
+    /// ones that wait are dropped and counted. The same as a [`CallbackSink::results`] whose outlet asks for `results`.
+    pub fn on_result(self, name: &str, take: impl FnMut(&FrameResult) + Send + 'static) -> Self {
+        let config = OutletConfig { deliveries: Deliveries::Results, ..OutletConfig::default() };
+        self.sink_with(name, Box::new(CallbackSink::results(take)), config)
     }
 
     /// Counts in this budget what gate and cache save, at the price of this API in its table.
@@ -151,7 +150,7 @@ impl PipelineBuilder {
 
     /// Goes on where another pipeline was: its account, and each of its cameras as soon as one of that name is added. What
     /// a camera's config does not fit any more starts cold, and the log says so: a gate that looks elsewhere, a trigger
-    /// that changed. Events that were not delivered go to the sinks of the same names.
+    /// that changed. Events and results that were not delivered go to the sinks of the same names.
     ///
     /// The frames' presentation times should go on too; what happened in between is a gap like any other.
     pub fn restore(mut self, checkpoint: PipelineCheckpoint) -> Self {

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// All that a pipeline knows, at one moment of each camera: accounts, decisions, samplers, motion gates, confirmation,
-/// triggers, and events that were not delivered yet.
+/// triggers, and events and results that were not delivered yet.
 ///
 /// Frames that were on their way are not in it; they count as `Dropped(Shutdown)`. Neither are answers that the cache
 /// keeps, tokens of the rate limit, and money, which a `Budget` keeps in a journal of its own.
@@ -88,7 +88,7 @@ impl SavedOutlet {
 
 const MARK: &[u8; 8] = b"guaritaP";
 /// Raised whenever what is written, or what it means, changes; the snapshot of a gate has a version of its own.
-const VERSION: u16 = 3;
+const VERSION: u16 = 4;
 const HEAD: usize = MARK.len() + size_of::<u16>();
 const SUM: usize = size_of::<u32>();
 

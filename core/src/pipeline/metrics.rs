@@ -274,7 +274,7 @@ impl Sheet {
         let panics = outlets.iter().map(|outlet| ([("outlet", &*outlet.name)], Value::Count(outlet.panics)));
         write(out, &OUTLET_PANICS, panics)?;
         let waiting = outlets.iter().map(|outlet| {
-            let count = outlet.waiting + usize::from(outlet.in_hand);
+            let count = outlet.waiting + outlet.in_hand;
             ([("outlet", &*outlet.name)], Value::of(count as u64))
         });
         write(out, &OUTLET_WAITING, waiting)

@@ -1,31 +1,45 @@
 use super::checkpoint::{SavedOutlet, SavedOutlets};
 use super::config::CameraConfig;
-use super::frame_result::FrameResult;
 use super::scene_stage::{OwnedScene, Seen, event};
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
-use crate::event::{Event, GRACE, Outlet, OutletConfig, OutletStats, Sink, ToSink, Trigger};
+use crate::event::{
+    Deliveries, Delivery, Event, FrameResult, GRACE, Outlet, OutletConfig, OutletStats, Sink, ToSink, Trigger,
+};
 use crate::frame::CameraId;
 use crate::threads::caught;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Everything of the host's that gets something: sinks, triggers, and whoever wants every answer. Each has a queue and a
-/// thread of its own.
+/// Everything of the host's that gets something: sinks and triggers. Each has a queue and a thread of its own.
 pub(super) struct Outlets {
     sinks: Arc<Sinks>,
     triggers: BTreeMap<Arc<str>, Outlet<OwnedScene>>,
-    results: Vec<Outlet<Arc<FrameResult>>>,
 }
 
-/// The sinks, and how many events there were.
+/// The sinks with what each of them gets, and how many events there were.
 struct Sinks {
-    outlets: Vec<Outlet<Arc<Event>>>,
+    outlets: Vec<(Deliveries, Outlet<Delivery>)>,
     events: Mutex<BTreeMap<(CameraId, Arc<str>), u64>>,
 }
 
 impl Sinks {
+    fn all(&self) -> impl Iterator<Item = &Outlet<Delivery>> {
+        self.outlets.iter().map(|(_, outlet)| outlet)
+    }
+
+    fn want_results(&self) -> bool {
+        self.outlets.iter().any(|(wanted, _)| wanted.results())
+    }
+
+    fn deliver_result(&self, result: FrameResult) {
+        let result = Arc::new(result);
+        for (_, outlet) in self.outlets.iter().filter(|(wanted, _)| wanted.results()) {
+            drop(outlet.offer(Delivery::Result(Arc::clone(&result))));
+        }
+    }
+
     fn deliver(&self, event: Event) {
         let key = (event.camera.clone(), Arc::clone(&event.trigger));
         let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
@@ -33,8 +47,8 @@ impl Sinks {
         *count = count.saturating_add(1);
         drop(events);
         let event = Arc::new(event);
-        for outlet in &self.outlets {
-            drop(outlet.offer(Arc::clone(&event)));
+        for (_, outlet) in self.outlets.iter().filter(|(wanted, _)| wanted.events()) {
+            drop(outlet.offer(Delivery::Event(Arc::clone(&event))));
         }
         // The log is the host's code: after the delivery, and its panic is not that of the frame.
         caught(|| {
@@ -76,22 +90,18 @@ impl<T: Clone + Send + 'static> Closes for Outlet<T> {
     }
 }
 
-/// Whoever wants every answer.
-pub(super) type TakeResult = Box<dyn FnMut(&FrameResult) + Send>;
-
 /// What the builder collects for them.
 #[derive(Default)]
 pub(super) struct Wanted {
     pub(super) sinks: Vec<(Arc<str>, Box<dyn Sink>, OutletConfig)>,
     pub(super) triggers: Vec<(Arc<str>, Box<dyn Trigger>, OutletConfig)>,
-    pub(super) results: Vec<(Arc<str>, TakeResult, OutletConfig)>,
 }
 
 impl Outlets {
     pub(super) fn start(wanted: Wanted, clock: &Arc<dyn Clock>, mut saved: SavedOutlets) -> Result<Self> {
         let mut names = std::collections::BTreeSet::new();
         let all = wanted.sinks.iter().map(|(name, ..)| name).chain(wanted.triggers.iter().map(|(name, ..)| name));
-        for name in all.chain(wanted.results.iter().map(|(name, ..)| name)) {
+        for name in all {
             if name.is_empty() || !names.insert(Arc::clone(name)) {
                 return Err(Error::invalid_config(format!(
                     "sinks, triggers and callbacks need names of their own; {name:?} is empty or there twice"
@@ -108,7 +118,8 @@ impl Outlets {
             .into_iter()
             .map(|(name, sink, config)| {
                 let backlog = SavedOutlet::take(&mut saved.sinks, &name);
-                Outlet::start(&name, &config, ToSink(sink), Arc::clone(clock), seeds(), backlog)
+                let outlet = Outlet::start(&name, &config, ToSink(sink), Arc::clone(clock), seeds(), backlog)?;
+                Ok((config.deliveries, outlet))
             })
             .collect::<Result<_>>()?;
         let events = saved.events.into_iter().map(|(camera, trigger, count)| ((camera, trigger), count)).collect();
@@ -127,19 +138,11 @@ impl Outlets {
             let outlet = Outlet::start(&name, &config, observe, Arc::clone(clock), seeds(), backlog)?;
             triggers.insert(name, outlet);
         }
-        let mut results = Vec::new();
-        for (name, mut take, config) in wanted.results {
-            let take = move |result: &Arc<FrameResult>| {
-                take(result);
-                Ok(())
-            };
-            results.push(Outlet::start(&name, &config, take, Arc::clone(clock), seeds(), Default::default())?);
-        }
         for (name, left) in saved.sinks.iter().chain(&saved.triggers).filter(|(_, left)| left.waiting() > 0) {
             let lost = left.waiting();
             tracing::warn!(outlet = &**name, lost, "what waited in the checkpoint has nowhere to go");
         }
-        Ok(Self { sinks, triggers, results })
+        Ok(Self { sinks, triggers })
     }
 
     /// What waits. An event goes from the host's triggers to the sinks: seen twice, perhaps, but not missed.
@@ -147,14 +150,14 @@ impl Outlets {
         let saved =
             |(name, outlet): (&Arc<str>, &Outlet<OwnedScene>)| (Arc::clone(name), SavedOutlet::new(&outlet.backlog()));
         let triggers = self.triggers.iter().map(saved).collect();
-        let saved = |outlet: &Outlet<Arc<Event>>| (outlet.stats().name, SavedOutlet::new(&outlet.backlog()));
-        let sinks = self.sinks.outlets.iter().map(saved).collect();
+        let saved = |outlet: &Outlet<Delivery>| (outlet.stats().name, SavedOutlet::new(&outlet.backlog()));
+        let sinks = self.sinks.all().map(saved).collect();
         let events = self.events().into_iter().map(|((camera, trigger), count)| (camera, trigger, count)).collect();
         SavedOutlets { events, triggers, sinks }
     }
 
     pub(super) fn wants_results(&self) -> bool {
-        !self.results.is_empty()
+        self.sinks.want_results()
     }
 
     pub(super) fn hand_on(&self, seen: Seen, config: &CameraConfig) {
@@ -166,10 +169,8 @@ impl Outlets {
                 drop(outlet.offer(scene.clone()));
             }
         }
-        if let Some(result) = seen.result.map(Arc::new) {
-            for outlet in &self.results {
-                drop(outlet.offer(Arc::clone(&result)));
-            }
+        if let Some(result) = seen.result {
+            self.sinks.deliver_result(result);
         }
     }
 
@@ -186,13 +187,12 @@ impl Outlets {
     }
 
     pub(super) fn stats(&self) -> Vec<OutletStats> {
-        let sinks = self.sinks.outlets.iter().map(Outlet::stats);
-        sinks.chain(self.triggers.values().map(Outlet::stats)).chain(self.results.iter().map(Outlet::stats)).collect()
+        self.sinks.all().map(Outlet::stats).chain(self.triggers.values().map(Outlet::stats)).collect()
     }
 
     /// How many threads they have.
     pub(super) fn threads(&self) -> usize {
-        self.sinks.outlets.len() + self.triggers.len() + self.results.len()
+        self.sinks.outlets.len() + self.triggers.len()
     }
 
     /// Events by camera and trigger.
@@ -206,9 +206,8 @@ impl Outlets {
         let begun = SystemClock.now();
         let left = || within.saturating_sub(SystemClock.now() - begun);
         let triggers = self.triggers.values().map(|outlet| outlet as &dyn Closes);
-        let results = self.results.iter().map(|outlet| outlet as &dyn Closes);
-        let sinks = self.sinks.outlets.iter().map(|outlet| outlet as &dyn Closes);
-        let all: Vec<_> = triggers.chain(results).chain(sinks).collect();
+        let sinks = self.sinks.all().map(|outlet| outlet as &dyn Closes);
+        let all: Vec<_> = triggers.chain(sinks).collect();
         let late: Vec<_> = all.iter().filter(|outlet| !outlet.drain(left())).collect();
         // Those that are left have one time of grace together, however many hang.
         for outlet in &late {

@@ -1,13 +1,14 @@
 //! Shows what was found in each frame of a camera to its confirmation and its triggers.
 
 use super::config::CameraConfig;
-use super::frame_result::FrameResult;
 use super::frame_time::FrameTime;
 use super::job::{Found, Item, Job};
 use super::prepare_stage::whole;
 use super::saved::{Kept, json};
 use crate::error::Result;
-use crate::event::{Condition, Event, EventId, Firing, PictureWanted, Scene, Trigger, TriggerMachine, picture};
+use crate::event::{
+    Condition, Event, EventId, Firing, FrameResult, PictureWanted, Scene, Trigger, TriggerMachine, picture,
+};
 use crate::frame::CameraId;
 use crate::geometry::Size;
 use crate::tracking::{Confirm, Object};
@@ -150,6 +151,7 @@ impl SceneStage {
         job.passage.decision.events = count(seen.events.len());
         if results {
             seen.result = Some(FrameResult {
+                id: FrameResult::id_of(&self.config.id, time.civil_ns),
                 camera: self.config.id.clone(),
                 pts: time.pts,
                 time: time.time,

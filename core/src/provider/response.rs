@@ -1,7 +1,7 @@
 use crate::budget::MicroDollars;
 use crate::detection::Detections;
 use crate::error::ErrorCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,7 +39,7 @@ impl Response {
 }
 
 /// Who answered and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Answer {
     /// The provider that looked.
@@ -55,7 +55,7 @@ impl fmt::Display for Answer {
 }
 
 /// Why a provider was the one to answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum AnswerReason {
@@ -64,7 +64,7 @@ pub enum AnswerReason {
     /// The primary was asked first, and answered.
     Primary,
     /// The other one was asked first, and failed with this code.
-    OtherFailed(#[serde(serialize_with = "code_name")] ErrorCode),
+    OtherFailed(#[serde(serialize_with = "code_name", deserialize_with = "code_of_name")] ErrorCode),
     /// The other one was to be asked first, but its breaker was open.
     OtherOpen,
     /// The other one was asked first, and took longer than `fallback_timeout_s`.
@@ -84,6 +84,12 @@ pub enum AnswerReason {
 
 fn code_name<S: serde::Serializer>(code: &ErrorCode, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(code)
+}
+
+fn code_of_name<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<ErrorCode, D::Error> {
+    let name = std::borrow::Cow::<str>::deserialize(deserializer)?;
+    let known = ErrorCode::ALL.into_iter().find(|code| code.to_string() == *name);
+    known.ok_or_else(|| serde::de::Error::custom("no name of an error code"))
 }
 
 impl fmt::Display for AnswerReason {

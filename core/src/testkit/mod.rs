@@ -1,13 +1,16 @@
-//! For tests (feature `testkit`): a provider that answers by script, and the rules that every provider keeps, as a suite.
+//! For tests (feature `testkit`): a provider that answers by script, and the rules that every provider, and every sink, keeps,
+//! as suites.
 
 mod checks;
 mod fake;
 mod report;
 mod script;
+mod sinks;
 
 pub use fake::{FakeCall, FakeProvider};
 pub use report::{BehaviourReport, Check, Outcome};
 pub use script::{Step, StepAnswer};
+pub use sinks::SinkSetup;
 
 use crate::frame::Frame;
 use crate::provider::Provider;
@@ -31,4 +34,41 @@ use std::sync::Arc;
 /// ```
 pub fn check_provider(make: &dyn Fn() -> Arc<dyn Provider>, sample: &Frame) -> BehaviourReport {
     checks::run(make, sample)
+}
+
+/// Runs a sink through the rules of [`Sink`](crate::Sink), and says which ones it keeps.
+///
+/// About 400 events go to the receiver, and one of them is a megabyte long. The rules of a receiver that is out of reach apply
+/// where the setup can take it away.
+///
+/// ```
+/// use guarita::testkit::{SinkSetup, check_sink};
+/// use guarita::{Delivery, DeliveryError, Sink};
+/// use std::sync::{Arc, Mutex};
+///
+/// #[derive(Clone, Default)]
+/// struct Memory(Arc<Mutex<Vec<String>>>);
+///
+/// impl Sink for Memory {
+///     fn deliver(&mut self, batch: &[Delivery]) -> Result<(), DeliveryError> {
+///         self.0.lock().unwrap().extend(batch.iter().map(|delivery| delivery.id().to_owned()));
+///         Ok(())
+///     }
+/// }
+///
+/// impl SinkSetup for Memory {
+///     fn open(&self) -> Box<dyn Sink> {
+///         Box::new(self.clone())
+///     }
+///
+///     fn received(&self) -> Vec<String> {
+///         self.0.lock().unwrap().clone()
+///     }
+/// }
+///
+/// check_sink("memory", &Memory::default()).into_result()?;
+/// # Ok::<(), guarita::Error>(())
+/// ```
+pub fn check_sink(name: &str, setup: &dyn SinkSetup) -> BehaviourReport {
+    sinks::run(name, setup)
 }

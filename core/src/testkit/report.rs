@@ -1,12 +1,12 @@
 use crate::error::{Error, Result};
 use std::fmt;
 
-/// What [`check_provider`](super::check_provider) found out. Prints as a table.
+/// What [`check_provider`](super::check_provider) or [`check_sink`](super::check_sink) found out. Prints as a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BehaviourReport {
-    /// The provider's name for itself.
-    pub provider: String,
+    /// Whose rules: the provider's name for itself, or what the sink was called.
+    pub name: String,
     /// The checks in their order.
     pub checks: Vec<Check>,
 }
@@ -28,13 +28,13 @@ pub enum Outcome {
     Passed,
     /// It is not, for this reason.
     Failed(String),
-    /// It could not be tried, or is no rule for this provider, for this reason.
+    /// It could not be tried, or is no rule for this one, for this reason.
     NotApplicable(String),
 }
 
 impl BehaviourReport {
-    pub(super) fn new(provider: &str) -> Self {
-        Self { provider: provider.to_owned(), checks: Vec::new() }
+    pub(super) fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), checks: Vec::new() }
     }
 
     pub(super) fn add(&mut self, name: &'static str, outcome: Outcome) {
@@ -49,19 +49,19 @@ impl BehaviourReport {
     /// An error with the whole table where a rule is broken.
     ///
     /// # Errors
-    /// `Internal`: a provider that breaks its rules has a fault.
+    /// `Internal`: what breaks its rules has a fault.
     pub fn into_result(self) -> Result<()> {
         if self.failures().next().is_none() {
             return Ok(());
         }
-        Err(Error::internal(format!("the provider breaks rules\n{self}")))
+        Err(Error::internal(format!("{} breaks rules\n{self}", self.name)))
     }
 }
 
 impl fmt::Display for BehaviourReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let failed = self.failures().count();
-        writeln!(f, "{}: {} checks, {failed} failed", self.provider, self.checks.len())?;
+        writeln!(f, "{}: {} checks, {failed} failed", self.name, self.checks.len())?;
         let width = self.checks.iter().map(|check| check.name.len()).max().unwrap_or(0);
         for Check { name, outcome } in &self.checks {
             match outcome {

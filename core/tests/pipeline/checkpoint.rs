@@ -6,9 +6,9 @@ use crate::logs::lines;
 use crate::scene::{TestProvider, all_frames, at, meta, person, raw};
 use guarita::testkit::FakeProvider;
 use guarita::{
-    BoundingBox, CallbackSink, Camera, CameraConfig, Condition, Confirmation, Decision, Detection, Detections,
-    ErrorCode, Event, Firing, Frame, Label, Layout, ManualClock, MotionGateConfig, Pipeline, PipelineCheckpoint,
-    PixelFormat, Polygon, Scene, Sink, Size, Timing, Trigger, TriggerConfig, Zone,
+    BoundingBox, CallbackSink, Camera, CameraConfig, Condition, Confirmation, Decision, Delivery, DeliveryError,
+    Detection, Detections, ErrorCode, Firing, Frame, Label, Layout, ManualClock, MotionGateConfig, Pipeline,
+    PipelineCheckpoint, PixelFormat, Polygon, Scene, Sink, Size, Timing, Trigger, TriggerConfig, Zone,
 };
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -149,7 +149,7 @@ fn course(kills: &[i64], keep_gates: bool) -> Told {
             let _ = camera.push(picture(u64::from(b'0') + k as u64, step));
         }
         wait(|| pipeline.stats().account.in_flight == 0);
-        wait(|| pipeline.stats().outlets.iter().all(|outlet| outlet.waiting == 0 && !outlet.in_hand));
+        wait(|| pipeline.stats().outlets.iter().all(|outlet| outlet.waiting == 0 && outlet.in_hand == 0));
     }
     let mut events = found.lock().unwrap().clone();
     events.sort_unstable();
@@ -235,7 +235,7 @@ fn a_checkpoint_under_load_adds_up() {
 struct Hangs;
 
 impl Sink for Hangs {
-    fn deliver(&mut self, _: &Event) -> guarita::Result<()> {
+    fn deliver(&mut self, _: &[Delivery]) -> guarita::Result<(), DeliveryError> {
         loop {
             std::thread::park();
         }

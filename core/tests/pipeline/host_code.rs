@@ -4,8 +4,8 @@ use crate::WITHIN;
 use crate::account::wait;
 use crate::scene::{TestProvider, all_frames, at, person, raw};
 use guarita::{
-    CallbackSink, Camera, ChannelSink, Condition, Event, EventReceiver, Firing, Frame, Layout, Pipeline,
-    PipelineBuilder, PixelFormat, Result, Scene, Sink, Size, Trigger, TriggerConfig,
+    CallbackSink, Camera, ChannelSink, Condition, Delivery, DeliveryError, Event, EventReceiver, Firing, Frame, Layout,
+    Pipeline, PipelineBuilder, PixelFormat, Result, Scene, Sink, Size, Trigger, TriggerConfig,
 };
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -48,7 +48,7 @@ fn drain(events: &EventReceiver) -> Vec<Arc<Event>> {
 struct Hangs(Arc<AtomicUsize>);
 
 impl Sink for Hangs {
-    fn deliver(&mut self, _: &Event) -> Result<()> {
+    fn deliver(&mut self, _: &[Delivery]) -> Result<(), DeliveryError> {
         self.0.fetch_add(1, Ordering::SeqCst);
         loop {
             std::thread::park();

@@ -6,9 +6,10 @@ use crate::logs::lines;
 use crate::scene::{TestProvider, all_frames, at, meta, person, raw, raw_of};
 use guarita::testkit::{FakeProvider, Step};
 use guarita::{
-    CallbackSink, CameraConfig, Capability, Clock, Condition, Detections, DropReason, ErrorCode, Event, Frame, Health,
-    Layout, ManualClock, MotionGateConfig, Outcome, Pipeline, PipelineCheckpoint, PipelineConfig, PixelFormat,
-    Priority, Provider, QueueConfig, Reply, Request, Result, Sink, Size, Threads, Timing, TriggerConfig,
+    CallbackSink, CameraConfig, Capability, Clock, Condition, Delivery, DeliveryError, Detections, DropReason,
+    ErrorCode, Frame, Health, Layout, ManualClock, MotionGateConfig, Outcome, Pipeline, PipelineCheckpoint,
+    PipelineConfig, PixelFormat, Priority, Provider, QueueConfig, Reply, Request, Result, Sink, Size, Threads, Timing,
+    TriggerConfig,
 };
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};
@@ -360,7 +361,7 @@ fn a_queue_that_is_made_smaller_becomes_so() {
 struct Hangs;
 
 impl Sink for Hangs {
-    fn deliver(&mut self, _: &Event) -> Result<()> {
+    fn deliver(&mut self, _: &[Delivery]) -> Result<(), DeliveryError> {
         loop {
             std::thread::park();
         }
@@ -379,7 +380,9 @@ fn sinks_that_hang_cost_one_deadline_however_many_and_whatever_the_clock() {
         let pipeline = builder.build().unwrap();
         let camera = pipeline.add_camera(eventful("one")).unwrap();
         assert!(camera.push(raw(0)).is_taken());
-        wait(|| camera.stats().account.in_flight == 0 && pipeline.stats().outlets.iter().all(|outlet| outlet.in_hand));
+        wait(|| {
+            camera.stats().account.in_flight == 0 && pipeline.stats().outlets.iter().all(|outlet| outlet.in_hand > 0)
+        });
         let begun = Instant::now();
         let report = pipeline.shutdown(Duration::from_millis(300));
         assert!(begun.elapsed() < Duration::from_millis(1300), "{:?}", begun.elapsed());
@@ -399,7 +402,7 @@ fn a_shutdown_keeps_its_deadline_whatever_hangs() {
     let pipeline = builder.build().unwrap();
     let camera = pipeline.add_camera(eventful("one")).unwrap();
     assert!(camera.push(raw(0)).is_taken());
-    wait(|| pipeline.stats().outlets.iter().all(|outlet| outlet.in_hand));
+    wait(|| pipeline.stats().outlets.iter().all(|outlet| outlet.in_hand > 0));
     for ms in 1..20 {
         let _ = camera.push(raw(ms));
     }

@@ -4,8 +4,8 @@ use crate::WITHIN;
 use crate::account::wait;
 use crate::scene::{TestProvider, all_frames, person, raw};
 use guarita::{
-    CallbackSink, Camera, CameraConfig, Condition, Confirmation, Error, ErrorCode, Event, OutletConfig, Pipeline,
-    PipelineCheckpoint, Polygon, Sink, Timestamp, TriggerConfig, Zone,
+    CallbackSink, Camera, CameraConfig, Condition, Confirmation, Delivery, DeliveryError, Error, ErrorCode, Event,
+    OutletConfig, Pipeline, PipelineCheckpoint, Polygon, Sink, Timestamp, TriggerConfig, Zone, deliver_each,
 };
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
@@ -49,7 +49,7 @@ fn push(pipeline: &Pipeline, camera: &Camera, times: impl IntoIterator<Item = i6
         assert!(camera.push(raw(ms)).is_taken());
         wait(|| pipeline.stats().account.in_flight == 0);
     }
-    wait(|| pipeline.stats().outlets.iter().all(|outlet| outlet.waiting == 0 && !outlet.in_hand));
+    wait(|| pipeline.stats().outlets.iter().all(|outlet| outlet.waiting == 0 && outlet.in_hand == 0));
 }
 
 fn ids(told: &Told) -> Vec<String> {
@@ -120,10 +120,13 @@ fn what_a_restored_checkpoint_sees_again_has_the_same_id() {
 struct Reluctant(Told, u32);
 
 impl Sink for Reluctant {
-    fn deliver(&mut self, event: &Event) -> guarita::Result<()> {
-        self.0.lock().unwrap().push((event.id.to_string(), event.pts));
-        self.1 += 1;
-        if self.1.is_multiple_of(3) { Ok(()) } else { Err(Error::new(ErrorCode::Unavailable, "not now")) }
+    fn deliver(&mut self, batch: &[Delivery]) -> guarita::Result<(), DeliveryError> {
+        deliver_each(batch, |delivery| {
+            let event = delivery.event()?;
+            self.0.lock().unwrap().push((event.id.to_string(), event.pts));
+            self.1 += 1;
+            if self.1.is_multiple_of(3) { Ok(()) } else { Err(Error::new(ErrorCode::Unavailable, "not now")) }
+        })
     }
 }
 

@@ -95,7 +95,7 @@ fn the_text_is_sound_and_agrees_with_the_account() {
         // Also in the midst of it.
         drop(parse(&pipeline.metrics()));
         wait(|| pipeline.stats().account.in_flight == 0);
-        wait(|| pipeline.stats().outlets.iter().all(|outlet| outlet.waiting == 0 && !outlet.in_hand));
+        wait(|| pipeline.stats().outlets.iter().all(|outlet| outlet.waiting == 0 && outlet.in_hand == 0));
         let Some(samples) = parse(&pipeline.metrics()) else { return };
         let stats = pipeline.stats();
         let of = |name| sum(&samples, name, None);

@@ -50,7 +50,7 @@ impl Stage {
         let begun = Instant::now();
         loop {
             let stats = self.pipeline.stats();
-            let idle = |outlet: &guarita::OutletStats| outlet.waiting == 0 && !outlet.in_hand;
+            let idle = |outlet: &guarita::OutletStats| outlet.waiting == 0 && outlet.in_hand == 0;
             if stats.account.in_flight == 0 && stats.outlets.iter().all(idle) {
                 return;
             }

@@ -1,22 +1,22 @@
 //! What stands between the pipeline and code that may be slow, fail, panic or hang: a bounded queue, and one thread.
 
 mod config;
-mod desk;
-mod line;
+mod queue;
+mod shared_queue;
 mod stats;
 
 pub use config::OutletConfig;
-pub(crate) use line::{Backlog, Counts, Offered};
+pub(crate) use queue::{Backlog, Counts, Offered};
 pub use stats::OutletStats;
 
-use super::{Event, RetryAfter, Sink};
+use super::{Delivery, DeliveryError, RetryAfter, Sink, deliver_each};
 use crate::clock::{Clock, Timestamp};
 use crate::error::{Advice, Error, ErrorCode, Result};
 use crate::provider::LastError;
 use crate::resilience::{RetryDecision, RetryPolicy, RetryTokens};
 use crate::throttle::LogThrottle;
-use desk::Desk;
-use line::{Ending, Line, Step};
+use queue::{Batching, DeliveryQueue, Fault, Step};
+use shared_queue::SharedQueue;
 use std::any::Any;
 use std::error::Error as _;
 use std::fmt;
@@ -25,47 +25,48 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{JoinHandle, ThreadId};
 use std::time::Duration;
 
-/// A flush comes when nothing has come for so long: one for a burst, and soon enough for a power cut.
-const QUIET: Duration = Duration::from_secs(1);
-/// A thread that is not stuck has ended so long after it was told to, last flush included.
+/// A thread that is not stuck has ended so long after it was told to.
 pub(crate) const GRACE: Duration = Duration::from_millis(200);
 
-/// The code at the end of the queue. It runs on a thread of its own, with one item at a time.
+/// The code at the end of the queue. It runs on a thread of its own, with one batch at a time.
 pub(crate) trait Handler<T>: Send {
-    /// Does its work with one item. An error whose advice is to retry later brings the same item again.
-    fn handle(&mut self, item: &T) -> Result<()>;
+    /// Does its work with a batch; what the error means, see [`Sink::deliver`].
+    fn handle(&mut self, batch: &[T]) -> Result<(), DeliveryError>;
 
-    /// Makes its work last.
-    fn flush(&mut self) -> Result<()> {
-        Ok(())
-    }
+    /// Items of a batch at most.
+    fn max_batch(&self) -> usize;
 }
 
+/// A function gets one item at a time.
 impl<T, F: FnMut(&T) -> Result<()> + Send> Handler<T> for F {
-    fn handle(&mut self, item: &T) -> Result<()> {
-        self(item)
+    fn handle(&mut self, batch: &[T]) -> Result<(), DeliveryError> {
+        deliver_each(batch, self)
+    }
+
+    fn max_batch(&self) -> usize {
+        1
     }
 }
 
 /// A sink as the code at the end of the queue.
 pub(crate) struct ToSink(pub(crate) Box<dyn Sink>);
 
-impl Handler<Arc<Event>> for ToSink {
-    fn handle(&mut self, event: &Arc<Event>) -> Result<()> {
-        self.0.deliver(event)
+impl Handler<Delivery> for ToSink {
+    fn handle(&mut self, batch: &[Delivery]) -> Result<(), DeliveryError> {
+        self.0.deliver(batch)
     }
 
-    fn flush(&mut self) -> Result<()> {
-        self.0.flush()
+    fn max_batch(&self) -> usize {
+        self.0.max_batch()
     }
 }
 
-/// A bounded queue with a thread of its own that hands each item to a [`Handler`], in order, with retries.
+/// A bounded queue with a thread of its own that hands the items to a [`Handler`], in order, in batches, with retries.
 ///
 /// Whatever the handler does, whoever offers never waits for it, and every item is accounted for: see [`OutletStats`].
 pub(crate) struct Outlet<T: Clone> {
     name: Arc<str>,
-    desk: Arc<Desk<T>>,
+    queue: Arc<SharedQueue<T>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     id: ThreadId,
 }
@@ -85,11 +86,14 @@ impl<T: Clone + Send + 'static> Outlet<T> {
     ) -> Result<Self> {
         config.validate()?;
         let policy = RetryPolicy::new(config.retry.clone(), seed)?;
-        // Where time stands still, nothing would ever be quiet for long enough.
-        let quiet = if clock.runs() { QUIET } else { Duration::ZERO };
-        let desk = Arc::new(Desk::new(Line::new(config.capacity, quiet, backlog)));
-        let worker =
-            Worker { name: name.into(), desk: Arc::clone(&desk), clock, policy, failures: LogThrottle::default() };
+        let most = catch_unwind(AssertUnwindSafe(|| handler.max_batch()))
+            .map_err(|panic| Error::internal(format!("{name} cannot say its max_batch: {}", words(&*panic))))?;
+        // Where time stands still, no batch would ever have waited for long enough.
+        let linger = if clock.runs() { Duration::from_secs_f64(config.linger_s) } else { Duration::ZERO };
+        let batching = Batching { max: config.max_batch.min(most), linger };
+        let queue = Arc::new(SharedQueue::new(DeliveryQueue::new(config.capacity, batching, backlog)));
+        let failures = LogThrottle::default();
+        let worker = Worker { name: name.into(), queue: Arc::clone(&queue), clock, policy, failures };
         let thread = std::thread::Builder::new()
             // The system's names end at a zero byte, and std panics at one.
             .name(format!("guarita-{name}").replace('\0', " "))
@@ -98,21 +102,21 @@ impl<T: Clone + Send + 'static> Outlet<T> {
                 Error::resource_exhausted(format!("cannot start a thread for {name}: {error}")).with_source(error)
             })?;
         let id = thread.thread().id();
-        Ok(Self { name: name.into(), desk, thread: Mutex::new(Some(thread)), id })
+        Ok(Self { name: name.into(), queue, thread: Mutex::new(Some(thread)), id })
     }
 
     /// Puts an item into the queue; never waits for the handler.
     pub(crate) fn offer(&self, item: T) -> Offered<T> {
-        self.desk.offer(item)
+        self.queue.offer(item)
     }
 
     pub(crate) fn stats(&self) -> OutletStats {
-        OutletStats { name: Arc::clone(&self.name), ..self.desk.stats() }
+        OutletStats { name: Arc::clone(&self.name), ..self.queue.stats() }
     }
 
     /// What has not been delivered, and the counts, for a checkpoint.
     pub(crate) fn backlog(&self) -> Backlog<T> {
-        self.desk.backlog()
+        self.queue.backlog()
     }
 }
 
@@ -128,19 +132,19 @@ impl<T: Clone> Outlet<T> {
 
     /// Takes no more, and delivers what waits for at most so long of real time; whether the thread has ended by then.
     pub(crate) fn drain(&self, within: Duration) -> bool {
-        self.desk.close();
-        !self.is_current() && self.desk.wait_for_end(within)
+        self.queue.close();
+        !self.is_current() && self.queue.wait_for_end(within)
     }
 
     /// Drops and counts what still waits.
     pub(crate) fn give_up(&self) {
-        self.desk.give_up();
+        self.queue.give_up();
     }
 
     /// Lets the thread go, after it was told to end; whether it does within this time.
     pub(crate) fn end(&self, within: Duration) -> bool {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if self.is_current() || !self.desk.wait_for_end(within) {
+        if self.is_current() || !self.queue.wait_for_end(within) {
             return false;
         }
         if let Some(thread) = thread {
@@ -170,14 +174,14 @@ impl<T: Clone> fmt::Debug for Outlet<T> {
 
 struct Worker<T: Clone> {
     name: Arc<str>,
-    desk: Arc<Desk<T>>,
+    queue: Arc<SharedQueue<T>>,
     clock: Arc<dyn Clock>,
     policy: RetryPolicy,
     failures: LogThrottle,
 }
 
 /// Says that the thread is over, however it ends.
-struct SayEnded<'a, T: Clone>(&'a Desk<T>);
+struct SayEnded<'a, T: Clone>(&'a SharedQueue<T>);
 
 impl<T: Clone> Drop for SayEnded<'_, T> {
     fn drop(&mut self) {
@@ -185,15 +189,22 @@ impl<T: Clone> Drop for SayEnded<'_, T> {
     }
 }
 
+/// Tries without progress: none of a batch became durable.
+#[derive(Default)]
+struct Attempts {
+    failed: u32,
+    tokens: RetryTokens,
+}
+
 impl<T: Clone> Worker<T> {
     fn run(&self, mut handler: Box<dyn Handler<T>>) {
-        let _end = SayEnded(&self.desk);
+        let _end = SayEnded(&self.queue);
+        let mut attempts = Attempts::default();
         loop {
-            match self.desk.next(&*self.clock) {
-                Step::Handle(item) => self.hand_over(&mut *handler, &item),
-                Step::Flush => self.flush(&mut *handler),
+            match self.queue.next(&*self.clock) {
+                Step::Deliver(batch) => self.deliver(&mut *handler, &batch, &mut attempts),
                 // `next` sleeps by itself.
-                Step::Sleep(_) => {}
+                Step::Sleep { .. } => {}
                 Step::End => break,
             }
         }
@@ -201,53 +212,51 @@ impl<T: Clone> Worker<T> {
         let _ = catch_unwind(AssertUnwindSafe(|| drop(handler)));
     }
 
-    fn hand_over(&self, handler: &mut dyn Handler<T>, item: &T) {
-        let mut held = RetryTokens::default();
-        for attempt in 1.. {
-            let result = catch_unwind(AssertUnwindSafe(|| handler.handle(item)));
-            let now = self.clock.now();
-            let error = match result {
-                Ok(Ok(())) => {
-                    self.policy.succeeded(held);
-                    return self.desk.settle(Ending::Delivered, &*self.clock);
-                }
-                Ok(Err(error)) => error,
-                Err(panic) => {
-                    let error = self.warn(told(&*panic, now), "panic in code of the host's");
-                    return self.desk.settle(Ending::Panicked(error), &*self.clock);
-                }
-            };
-            let failed = LastError { code: error.code(), message: error.to_string(), at: now };
-            let asked = error.source().and_then(|cause| cause.downcast_ref::<RetryAfter>()).map(|asked| asked.0);
-            // A sink's advice is enough, whatever its code: a full channel is no fault, and yet it empties.
-            let decision = match error.advice() {
-                Advice::RetryLater => Some(self.policy.again(&error, attempt, asked, now, None)),
-                _ => None,
-            };
-            let Some(RetryDecision::Again { after, taken }) = decision else {
-                return self.desk.settle(Ending::Failed(self.warn(failed, "given up")), &*self.clock);
-            };
-            held = taken;
-            if !self.desk.wait_for_retry(failed, after, &*self.clock) {
-                return;
-            }
-        }
-    }
-
-    fn flush(&self, handler: &mut dyn Handler<T>) {
-        let result = catch_unwind(AssertUnwindSafe(|| handler.flush()));
+    fn deliver(&self, handler: &mut dyn Handler<T>, batch: &[T], attempts: &mut Attempts) {
+        let result = catch_unwind(AssertUnwindSafe(|| handler.handle(batch)));
         let now = self.clock.now();
-        match result {
-            Ok(Ok(())) => self.desk.flushed(None, false),
+        let (durable, fault) = match result {
+            Ok(Ok(())) => (batch.len(), None),
             Ok(Err(error)) => {
-                let error = LastError { code: error.code(), message: error.to_string(), at: now };
-                self.desk.flushed(Some(self.warn(error, "flush failed")), false);
+                let error = believable(error, batch.len());
+                (error.durable(), Some(error))
             }
             Err(panic) => {
-                let error = self.warn(told(&*panic, now), "panic in code of the host's");
-                self.desk.flushed(Some(error), true);
+                *attempts = Attempts::default();
+                let error = LastError { code: ErrorCode::Internal, message: words(&*panic), at: now };
+                let error = self.warn(error, "panic in code of the host's");
+                let fault = Fault { error, is_about_next: false, again: None, panicked: true };
+                return self.queue.settle(0, Some(fault), &*self.clock);
             }
+        };
+        if durable > 0 {
+            self.policy.succeeded(std::mem::take(attempts).tokens);
         }
+        let fault = fault.map(|error| self.judge(&error, batch.len(), attempts, now));
+        self.queue.settle(durable, fault, &*self.clock);
+    }
+
+    /// What an error means for what it leaves.
+    fn judge(&self, found: &DeliveryError, size: usize, attempts: &mut Attempts, now: Timestamp) -> Fault {
+        let error = found.error();
+        let asked = error.source().and_then(|cause| cause.downcast_ref::<RetryAfter>()).map(|asked| asked.0);
+        let told = LastError { code: error.code(), message: error.to_string(), at: now };
+        attempts.failed = attempts.failed.saturating_add(1);
+        // A sink's advice is enough, whatever its code: a full channel is no fault, and yet it empties.
+        let decision = match error.advice() {
+            Advice::RetryLater => Some(self.policy.again(error, attempts.failed, asked, now, None)),
+            _ => None,
+        };
+        let (again, error) = if let Some(RetryDecision::Again { after, taken }) = decision {
+            attempts.tokens = taken;
+            // Nobody waits for a clock that stands still.
+            (Some(if self.clock.runs() { after } else { Duration::ZERO }), told)
+        } else {
+            *attempts = Attempts::default();
+            let alone = found.is_about_next() || size - found.durable() == 1;
+            (None, if alone { self.warn(told, "given up") } else { told })
+        };
+        Fault { error, is_about_next: found.is_about_next(), again, panicked: false }
     }
 
     /// Tells of a failure, one for a burst; its words are those of the host's code or of a sink's, which name no secret.
@@ -259,11 +268,21 @@ impl<T: Clone> Worker<T> {
     }
 }
 
+/// An error with all durable says two things: then neither counts.
+fn believable(error: DeliveryError, size: usize) -> DeliveryError {
+    if error.durable() < size {
+        return error;
+    }
+    let said = error.durable();
+    let message = format!("the sink says that {said} of {size} are durable, and also: {}", error.error());
+    Error::internal(message).with_advice(Advice::Never).into()
+}
+
 /// What a panic said.
-fn told(panic: &(dyn Any + Send), at: Timestamp) -> LastError {
+fn words(panic: &(dyn Any + Send)) -> String {
     let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let words: String = words.unwrap_or("without words").chars().take(300).collect();
-    LastError { code: ErrorCode::Internal, message: format!("panic: {words}"), at }
+    format!("panic: {words}")
 }
 
 #[cfg(test)]

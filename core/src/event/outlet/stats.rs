@@ -12,20 +12,20 @@ pub struct OutletStats {
     pub name: Arc<str>,
     /// Items that wait for their turn.
     pub waiting: usize,
-    /// One is being handed over, or waits to be tried again.
-    pub in_hand: bool,
+    /// Items of the batch that is being delivered, or waits to be tried again.
+    pub in_hand: usize,
     /// Items that came.
     pub offered: u64,
-    /// Items that arrived.
+    /// Items that a sink called durable, or that its code took.
     pub delivered: u64,
-    /// Tries after the first one of an item.
+    /// Tries of items that were tried before; a batch is one try.
     pub retried: u64,
     /// Items that were tried and given up.
     pub failed: u64,
-    /// Items that made room for newer ones, came after the end, or were not delivered by then. One that was in hand at the
-    /// end may have arrived all the same.
+    /// Items that made room for newer ones, came after the end, or were not delivered by then. Those that were in hand at
+    /// the end may have arrived all the same.
     pub dropped: u64,
-    /// How often its code panicked. An item at which it did is counted as failed.
+    /// How often its code panicked. An item at which it did, alone, is counted as failed.
     pub panics: u64,
     /// Since when its code has been running without an answer, on the pipeline's clock; none while it does not run. One
     /// that is long ago hangs.

@@ -7,7 +7,7 @@ const LONG: Duration = Duration::from_secs(20);
 
 fn config(capacity: usize, attempts: u32, base_s: f64) -> OutletConfig {
     let retry = RetryConfig { attempts, base_s, cap_s: base_s, ..RetryConfig::default() };
-    OutletConfig { capacity, retry }
+    OutletConfig { capacity, retry, ..OutletConfig::default() }
 }
 
 fn start(config: &OutletConfig, handler: impl Handler<u32> + 'static) -> Outlet<u32> {
@@ -19,7 +19,7 @@ fn offer(outlet: &Outlet<u32>, items: impl IntoIterator<Item = u32>) {
 }
 
 fn adds_up(stats: &OutletStats) {
-    let known = stats.waiting as u64 + u64::from(stats.in_hand) + stats.delivered + stats.failed + stats.dropped;
+    let known = (stats.waiting + stats.in_hand) as u64 + stats.delivered + stats.failed + stats.dropped;
     assert_eq!(stats.offered, known, "{stats:?}");
 }
 
@@ -89,13 +89,14 @@ fn retries_keep_the_order_and_stop_as_the_policy_says() {
 fn a_panic_ends_one_item_only() {
     struct Panics;
     impl Handler<u32> for Panics {
-        fn handle(&mut self, item: &u32) -> Result<()> {
-            assert!(item & 1 == 0, "odd ones are too much: {item}");
+        fn handle(&mut self, batch: &[u32]) -> Result<(), DeliveryError> {
+            let odd = batch.iter().find(|item| **item & 1 == 1);
+            assert!(odd.is_none(), "odd ones are too much: {odd:?}");
             Ok(())
         }
 
-        fn flush(&mut self) -> Result<()> {
-            panic!("in the flush");
+        fn max_batch(&self) -> usize {
+            usize::MAX
         }
     }
     impl Drop for Panics {
@@ -103,12 +104,20 @@ fn a_panic_ends_one_item_only() {
             panic!("in the drop");
         }
     }
+    let outlet = start(&OutletConfig { max_batch: 1, ..config(100, 3, 0.001) }, Panics);
+    offer(&outlet, 0..10);
+    assert!(outlet.close(LONG));
+    let stats = outlet.stats();
+    assert_eq!((stats.delivered, stats.failed, stats.panics), (5, 5, 5));
+    assert_eq!(stats.last_error.as_ref().unwrap().message, "panic: odd ones are too much: Some(9)");
+    adds_up(&stats);
+    // In batches it panics more often, and ends no other.
     let outlet = start(&config(100, 3, 0.001), Panics);
     offer(&outlet, 0..10);
     assert!(outlet.close(LONG));
     let stats = outlet.stats();
-    assert_eq!((stats.delivered, stats.failed, stats.panics), (5, 5, 6));
-    assert_eq!(stats.last_error.as_ref().unwrap().message, "panic: in the flush");
+    assert_eq!((stats.delivered, stats.failed), (5, 5));
+    assert!(stats.panics >= 5, "{stats:?}");
     adds_up(&stats);
 }
 
@@ -120,18 +129,18 @@ fn a_handler_that_hangs_is_seen_and_holds_nobody_up() {
     assert_eq!(gets.recv(), Ok(1));
     offer(&outlet, 2..100);
     let stats = outlet.stats();
-    assert!(stats.busy_since.is_some() && stats.in_hand);
+    assert!(stats.busy_since.is_some() && stats.in_hand == 1);
     assert_eq!((stats.waiting, stats.dropped), (10, 88));
     adds_up(&stats);
     let took = seconds(|| assert!(!outlet.close(Duration::from_millis(100))));
     assert!((0.1..5.0).contains(&took), "{took}");
     let stats = outlet.stats();
-    assert_eq!((stats.dropped, stats.waiting, stats.in_hand), (99, 0, false));
+    assert_eq!((stats.dropped, stats.waiting, stats.in_hand), (99, 0, 0));
     assert!(stats.busy_since.is_some());
     adds_up(&stats);
     // It comes back after all, and is not counted twice.
     go.send(()).unwrap();
-    assert!(outlet.desk.wait_for_end(LONG));
+    assert!(outlet.queue.wait_for_end(LONG));
     assert_eq!((outlet.stats().dropped, outlet.stats().delivered, outlet.stats().busy_since), (99, 0, None));
     assert!(outlet.close(Duration::ZERO));
 }
@@ -190,17 +199,6 @@ fn an_asked_wait_is_waited() {
 #[test]
 fn nobody_waits_for_a_clock_that_stands_still() {
     let (got, gets) = channel();
-    let flushes = got.clone();
-    struct Flushes<F>(F, Sender<u32>);
-    impl<F: FnMut(&u32) -> Result<()> + Send> Handler<u32> for Flushes<F> {
-        fn handle(&mut self, item: &u32) -> Result<()> {
-            (self.0)(item)
-        }
-
-        fn flush(&mut self) -> Result<()> {
-            self.1.send(99).map_err(|_| Error::internal("gone"))
-        }
-    }
     let mut tries = 0;
     let handle = move |item: &u32| {
         tries += 1;
@@ -208,10 +206,10 @@ fn nobody_waits_for_a_clock_that_stands_still() {
         if tries < 4 { Err(Error::unavailable("down")) } else { Ok(()) }
     };
     let clock = Arc::new(ManualClock::default());
-    let handler = Flushes(handle, flushes);
-    let outlet = Outlet::start("x\0y", &config(10, 10, 3_600.0), handler, clock, 1, Backlog::default()).unwrap();
+    let config = OutletConfig { linger_s: 3_600.0, ..config(10, 10, 3_600.0) };
+    let outlet = Outlet::start("x\0y", &config, handle, clock, 1, Backlog::default()).unwrap();
     offer(&outlet, [5]);
-    for expected in [5, 5, 5, 5, 99] {
+    for expected in [5, 5, 5, 5] {
         assert_eq!(gets.recv_timeout(LONG), Ok(expected));
     }
     assert!(outlet.close(Duration::ZERO));
@@ -230,7 +228,7 @@ fn a_handler_may_close_its_own_outlet() {
     offer(&outlet, [1, 2]);
     place.send(Arc::clone(&outlet)).unwrap();
     assert_eq!(tells.recv_timeout(LONG), Ok(false));
-    assert!(outlet.desk.wait_for_end(LONG));
+    assert!(outlet.queue.wait_for_end(LONG));
     adds_up(&outlet.stats());
     assert_eq!(outlet.stats().dropped, 2);
 }
@@ -238,7 +236,7 @@ fn a_handler_may_close_its_own_outlet() {
 #[test]
 fn a_backlog_is_delivered_first() {
     let (got, gets) = channel();
-    let backlog = Backlog { counts: line::Counts { offered: 2, ..Default::default() }, waiting: [1, 2].into() };
+    let backlog = Backlog { counts: Counts { offered: 2, ..Default::default() }, waiting: [1, 2].into() };
     let handler = move |item: &u32| {
         got.send(*item).unwrap();
         Ok(())
@@ -253,7 +251,7 @@ fn a_backlog_is_delivered_first() {
 
 #[test]
 fn a_sink_that_is_full_gets_the_same_event_again() {
-    use crate::event::{ChannelSink, EventId};
+    use crate::event::{ChannelSink, Event, EventId};
     use crate::frame::CameraId;
     use crate::geometry::Size;
     let (sink, events) = ChannelSink::new(1);
@@ -264,14 +262,26 @@ fn a_sink_that_is_full_gets_the_same_event_again() {
         let (camera, pts) = (CameraId::new("gate-7"), Timestamp::from_nanos(pts));
         let id = EventId::new(&camera, "person", pts.as_nanos());
         let (trigger, why, time, frame) = ("person".into(), String::new(), Default::default(), Size::new(640, 480));
-        Arc::new(Event { id, camera, trigger, pts, time, zone: None, why, objects: Vec::new(), frame, picture: None })
+        let objects = Vec::new();
+        Delivery::Event(Arc::new(Event {
+            id,
+            camera,
+            trigger,
+            pts,
+            time,
+            zone: None,
+            why,
+            objects,
+            frame,
+            picture: None,
+        }))
     };
     (0..3).for_each(|pts| assert_eq!(outlet.offer(event(pts)), Offered::Taken));
     while outlet.stats().retried == 0 {
         std::thread::yield_now();
     }
     for pts in 0..3 {
-        assert_eq!(events.recv_timeout(LONG).unwrap(), *event(pts));
+        assert_eq!(events.recv_timeout(LONG).unwrap(), **event(pts).event().unwrap());
     }
     assert!(outlet.close(LONG));
     let stats = outlet.stats();
@@ -280,11 +290,84 @@ fn a_sink_that_is_full_gets_the_same_event_again() {
     assert_eq!(events.count(), 0);
 }
 
+/// A handler of batches: what it was given each time, and answers by the test's.
+struct Batches<F>(F);
+
+impl<F: FnMut(&[u32]) -> Result<(), DeliveryError> + Send> Handler<u32> for Batches<F> {
+    fn handle(&mut self, batch: &[u32]) -> Result<(), DeliveryError> {
+        (self.0)(batch)
+    }
+
+    fn max_batch(&self) -> usize {
+        usize::MAX
+    }
+}
+
+#[test]
+fn a_batch_that_was_tried_often_enough_is_halved_until_one_is_given_up() {
+    let (got, gets) = channel();
+    // It fails in a way that passes, says the sink, and number 5 never gets through.
+    let outlet = start(
+        &OutletConfig { linger_s: 3_600.0, ..config(8, 2, 0.001) },
+        Batches(move |batch: &[u32]| {
+            got.send(batch.to_vec()).unwrap();
+            if batch.contains(&5) { Err(Error::unavailable("503").into()) } else { Ok(()) }
+        }),
+    );
+    offer(&outlet, 0..8);
+    assert!(outlet.close(LONG));
+    let stats = outlet.stats();
+    assert_eq!((stats.delivered, stats.failed, stats.dropped), (7, 1, 0));
+    let tries: Vec<_> = gets.try_iter().collect();
+    assert_eq!(tries[..2], [(0..8).collect::<Vec<_>>(), (0..8).collect()]);
+    assert_eq!(tries.iter().filter(|batch| **batch == [5]).count(), 2, "alone, it has all its tries: {tries:?}");
+    adds_up(&stats);
+}
+
+#[test]
+fn a_sink_that_says_more_than_it_got_is_not_believed() {
+    let outlet = start(
+        &config(8, 3, 0.001),
+        Batches(|batch: &[u32]| Err(DeliveryError::after(batch.len(), Error::unavailable("and yet an error")))),
+    );
+    offer(&outlet, 0..4);
+    assert!(outlet.close(LONG));
+    let stats = outlet.stats();
+    assert_eq!((stats.delivered, stats.failed), (0, 4));
+    let last = stats.last_error.clone().unwrap();
+    assert_eq!(last.code, ErrorCode::Internal);
+    assert!(last.message.starts_with("the sink says that 1 of 1 are durable"), "{last:?}");
+    adds_up(&stats);
+}
+
+#[test]
+fn a_batch_fills_for_as_long_as_it_may() {
+    let (got, gets) = channel();
+    let config = OutletConfig { linger_s: 3_600.0, max_batch: 3, ..config(100, 1, 0.1) };
+    let outlet = start(
+        &config,
+        Batches(move |batch: &[u32]| {
+            got.send(batch.to_vec()).unwrap();
+            Ok(())
+        }),
+    );
+    offer(&outlet, 0..2);
+    assert!(gets.recv_timeout(Duration::from_millis(50)).is_err());
+    offer(&outlet, 2..4);
+    assert_eq!(gets.recv_timeout(LONG).unwrap(), [0, 1, 2]);
+    assert!(outlet.close(LONG));
+    assert_eq!(gets.recv_timeout(LONG).unwrap(), [3], "the end waits for nobody");
+}
+
 #[test]
 fn configs_are_checked() {
     for (config, field) in [
         (config(0, 1, 0.1), "capacity"),
         (config(1_000_001, 1, 0.1), "capacity"),
+        (OutletConfig { max_batch: 0, ..config(1, 1, 0.1) }, "max_batch"),
+        (OutletConfig { max_batch: 10_001, ..config(1, 1, 0.1) }, "max_batch"),
+        (OutletConfig { linger_s: -0.1, ..config(1, 1, 0.1) }, "linger_s"),
+        (OutletConfig { linger_s: f64::INFINITY, ..config(1, 1, 0.1) }, "linger_s"),
         (config(1, 0, 0.1), "retry.attempts"),
         (config(1, 1, f64::NAN), "retry.base_s"),
     ] {

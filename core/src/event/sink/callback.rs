@@ -1,8 +1,8 @@
 use crate::error::Result;
-use crate::event::{Event, Sink};
+use crate::event::{Delivery, DeliveryError, Event, FrameResult, Sink, deliver_each};
 use std::fmt;
 
-/// Hands events to a function of the host's.
+/// Hands events, or results of frames, to a function of the host's, one at a time.
 ///
 /// ```
 /// use guarita::{CallbackSink, Sink};
@@ -11,19 +11,30 @@ use std::fmt;
 /// }));
 /// # drop(sink);
 /// ```
-pub struct CallbackSink(Box<dyn FnMut(&Event) + Send>);
+pub struct CallbackSink(Call);
+
+type Call = Box<dyn FnMut(&Delivery) -> Result<()> + Send>;
 
 impl CallbackSink {
     /// Calls this with each event, on the sink's thread.
-    pub fn new(call: impl FnMut(&Event) + Send + 'static) -> Self {
-        Self(Box::new(call))
+    pub fn new(mut call: impl FnMut(&Event) + Send + 'static) -> Self {
+        Self(Box::new(move |delivery| delivery.event().map(|event| call(event))))
+    }
+
+    /// Calls this with the result of each frame, on the sink's thread; for an outlet whose `deliveries` are `results`.
+    pub fn results(mut call: impl FnMut(&FrameResult) + Send + 'static) -> Self {
+        Self(Box::new(move |delivery| delivery.result().map(|result| call(result))))
     }
 }
 
 impl Sink for CallbackSink {
-    fn deliver(&mut self, event: &Event) -> Result<()> {
-        (self.0)(event);
-        Ok(())
+    fn deliver(&mut self, batch: &[Delivery]) -> Result<(), DeliveryError> {
+        deliver_each(batch, &mut self.0)
+    }
+
+    /// One, so that a panic ends one event only.
+    fn max_batch(&self) -> usize {
+        1
     }
 }
 

@@ -1,5 +1,5 @@
 use crate::error::{Error, Result};
-use crate::event::{Event, Sink};
+use crate::event::{Delivery, DeliveryError, Event, Sink, deliver_each};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, TrySendError, sync_channel};
 use std::time::Duration;
 
@@ -36,11 +36,18 @@ impl ChannelSink {
 }
 
 impl Sink for ChannelSink {
-    fn deliver(&mut self, event: &Event) -> Result<()> {
-        self.sender.try_send(Box::new(event.clone())).map_err(|error| match error {
-            TrySendError::Full(_) => Error::overloaded("the channel is full; nobody takes events from it"),
-            TrySendError::Disconnected(_) => Error::cancelled("the channel's receiver is gone"),
+    fn deliver(&mut self, batch: &[Delivery]) -> Result<(), DeliveryError> {
+        deliver_each(batch, |delivery| {
+            let event = Event::clone(delivery.event()?);
+            self.sender.try_send(Box::new(event)).map_err(|error| match error {
+                TrySendError::Full(_) => Error::overloaded("the channel is full; nobody takes events from it"),
+                TrySendError::Disconnected(_) => Error::cancelled("the channel's receiver is gone"),
+            })
         })
+    }
+
+    fn max_batch(&self) -> usize {
+        1
     }
 }
 

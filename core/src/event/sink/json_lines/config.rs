@@ -13,14 +13,15 @@ pub struct JsonLinesConfig {
     pub max_bytes: u64,
     /// Files put aside that are kept, 0..1000; default 8. Older ones are deleted.
     pub keep: u32,
-    /// When events are made to outlive a power cut; default with the first event that comes 1 s after the last time, and
-    /// whenever none has come for a while. A crash of the process alone loses nothing in any case.
+    /// When events are made to outlive a power cut; default `always`: once for each batch, before it counts as delivered.
+    /// With `every` a batch is synced that comes so long after the last time, and one that is not counts as delivered all the
+    /// same. A crash of the process alone loses nothing in any case.
     pub fsync: Fsync,
 }
 
 impl Default for JsonLinesConfig {
     fn default() -> Self {
-        Self { max_bytes: 64 << 20, keep: 8, fsync: Fsync::Every { seconds: 1.0 } }
+        Self { max_bytes: 64 << 20, keep: 8, fsync: Fsync::Always }
     }
 }
 

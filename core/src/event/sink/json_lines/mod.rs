@@ -4,16 +4,17 @@ pub use config::JsonLinesConfig;
 
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::error::{Advice, Error, Result};
-use crate::event::{Event, Sink};
+use crate::event::{Delivery, DeliveryError, Sink};
 use crate::journal::{Fsync, Lines, put_aside};
 use std::fs::Permissions;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// How the line of an event begins.
+/// How every line begins: with the id of an event, or of a result.
 const BEGINNING: &[u8] = b"{\"id\":\"";
 
-/// Writes events to a file, one to a line, as JSON (`.jsonl`, also known as NDJSON).
+/// Writes events, or results of frames, to a file, one to a line, as JSON (`.jsonl`, also known as NDJSON). A batch is synced
+/// once, at its end, and is durable then: see [`JsonLinesConfig::fsync`].
 ///
 /// The file is opened for adding, and belongs to its owner alone when it is new (mode 0600; pictures of people are in it).
 /// Before it grows too large, `events.jsonl` becomes `events.1.jsonl`, that one `events.2.jsonl`, and so on; the new file
@@ -44,6 +45,17 @@ pub struct JsonLinesSink {
     clock: Arc<dyn Clock>,
     synced: Timestamp,
     unsynced: bool,
+    batch: Batch,
+}
+
+/// What a call has written, and not yet made durable.
+#[derive(Debug, Default)]
+struct Batch {
+    lines: usize,
+    /// Where the first of them begins.
+    begins_at: u64,
+    /// Lines that were cut off again, since they could not be synced.
+    undone: usize,
 }
 
 impl JsonLinesSink {
@@ -61,7 +73,8 @@ impl JsonLinesSink {
         let path = std::fs::canonicalize(path.as_ref()).unwrap_or_else(|_| path.as_ref().to_path_buf());
         let clock = Arc::new(SystemClock);
         let synced = clock.now();
-        Ok(Self { path, config, lines: Some(lines), permissions, clock, synced, unsynced: false })
+        let batch = Batch::default();
+        Ok(Self { path, config, lines: Some(lines), permissions, clock, synced, unsynced: false, batch })
     }
 
     /// Takes the time for [`Fsync::Every`] from another clock.
@@ -71,50 +84,53 @@ impl JsonLinesSink {
         self
     }
 
-    /// The file at its name, opened anew where that has become another one.
+    /// The file at its name.
     fn lines(&mut self) -> Result<&mut Lines> {
-        if let Some(lines) = self.lines.take_if(|lines| lines.is_at(&self.path)) {
-            return Ok(self.lines.insert(lines));
+        match self.lines.take() {
+            Some(lines) => Ok(self.lines.insert(lines)),
+            None => Ok(self.lines.insert(Lines::open(&self.path, BEGINNING, Some(&self.permissions))?)),
         }
-        self.lines = None;
-        Ok(self.lines.insert(Lines::open(&self.path, BEGINNING, Some(&self.permissions))?))
     }
 
     fn write(&mut self, line: &[u8]) -> Result<()> {
-        let length = self.lines()?.length()?;
+        let mut length = self.lines()?.length()?;
         if length > 0 && length.saturating_add(line.len() as u64) > self.config.max_bytes {
             // Afterwards nobody would think of it.
-            self.flush()?;
+            self.sync()?;
             put_aside(&self.path, self.config.keep)?;
             self.lines = None;
+            length = self.lines()?.length()?;
         }
-        let now = self.clock.now();
-        let sync = self.config.fsync.due(now - self.synced);
-        self.lines()?.add(line, sync)?;
-        self.unsynced = !sync;
-        if sync {
-            self.synced = now;
+        self.lines()?.add(line)?;
+        if self.batch.lines == 0 {
+            self.batch.begins_at = length;
         }
+        self.batch.lines += 1;
+        self.unsynced = true;
         Ok(())
     }
-}
 
-impl Sink for JsonLinesSink {
-    fn deliver(&mut self, event: &Event) -> Result<()> {
-        let mut line = serde_json::to_vec(event)
-            .map_err(|error| Error::internal(format!("event {} is no JSON: {error}", event.id)).with_source(error))?;
-        line.push(b'\n');
-        // Disks are emptied, folders come back, rights are granted: the event waits for it.
-        self.write(&line).map_err(|error| error.with_advice(Advice::RetryLater))
+    /// Makes what was written durable, in the way that the config asks for at the end of a batch.
+    fn end_batch(&mut self) -> Result<()> {
+        if self.config.fsync.due(self.clock.now() - self.synced) { self.sync() } else { Ok(()) }
     }
 
-    fn flush(&mut self) -> Result<()> {
+    /// Syncs what was not. Where that fails, the lines of the batch are cut off again: they come once more.
+    fn sync(&mut self) -> Result<()> {
         if !self.unsynced || self.config.fsync == Fsync::Never {
+            self.batch.lines = 0;
             return Ok(());
         }
         let now = self.clock.now();
-        if let Some(lines) = &mut self.lines {
-            lines.sync()?;
+        let written = std::mem::take(&mut self.batch.lines);
+        if let Some(lines) = &mut self.lines
+            && let Err(error) = lines.sync()
+        {
+            if written > 0 {
+                self.batch.undone += written;
+                let _ = lines.cut(self.batch.begins_at);
+            }
+            return Err(error);
         }
         self.unsynced = false;
         self.synced = now;
@@ -122,9 +138,37 @@ impl Sink for JsonLinesSink {
     }
 }
 
+fn line(delivery: &Delivery) -> Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(delivery)
+        .map_err(|error| Error::internal(format!("{} is no JSON: {error}", delivery.id())).with_source(error))?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+impl Sink for JsonLinesSink {
+    fn deliver(&mut self, batch: &[Delivery]) -> Result<(), DeliveryError> {
+        // Disks are emptied, folders come back, rights are granted: events wait for it.
+        let later = |error: Error| error.with_advice(Advice::RetryLater);
+        self.batch = Batch::default();
+        // Opened anew where the name has become that of another file.
+        drop(self.lines.take_if(|lines| !lines.is_at(&self.path)));
+        for (place, delivery) in batch.iter().enumerate() {
+            if let Err(error) = line(delivery).and_then(|line| self.write(&line).map_err(later)) {
+                // Those before it are made durable, or cut off and tried again.
+                let ended = self.end_batch();
+                return Err(match self.batch.undone {
+                    0 if ended.is_ok() => DeliveryError::at(place, error),
+                    undone => DeliveryError::after(place - undone, ended.err().map_or(error, later)),
+                });
+            }
+        }
+        self.end_batch().map_err(|error| DeliveryError::after(batch.len() - self.batch.undone, later(error)))
+    }
+}
+
 impl Drop for JsonLinesSink {
     fn drop(&mut self) {
         // Nobody is left to be told.
-        let _ = self.flush();
+        let _ = self.sync();
     }
 }

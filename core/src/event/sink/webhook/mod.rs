@@ -6,17 +6,17 @@ pub use config::WebhookConfig;
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result};
-use crate::event::{Event, Sink};
+use crate::event::{Delivery, DeliveryError, Sink, deliver_each};
 use crate::http::Client;
 use std::fmt;
 use std::sync::Arc;
 
-/// Sends each event by HTTP POST, as JSON. Behind the cargo feature `webhook`.
+/// Sends each event, or result of a frame, by HTTP POST, as JSON. Behind the cargo feature `webhook`.
 ///
 /// | header | |
 /// |---|---|
 /// | `Content-Type` | `application/json` |
-/// | `Idempotency-Key` | the event's id: the same where the event is sent again, so the receiver can tell |
+/// | `Idempotency-Key` | the id: the same where the event is sent again, so the receiver can tell |
 /// | `User-Agent` | `guarita/` and the version, unless `headers` has one |
 /// | `X-Guarita-Signature` | where there is a secret: `t=<seconds since 1970>,v1=<hexadecimal HMAC-SHA256>` |
 ///
@@ -77,11 +77,12 @@ impl WebhookSink {
     }
 }
 
-impl Sink for WebhookSink {
-    fn deliver(&mut self, event: &Event) -> Result<()> {
-        let body = serde_json::to_vec(event)
-            .map_err(|error| Error::internal(format!("event {} is no JSON: {error}", event.id)).with_source(error))?;
-        let mut headers = vec![("content-type", "application/json"), ("idempotency-key", event.id.as_str())];
+impl WebhookSink {
+    fn post(&self, delivery: &Delivery) -> Result<()> {
+        let id = delivery.id();
+        let body = serde_json::to_vec(delivery)
+            .map_err(|error| Error::internal(format!("{id} is no JSON: {error}")).with_source(error))?;
+        let mut headers = vec![("content-type", "application/json"), ("idempotency-key", id)];
         headers.extend(self.config.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         // Anew for each try: the receiver looks at the time in it.
         let signed = self.config.secret.as_deref().map(|secret| signature::sign(secret, self.clock.unix(), &body));
@@ -90,6 +91,17 @@ impl Sink for WebhookSink {
         let answer = self.client.post(&self.config.url, &headers, &body)?;
         let asked = answer.retry_after.and_then(|value| answer::wait_asked(&value, self.clock.unix()));
         answer::judge(self.client.origin(), answer.status, asked)
+    }
+}
+
+impl Sink for WebhookSink {
+    fn deliver(&mut self, batch: &[Delivery]) -> Result<(), DeliveryError> {
+        deliver_each(batch, |delivery| self.post(delivery))
+    }
+
+    /// One request for each: the answer to it is counted before the next one is sent.
+    fn max_batch(&self) -> usize {
+        1
     }
 }
 

@@ -1,18 +1,17 @@
-use super::line::{Backlog, Ending, Line, Offered, Step};
+use super::queue::{Backlog, DeliveryQueue, Fault, Offered, Step};
 use super::stats::OutletStats;
 use crate::clock::{Clock, SystemClock};
-use crate::provider::LastError;
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// No sleep is longer, so that a clock that jumps is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3_600);
 
-/// A [`Line`] that threads share: one offers, one hands over, one closes.
+/// A [`DeliveryQueue`] that threads share: one offers, one delivers, one closes.
 #[derive(Debug)]
-pub(crate) struct Desk<T> {
+pub(crate) struct SharedQueue<T> {
     state: Mutex<State<T>>,
-    /// For the thread that hands over.
+    /// For the thread that delivers.
     wake: Condvar,
     /// For those who wait for its end.
     end: Condvar,
@@ -20,22 +19,24 @@ pub(crate) struct Desk<T> {
 
 #[derive(Debug)]
 struct State<T> {
-    line: Line<T>,
-    /// The thread sleeps until something comes, and nobody has woken it: telling a thread that is awake costs a system call for nothing.
-    asleep: bool,
+    queue: DeliveryQueue<T>,
+    /// The thread sleeps until so many items wait, and nobody has woken it; none while it is awake. Telling a thread that
+    /// need not wake costs a system call for nothing.
+    asleep_until: Option<usize>,
     ended: bool,
 }
 
-impl<T: Clone> Desk<T> {
-    pub(crate) fn new(line: Line<T>) -> Self {
-        let state = State { line, asleep: false, ended: false };
+impl<T: Clone> SharedQueue<T> {
+    pub(crate) fn new(queue: DeliveryQueue<T>) -> Self {
+        let state = State { queue, asleep_until: None, ended: false };
         Self { state: Mutex::new(state), wake: Condvar::new(), end: Condvar::new() }
     }
 
     pub(crate) fn offer(&self, item: T) -> Offered<T> {
         let mut state = self.lock();
-        let offered = state.line.offer(item);
-        let wake = std::mem::take(&mut state.asleep);
+        let offered = state.queue.offer(item);
+        let waiting = state.queue.waiting();
+        let wake = state.asleep_until.take_if(|until| waiting >= *until).is_some();
         drop(state);
         if wake {
             self.wake.notify_one();
@@ -47,47 +48,27 @@ impl<T: Clone> Desk<T> {
     pub(crate) fn next(&self, clock: &dyn Clock) -> Step<T> {
         let mut state = self.lock();
         loop {
-            match state.line.step(clock.now()) {
-                Step::Sleep(most) => {
-                    state.asleep = true;
+            match state.queue.step(clock.now()) {
+                Step::Sleep { until_waiting, most } => {
+                    state.asleep_until = Some(until_waiting);
                     state = self.sleep(state, most);
-                    state.asleep = false;
+                    state.asleep_until = None;
                 }
                 step => return step,
             }
         }
     }
 
-    pub(crate) fn settle(&self, ending: Ending, clock: &dyn Clock) {
-        self.lock().line.settle(ending, clock.now());
-    }
-
-    pub(crate) fn flushed(&self, error: Option<LastError>, panicked: bool) {
-        self.lock().line.flushed(error, panicked);
-    }
-
-    /// Waits until the one in hand is to be tried again: after this time, or where the outlet is being closed meanwhile,
-    /// since then there may be no later. False where it was given up. Where time does not pass by itself, nobody waits.
-    pub(crate) fn wait_for_retry(&self, error: LastError, after: Duration, clock: &dyn Clock) -> bool {
-        let due = clock.now() + after;
-        let mut state = self.lock();
-        state.line.put_off(error);
-        let phase = state.line.phase();
-        loop {
-            let now = clock.now();
-            if !clock.runs() || now >= due || state.line.phase() != phase {
-                return state.line.again(now);
-            }
-            // Not marked as asleep: what comes meanwhile waits behind it anyway.
-            state = self.sleep(state, Some(due - now));
-        }
+    /// The try that [`next`](Self::next) gave has ended.
+    pub(crate) fn settle(&self, durable: usize, fault: Option<Fault>, clock: &dyn Clock) {
+        self.lock().queue.settle(durable, fault, clock.now());
     }
 
     /// Takes no more; the thread ends when all is delivered.
     pub(crate) fn close(&self) {
         let mut state = self.lock();
-        state.line.close();
-        state.asleep = false;
+        state.queue.close();
+        state.asleep_until = None;
         drop(state);
         self.wake.notify_one();
     }
@@ -95,8 +76,8 @@ impl<T: Clone> Desk<T> {
     /// The thread ends after what it does now.
     pub(crate) fn give_up(&self) {
         let mut state = self.lock();
-        let left = state.line.give_up();
-        state.asleep = false;
+        let left = state.queue.give_up();
+        state.asleep_until = None;
         drop(state);
         self.wake.notify_one();
         drop(left);
@@ -105,7 +86,7 @@ impl<T: Clone> Desk<T> {
     /// The thread says that it has ended; whatever made it end, nothing is left uncounted.
     pub(crate) fn ended(&self) {
         let mut state = self.lock();
-        let left = state.line.give_up();
+        let left = state.queue.give_up();
         state.ended = true;
         drop(state);
         self.end.notify_all();
@@ -127,11 +108,11 @@ impl<T: Clone> Desk<T> {
     }
 
     pub(crate) fn stats(&self) -> OutletStats {
-        self.lock().line.stats()
+        self.lock().queue.stats()
     }
 
     pub(crate) fn backlog(&self) -> Backlog<T> {
-        self.lock().line.backlog()
+        self.lock().queue.backlog()
     }
 
     fn sleep<'a>(&self, state: MutexGuard<'a, State<T>>, most: Option<Duration>) -> MutexGuard<'a, State<T>> {
