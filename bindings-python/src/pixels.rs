@@ -240,8 +240,9 @@ impl<'py> Planes<'py> {
             _owner: plane.array.into_any().unbind(),
         };
         let owners: Vec<_> = self.planes.into_iter().map(shared).collect();
-        let plane = |owners: &'_ Vec<SharedBytes>, k: usize| owners.get(k).map_or(&[][..], AsRef::as_ref);
-        guarita::Frame::from_planes(owners, plane, self.layout).or_raise()
+        let frame =
+            guarita::Frame::from_planes(owners, |owners, k| owners.get(k).map_or(&[], AsRef::as_ref), self.layout);
+        frame.or_raise()
     }
 
     /// All planes in one packed buffer.

@@ -1,6 +1,6 @@
 //! Configs by the names of their types, as text: for hosts that keep settings in files, and for the other languages.
 
-use crate::check::field_of;
+use crate::check::{field_of, known_way};
 use crate::error::{Error, Result};
 use crate::{budget, detector, event, frame, motion, pipeline, provider, resilience, tracking, zone};
 use serde::de::DeserializeOwned;
@@ -88,9 +88,10 @@ where
         let way = error.path().to_string();
         let error = error.into_inner();
         let words = error.to_string();
+        let way = known_way(&way);
+        let field = field_of(way, &words);
         // The whole has no name; an unknown field is named by serde's words already.
-        let named = way == "." || words.starts_with("unknown field");
-        let field = field_of(&way, &words);
+        let named = way.is_empty() || words.starts_with("unknown field");
         let wrong = Error::invalid_config(if named { words } else { format!("{way}: {words}") }).with_source(error);
         match field {
             Some(field) => wrong.with_field(field),
@@ -199,7 +200,7 @@ mod tests {
             ("MotionGateConfig", r#"{"working_width": 31}"#, "working_width", Some(32.0)),
             ("MotionGateConfig", r#"{"include": [[[0, 0], [1, 1]]]}"#, "include[0]", None),
             ("OutletConfig", r#"{"retry": {"attempts": 0}}"#, "retry.attempts", Some(1.0)),
-            ("PipelineConfig", r#"{"rate_limit": {"per_second": 0}}"#, "rate_limit.per_second", None),
+            ("PipelineConfig", r#"{"rate_limit": {"per_second": 0}}"#, "rate_limit.per_second", Some(1e-6)),
             ("PriceTable", r#"{"x": [{"price": 1}, {"price": 2}]}"#, "x[0]", None),
             ("RateLimitConfig", r#"{"burst": 0}"#, "burst", Some(1.0)),
             ("RekognitionConfig", r#"{"jpeg_quality": 101}"#, "jpeg_quality", Some(100.0)),
