@@ -160,8 +160,8 @@ mod tests {
             ("CameraConfig", r#"{"id": "a", "classes": ["car", 1]}"#, "classes[1]", None),
             (
                 "CameraConfig",
-                r#"{"id": "a", "zones": [{"name": "x", "polygon": [[0, 0], [1, 0]]}]}"#,
-                "zones[0].polygon",
+                r#"{"id": "a", "zones": [{"name": "x", "area": [[0, 0], [1, 0]]}]}"#,
+                "zones[0].area",
                 None,
             ),
             (
@@ -232,8 +232,8 @@ mod tests {
             ("TriggerConfig", r#"{"name": "x"}"#, "when", None),
             ("WebhookConfig", r#"{"url": "ftp://h"}"#, "url", None),
             ("WebhookConfig", r#"{"url": "https://h", "timeout_s": 601}"#, "timeout_s", Some(600.0)),
-            ("Zone", r#"{"name": "x", "polygon": [[0, 0], [1, 1], [2, 2]]}"#, "polygon", None),
-            ("Zone", r#"{"name": "x", "polygon": [[0, 0], [1, 0], [1, "1"]]}"#, "polygon", None),
+            ("Zone", r#"{"name": "x", "area": [[0, 0], [1, 1], [2, 2]]}"#, "area", None),
+            ("Zone", r#"{"name": "x", "area": [[0, 0], [1, 0], [1, "1"]]}"#, "area[2][1]", None),
         ];
         for (kind, json, field, limit) in cases {
             let error = check_config(kind, json).unwrap_err();
