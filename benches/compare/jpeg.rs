@@ -48,8 +48,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             });
             match Decoded::of(&encoded)? {
                 Ok(Decoded { whole, reduced }) => {
-                    let mut pixels = whole.data().unwrap().to_vec();
-                    reduced.iter().for_each(|small| pixels.extend(small.data().unwrap()));
+                    let mut pixels = whole.plane(0).to_vec();
+                    reduced.iter().for_each(|small| pixels.extend(small.plane(0)));
                     std::fs::write(folder.join(format!("{number}.raw")), pixels)?;
                     let sizes = reduced.each_ref().map(|small| [small.size().width, small.size().height]);
                     picture["small"] = json!(sizes);

@@ -81,7 +81,7 @@ def test_what_an_error_is_about_is_data() -> None:
         ({"id": "gate", "motion": {"linger": 1}}, "motion.linger"),
         ({"id": "gate", "motion": {"linger_s": "long"}}, "motion.linger_s"),
         ({"id": "gate", "look": {"classes": ["car", 7]}}, "look.classes[1]"),
-        ({"id": "gate", "zones": [{"name": "door"}]}, "zones[0].polygon"),
+        ({"id": "gate", "zones": [{"name": "door"}]}, "zones[0].area"),
     ],
 )
 def test_a_config_that_does_not_fit_names_its_field(config: dict[str, object], field: str) -> None:

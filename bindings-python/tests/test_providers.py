@@ -701,7 +701,9 @@ def test_wrong_arguments_of_rekognition() -> None:
 def moto(repository: pathlib.Path) -> Iterator[str]:
     program = pathlib.Path(os.environ.get("GUARITA_MOTO") or repository / ".venv" / "bin" / "moto_server")
     if not program.is_file():
-        pytest.skip(f"no moto_server at {program} (set GUARITA_MOTO, see core/adapters/rekognition/tests/requirements-moto.txt)")
+        pytest.skip(
+            f"no moto_server at {program} (set GUARITA_MOTO, see core/adapters/rekognition/tests/requirements-moto.txt)"
+        )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

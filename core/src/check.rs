@@ -60,6 +60,12 @@ pub fn inside(parent: &str, checked: Result<()>) -> Result<()> {
     })
 }
 
+/// serde's way to a field without what it does not know; empty for the whole.
+pub(crate) fn known_way(way: &str) -> &str {
+    let way = way.strip_suffix('?').unwrap_or(way);
+    way.strip_suffix('.').unwrap_or(way)
+}
+
 /// The field that a deserializer stopped at, as the way that leads to it, from serde's way and words; none for the whole.
 pub(crate) fn field_of(way: &str, words: &str) -> Option<String> {
     // A field that is unknown, missing or there twice is named by serde's words only, and the way is that of its parent.
@@ -67,7 +73,7 @@ pub(crate) fn field_of(way: &str, words: &str) -> Option<String> {
         let (_, rest) = words.split_once(begin)?;
         rest.split_once('`').map(|(name, _)| name)
     });
-    let way = way.strip_suffix('.').unwrap_or(way);
+    let way = known_way(way);
     match (named, way) {
         (Some(name), "") => Some(name.to_owned()),
         (Some(name), parent) if parent == name || parent.ends_with(&format!(".{name}")) => Some(parent.to_owned()),

@@ -202,7 +202,7 @@ mod tests {
         let nv12 = packed(PixelFormat::Nv12, 4, 4).unwrap().with_strides(&[8, 16]).unwrap();
         assert_eq!(nv12.planes(), [Plane { offset: 0, stride: 8 }, Plane { offset: 32, stride: 16 }]);
         assert_eq!(nv12.byte_len(), 32 + 16 + 4);
-        assert_eq!(nv12.row_range(1, 1), Some(48..52));
+        assert_eq!((nv12.row_range(1, 1), nv12.plane_len(1)), (Some(16..20), 20));
         assert_eq!(nv12.row_range(1, 2), None);
     }
 }

@@ -64,7 +64,7 @@ pub struct Client {
 pub struct Answer {
     /// The status, such as 200.
     pub status: u16,
-    /// The header `Retry-After` as it came; [`retry_after`](super::retry_after) reads it.
+    /// The header `Retry-After` as it came; [`retry_after`](super::retry_after()) reads it.
     pub retry_after: Option<String>,
 }
 

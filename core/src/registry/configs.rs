@@ -1,7 +1,7 @@
 //! Configs by the names of their types, as text: for hosts that keep settings in files, and for the other languages.
 
 use super::{ProviderConfig, Registry, SinkConfig};
-use crate::check::field_of;
+use crate::check::{field_of, known_way};
 use crate::error::{Error, Result};
 use crate::{budget, detector, event, frame, motion, pipeline, provider, resilience, tracking, zone};
 use serde::de::DeserializeOwned;
@@ -104,9 +104,10 @@ where
         let way = error.path().to_string();
         let error = error.into_inner();
         let words = error.to_string();
+        let way = known_way(&way);
+        let field = field_of(way, &words);
         // The whole has no name; an unknown field is named by serde's words already.
-        let named = way == "." || words.starts_with("unknown field");
-        let field = field_of(&way, &words);
+        let named = way.is_empty() || words.starts_with("unknown field");
         let wrong = Error::invalid_config(if named { words } else { format!("{way}: {words}") }).with_source(error);
         match field {
             Some(field) => wrong.with_field(field),
@@ -188,8 +189,8 @@ mod tests {
             ("CameraConfig", r#"{"id": "a", "look": {"classes": ["car", 1]}}"#, "look.classes[1]", None),
             (
                 "CameraConfig",
-                r#"{"id": "a", "zones": [{"name": "x", "polygon": [[0, 0], [1, 0]]}]}"#,
-                "zones[0].polygon",
+                r#"{"id": "a", "zones": [{"name": "x", "area": [[0, 0], [1, 0]]}]}"#,
+                "zones[0].area",
                 None,
             ),
             (
@@ -228,7 +229,7 @@ mod tests {
             ("MotionGateConfig", r#"{"working_width": 31}"#, "working_width", Some(32.0)),
             ("MotionGateConfig", r#"{"include": [[[0, 0], [1, 1]]]}"#, "include[0]", None),
             ("OutletConfig", r#"{"retry": {"attempts": 0}}"#, "retry.attempts", Some(1.0)),
-            ("PipelineConfig", r#"{"rate_limit": {"per_second": 0}}"#, "rate_limit.per_second", None),
+            ("PipelineConfig", r#"{"rate_limit": {"per_second": 0}}"#, "rate_limit.per_second", Some(1e-6)),
             ("PriceTable", r#"{"x": [{"price": 1}, {"price": 2}]}"#, "x[0]", None),
             ("RateLimitConfig", r#"{"burst": 0}"#, "burst", Some(1.0)),
             ("ResultCacheConfig", r#"{"ttl_s": 0}"#, "ttl_s", Some(0.001)),
@@ -262,8 +263,8 @@ mod tests {
             ("TriggerConfig", r#"{"name": "x"}"#, "when", None),
             ("WebhookConfig", r#"{"url": "ftp://h"}"#, "url", None),
             ("WebhookConfig", r#"{"url": "https://h", "timeout_s": 601}"#, "timeout_s", Some(600.0)),
-            ("Zone", r#"{"name": "x", "polygon": [[0, 0], [1, 1], [2, 2]]}"#, "polygon", None),
-            ("Zone", r#"{"name": "x", "polygon": [[0, 0], [1, 0], [1, "1"]]}"#, "polygon", None),
+            ("Zone", r#"{"name": "x", "area": [[0, 0], [1, 1], [2, 2]]}"#, "area", None),
+            ("Zone", r#"{"name": "x", "area": [[0, 0], [1, 0], [1, "1"]]}"#, "area[2][1]", None),
         ];
         for (kind, json, field, limit) in cases {
             let error = check_config(kind, json).unwrap_err();

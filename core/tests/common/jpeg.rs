@@ -538,7 +538,7 @@ impl Decoded {
         let channels = if self.whole.format() == guarita::PixelFormat::Gray8 { 1 } else { 3 };
         let size = self.whole.size();
         let (width, height) = (size.width as usize, size.height as usize);
-        let row = |y: usize| &self.whole.data().unwrap()[y * width * channels..(y + 1) * width * channels];
+        let row = |y: usize| &self.whole.plane(0)[y * width * channels..(y + 1) * width * channels];
         for small in &self.reduced {
             // A narrow picture is smaller than it was asked to be.
             let scaled =
@@ -548,7 +548,7 @@ impl Decoded {
             };
             let across = small.size().width as usize;
             // Whole cells only: behind the edge of the picture there is more than it shows.
-            for (y, line) in small.data().unwrap().chunks(across).enumerate().take(height / by) {
+            for (y, line) in small.plane(0).chunks(across).enumerate().take(height / by) {
                 for (x, &pixel) in line.iter().enumerate().take(width / by) {
                     let cells =
                         (y * by..(y + 1) * by).flat_map(|y| row(y)[x * by * channels..].chunks(channels).take(by));
@@ -578,8 +578,8 @@ impl Row {
             match Decoded::of(&structure.write())? {
                 Ok(Decoded { whole, reduced }) => {
                     codes.insert(None);
-                    hash.add(whole.data().unwrap());
-                    reduced.iter().for_each(|small| hash.add(small.data().unwrap()));
+                    hash.add(whole.plane(0));
+                    reduced.iter().for_each(|small| hash.add(small.plane(0)));
                 }
                 Err(error) => {
                     codes.insert(Some(error.code()));

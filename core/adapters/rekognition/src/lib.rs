@@ -1,4 +1,4 @@
-//! Amazon Rekognition as a [`Provider`](guarita::Provider) of *guarita*: DetectLabels, DetectText and DetectFaces.
+//! Amazon Rekognition as a [`Provider`] of *guarita*: DetectLabels, DetectText and DetectFaces.
 //!
 //! [`RekognitionProvider::open`] makes one from a [`RekognitionConfig`]. Settings that name it by its kind need it in the
 //! host's [`Registry`]:
