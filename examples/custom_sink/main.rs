@@ -57,7 +57,7 @@ fn run(settings: &str) -> Result<()> {
             .collect())
     })?;
     let pipeline = Pipeline::builder(Arc::new(provider)).sink_with("siren", sink, Default::default()).build()?;
-    let mut camera = CameraConfig { motion_gate: false, ..CameraConfig::new("gate") };
+    let mut camera = CameraConfig { motion: None, ..CameraConfig::new("gate") };
     let when = Condition::Present { classes: vec!["person".into()], zone: None, min_confidence: None };
     camera.triggers = vec![TriggerConfig::new("visitor", when)];
     let gate = pipeline.add_camera(camera)?;

@@ -66,8 +66,8 @@ fn pipeline(folder: &Path, checkpoint: Option<PipelineCheckpoint>) -> Pipeline {
 
 fn camera() -> CameraConfig {
     let mut config = CameraConfig::new("gate-7");
-    (config.fps, config.motion_gate, config.cache.capacity, config.max_age_s) = (0.0, false, 0, 3600.0);
-    config.queue = 1000;
+    (config.fps, config.motion, config.cache.capacity, config.queue.max_age_s) = (0.0, None, 0, 3600.0);
+    config.queue.capacity = 1000;
     config.epoch_s = Some(1_700_000_000);
     let when = Condition::Present { classes: vec!["person".into()], zone: None, min_confidence: None };
     let mut trigger = TriggerConfig::new("somebody", when);

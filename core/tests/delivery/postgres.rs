@@ -256,7 +256,7 @@ fn course(server: &Server, events: usize, max_batch: usize, interrupted: bool) -
         .build()
         .unwrap();
     let mut config = CameraConfig::new("gate-7");
-    (config.fps, config.motion_gate, config.cache.capacity, config.max_age_s) = (0.0, false, 0, 3600.0);
+    (config.fps, config.motion, config.cache.capacity, config.queue.max_age_s) = (0.0, None, 0, 3600.0);
     config.host_triggers = vec!["always".into()];
     let camera = pipeline.add_camera(config).unwrap();
     let layout = Layout::packed(PixelFormat::Gray8, Size::new(16, 16)).unwrap();
