@@ -3,11 +3,11 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
 
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use guarita::detector::{BenchScratch, bench_postprocess};
+use guarita::frame::Layout;
 use guarita::imaging::{ChannelOrder, InputTransform, Preprocessor, Resize, TensorLayout};
-use guarita::{
-    BenchScratch, DecodeOptions, DetectorConfig, Frame, Layout, ModelHints, ModelSpec, PixelFormat, Size,
-    bench_postprocess,
-};
+use guarita::model::ModelHints;
+use guarita::{DecodeOptions, DetectorConfig, Frame, ModelSpec, PixelFormat, Size};
 use std::hint::black_box;
 use std::path::Path;
 

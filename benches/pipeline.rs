@@ -2,8 +2,10 @@
 #![allow(missing_docs, clippy::unwrap_used, reason = "a benchmark")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use guarita::frame::FrameMeta;
+use guarita::pipeline::EncodedFrame;
 use guarita::testkit::FakeProvider;
-use guarita::{Camera, CameraConfig, EncodedFrame, FrameMeta, Pipeline, Polygon, Timestamp};
+use guarita::{Camera, CameraConfig, Pipeline, Polygon, Timestamp};
 use std::hint::black_box;
 use std::sync::Arc;
 

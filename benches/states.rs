@@ -1,8 +1,9 @@
 //! Draws the picture of the gate's states for docs/guide/motion.md, from scenes: it fails where a state is not the one
 //! that the picture is to show.
 
+use guarita::frame::Layout;
 use guarita::imaging::{Canvas, Color};
-use guarita::{BoundingBox, Frame, Layout, MotionGate, MotionGateConfig, PixelFormat, Size};
+use guarita::{BoundingBox, Frame, MotionGate, MotionGateConfig, PixelFormat, Size};
 use guarita_benches::scenes;
 
 const FPS: f64 = 15.0;

@@ -3,10 +3,10 @@
 
 mod lines;
 
-use guarita::{
-    Clock, Frame, FrameMeta, Layout, Motion, MotionGate, MotionGateConfig, OpenReason, PixelFormat, Size, SystemClock,
-    Timestamp,
-};
+use guarita::clock::{Clock, SystemClock};
+use guarita::frame::{FrameMeta, Layout};
+use guarita::motion::{Motion, OpenReason};
+use guarita::{Frame, MotionGate, MotionGateConfig, PixelFormat, Size, Timestamp};
 use guarita_benches::account::{Account, Course, Seconds, lingering};
 use guarita_benches::scenes::{self, SIZE, Scene};
 use lines::Failure;

@@ -3,10 +3,10 @@
 
 mod lines;
 
-use guarita::{
-    Clock, DecodeOptions, Detections, Detector, DetectorConfig, Error, Frame, Layout, ModelHints, ModelSpec,
-    PixelFormat, Size, SystemClock,
-};
+use guarita::clock::{Clock, SystemClock};
+use guarita::frame::Layout;
+use guarita::model::ModelHints;
+use guarita::{DecodeOptions, Detections, Detector, DetectorConfig, Error, Frame, ModelSpec, PixelFormat, Size};
 use lines::Failure;
 use serde::Deserialize;
 use serde_json::{Value, json};

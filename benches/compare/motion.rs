@@ -3,9 +3,10 @@
 
 mod lines;
 
-use guarita::{
-    BackgroundModel, BackgroundModelConfig, Clock, Frame, Kernel, Layout, PixelFormat, Size, SystemClock, Timestamp,
-};
+use guarita::clock::{Clock, SystemClock};
+use guarita::frame::Layout;
+use guarita::motion::{BackgroundModel, BackgroundModelConfig, Kernel};
+use guarita::{Frame, PixelFormat, Size, Timestamp};
 use lines::Failure;
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -4,10 +4,10 @@
 
 mod lines;
 
-use guarita::{
-    Account, CameraConfig, Detector, DetectorConfig, EncodedFrame, FrameMeta, LocalProvider, LocalProviderConfig,
-    Pipeline, PipelineStats, Priority, Threads, Timestamp,
-};
+use guarita::frame::FrameMeta;
+use guarita::pipeline::{Account, EncodedFrame, PipelineStats};
+use guarita::provider::{LocalProviderConfig, Priority};
+use guarita::{CameraConfig, Detector, DetectorConfig, LocalProvider, Pipeline, Threads, Timestamp};
 use guarita_benches::cameras::{self, Pictures, SIZE, STILL, STREETS, Street, WALK, jain};
 use lines::Failure;
 use serde::{Deserialize, Serialize};

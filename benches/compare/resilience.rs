@@ -2,11 +2,14 @@
 
 mod lines;
 
+use guarita::budget::{BudgetConfig, Caps, MicroDollars, Spend};
+use guarita::clock::{Clock, ManualClock, SystemClock, UnixTime};
+use guarita::frame::Layout;
+use guarita::provider::{HybridConfig, Reply, Request};
+use guarita::resilience::{CircuitBreakerConfig, RetryConfig, RetryDecision, RetryPolicy};
 use guarita::testkit::{FakeProvider, Step};
 use guarita::{
-    Budget, BudgetConfig, Caps, CircuitBreaker, CircuitBreakerConfig, Clock, Error, ErrorCode, Frame, HybridConfig,
-    HybridProvider, Layout, ManualClock, MicroDollars, PixelFormat, Provider, Reply, Request, RetryConfig,
-    RetryDecision, RetryPolicy, Size, Spend, SystemClock, Timestamp, UnixTime,
+    Budget, CircuitBreaker, Error, ErrorCode, Frame, HybridProvider, PixelFormat, Provider, Size, Timestamp,
 };
 use lines::Failure;
 use serde::Deserialize;

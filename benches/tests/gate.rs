@@ -2,7 +2,8 @@
 //! all.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use guarita::{MotionGate, MotionGateConfig, OpenReason};
+use guarita::motion::OpenReason;
+use guarita::{MotionGate, MotionGateConfig};
 use guarita_benches::account::{Account, Course, Seconds};
 use guarita_benches::scenes::{self, SIZE, Scene, Theme};
 

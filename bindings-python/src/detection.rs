@@ -8,8 +8,9 @@ use crate::picture::frame;
 use crate::text;
 use crate::text::optional;
 use crate::wait::interruptible;
+use guarita::detection::Label;
 use guarita::imaging::{Canvas, Color};
-use guarita::{ErrorCode, Label, Size};
+use guarita::{ErrorCode, Size};
 use numpy::ndarray::Array2;
 use numpy::{IntoPyArray, PyArray1, PyArray2, PyArrayMethods};
 use pyo3::exceptions::{PyImportError, PyIndexError};
@@ -116,7 +117,7 @@ impl Detection {
 
 /// A label of the whole picture.
 #[pyclass(frozen, module = "guarita")]
-pub(crate) struct ImageLabel(pub(crate) guarita::ImageLabel);
+pub(crate) struct ImageLabel(pub(crate) guarita::detection::ImageLabel);
 
 #[pymethods]
 impl ImageLabel {
@@ -204,7 +205,7 @@ impl Detections {
                 found.push(item?.cast::<Detection>()?.get().0.clone());
             }
         }
-        Ok(guarita::Detections::new(found, Size::new(size.0, size.1), guarita::Timing::default()).into())
+        Ok(guarita::Detections::new(found, Size::new(size.0, size.1), guarita::detection::Timing::default()).into())
     }
 
     /// The boxes: float32, (N, 4), left, top, right and bottom edge in pixels; read-only.
@@ -273,7 +274,7 @@ impl Detections {
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, AllAgain)> {
-        let whole = |label: &guarita::ImageLabel| {
+        let whole = |label: &guarita::detection::ImageLabel| {
             let parents = label.parents.iter().map(ToString::to_string).collect();
             (label.label.id, label.label.name.to_string(), label.confidence, parents)
         };
@@ -407,12 +408,12 @@ pub(crate) fn _detections_again(
     timing: [f64; 3],
 ) -> Detections {
     let [preprocess, inference, postprocess] = timing.map(|took| Duration::try_from_secs_f64(took).unwrap_or_default());
-    let mut times = guarita::Timing::default();
+    let mut times = guarita::detection::Timing::default();
     (times.preprocess, times.inference, times.postprocess) = (preprocess, inference, postprocess);
     let items = items.iter().map(|found| found.get().0.clone()).collect();
     let mut found = guarita::Detections::new(items, Size::new(size.0, size.1), times);
     let whole = |(id, name, confidence, parents): (u32, String, f32, Vec<String>)| {
-        let mut label = guarita::ImageLabel::new(Label { id, name: name.into() }, confidence);
+        let mut label = guarita::detection::ImageLabel::new(Label { id, name: name.into() }, confidence);
         label.parents = parents.into_iter().map(Arc::from).collect();
         label
     };

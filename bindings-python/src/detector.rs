@@ -94,7 +94,7 @@ impl Detector {
 pub(crate) fn library(py: Python<'_>) -> PyResult<Option<PathBuf>> {
     let found: Option<PathBuf> = py.import("guarita._runtime")?.call_method0("library_folder")?.extract()?;
     let Some(folder) = found else { return Ok(None) };
-    let usable = |folder: &Path| match guarita::runtime(Some(folder)) {
+    let usable = |folder: &Path| match guarita::onnx::runtime(Some(folder)) {
         Err(error) if error.code() == ErrorCode::InvalidState => Ok(false),
         other => other.map(|_| true),
     };

@@ -1,6 +1,7 @@
 //! Errors of the core as Python exceptions, and exceptions of the host as errors of the core.
 
-use guarita::{BreakerOpen, Error, ErrorCode};
+use guarita::resilience::BreakerOpen;
+use guarita::{Error, ErrorCode};
 use guarita_face::{caught, names};
 use pyo3::exceptions::{PyFileNotFoundError, PyMemoryError, PyOSError, PyPermissionError, PyTimeoutError};
 use pyo3::prelude::*;
@@ -32,7 +33,7 @@ fn raised(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     if let Some(cause) = error.source() {
         // Fit to be shown, as the message is.
         context.set_item("cause", Error::new(error.code(), cause.to_string()).to_string())?;
-        if let Some(open) = cause.downcast_ref::<guarita::BreakerOpen>() {
+        if let Some(open) = cause.downcast_ref::<guarita::resilience::BreakerOpen>() {
             context.set_item("breaker", crate::config::to_py(py, &open.state)?)?;
             context.set_item("retry_after_s", open.retry_after.map(|wait| wait.as_secs_f64()))?;
         }

@@ -7,7 +7,8 @@ use crate::text;
 use crate::text::optional;
 use crate::wait::interruptible;
 use crate::{config, time};
-use guarita::{CameraId, DecodeLimits, DecodeOptions, ErrorCode, FrameMeta, Layout, PixelFormat, Timestamp};
+use guarita::frame::{DecodeLimits, FrameMeta, Layout};
+use guarita::{CameraId, DecodeOptions, ErrorCode, PixelFormat, Timestamp};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 

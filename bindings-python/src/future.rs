@@ -2,7 +2,8 @@
 
 use crate::error::raise;
 use crate::host;
-use guarita::{Cancellation, ErrorCode};
+use guarita::ErrorCode;
+use guarita::provider::Cancellation;
 use pyo3::prelude::*;
 
 /// The side of a future that is told the result.

@@ -3,7 +3,7 @@
 use crate::config;
 use crate::text;
 use crate::wait::interruptible;
-use guarita::ModelHints;
+use guarita::model::ModelHints;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::PathBuf;

@@ -8,7 +8,10 @@ use crate::geometry::BoundingBox;
 use crate::picture::frame;
 use crate::text::optional;
 use crate::time;
-use guarita::{BackgroundModelConfig, Clock, ErrorCode, FrameMeta, MotionGateConfig, SystemClock};
+use guarita::clock::{Clock, SystemClock};
+use guarita::frame::FrameMeta;
+use guarita::motion::BackgroundModelConfig;
+use guarita::{ErrorCode, MotionGateConfig};
 use numpy::{PyArray2, PyArrayMethods, PyReadwriteArray2, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
@@ -76,7 +79,7 @@ fn busy(what: &str, at: u64) -> String {
 
 /// The gate's answer for one frame. It is true where the gate is open.
 #[pyclass(frozen, module = "guarita")]
-pub(crate) struct Motion(pub(crate) guarita::Motion);
+pub(crate) struct Motion(pub(crate) guarita::motion::Motion);
 
 #[pymethods]
 impl Motion {
@@ -293,7 +296,7 @@ impl MotionGate {
 /// ((48, 64), 0)
 #[pyclass(frozen, module = "guarita")]
 pub(crate) struct BackgroundModel {
-    model: OneAtATime<guarita::BackgroundModel>,
+    model: OneAtATime<guarita::motion::BackgroundModel>,
     config: BackgroundModelConfig,
 }
 
@@ -305,7 +308,7 @@ impl BackgroundModel {
     #[pyo3(signature = (**config))]
     fn new(config: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let config: BackgroundModelConfig = from_kwargs(config, [])?;
-        let model = attached(|| guarita::BackgroundModel::new(config.clone()))?;
+        let model = attached(|| guarita::motion::BackgroundModel::new(config.clone()))?;
         Ok(Self { model: OneAtATime::new(model), config })
     }
 
@@ -365,7 +368,7 @@ impl BackgroundModel {
     /// Raises:
     ///     InvalidState: Another thread is in a call of this model.
     fn reset(&self) -> PyResult<()> {
-        self.model.renew(MODEL, attached(|| guarita::BackgroundModel::new(self.config.clone()))?)
+        self.model.renew(MODEL, attached(|| guarita::motion::BackgroundModel::new(self.config.clone()))?)
     }
 
     /// Its parameters, every one of them.

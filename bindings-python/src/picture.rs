@@ -3,7 +3,9 @@
 use crate::error::{detached, raise};
 use crate::frame::Frame;
 use crate::pixels::{Encoded, from_array, is_held_once, owns_memory};
-use guarita::{DecodeOptions, EncodedFrame, ErrorCode, FrameMeta};
+use guarita::frame::FrameMeta;
+use guarita::pipeline::EncodedFrame;
+use guarita::{DecodeOptions, ErrorCode};
 use guarita_face::Picture;
 use numpy::PyUntypedArray;
 use pyo3::prelude::*;

@@ -2,7 +2,8 @@
 
 use crate::error::{OrRaise, raise, to_py};
 use crate::frame::{Frame, pixel_format, plane_shape};
-use guarita::{Error, ErrorCode, Layout, PixelFormat, Size};
+use guarita::frame::Layout;
+use guarita::{Error, ErrorCode, PixelFormat, Size};
 use numpy::{PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView};

@@ -4,7 +4,8 @@ use crate::config::seconds_of;
 use crate::error::raise;
 use crate::host;
 use crate::text::{shown, wrong};
-use guarita::{Clock, ErrorCode, Moment, SystemClock, Timestamp, UnixTime};
+use guarita::clock::{Clock, Moment, SystemClock, UnixTime};
+use guarita::{ErrorCode, Timestamp};
 use pyo3::prelude::*;
 use pyo3::types::{PyDateTime, PyDelta, PyFloat, PyFloatMethods, PyTzInfo};
 use std::sync::Arc;
@@ -103,7 +104,7 @@ pub(crate) fn moment_or(now: Option<(f64, f64)>, clock: &dyn Clock) -> PyResult<
 /// Args:
 ///     unix: Seconds since 1970, or a datetime, that it shows at first. Its monotonic time begins with 0.
 #[pyclass(frozen, module = "guarita")]
-pub(crate) struct ManualClock(pub(crate) Arc<guarita::ManualClock>);
+pub(crate) struct ManualClock(pub(crate) Arc<guarita::clock::ManualClock>);
 
 #[pymethods]
 impl ManualClock {
@@ -111,7 +112,7 @@ impl ManualClock {
     #[pyo3(signature = (unix = None))]
     fn new(unix: Option<&Bound<'_, PyAny>>) -> PyResult<Self> {
         let unix = unix.map_or(Ok(UnixTime::from_secs(0)), self::unix)?;
-        Ok(Self(Arc::new(guarita::ManualClock::new(unix))))
+        Ok(Self(Arc::new(guarita::clock::ManualClock::new(unix))))
     }
 
     /// Moves both times on by so many seconds, or a timedelta; 0 or more.

@@ -3,10 +3,10 @@
 //! sends pictures, checks configs, tells of failures and says how it does in the same way.
 //!
 //! Certificates and `Retry-After` are in `guarita::http` (feature `http`), retries, breakers and rates at the root, money in
-//! [`Budget`](crate::Budget), a map of a cloud's labels in [`LabelMap`](crate::LabelMap).
+//! [`Budget`](crate::Budget), a map of a cloud's labels in [`LabelMap`](crate::provider::LabelMap).
 
 pub use crate::check::{inside, within, wrong};
 pub use crate::error::foreign::one_line;
-pub use crate::provider::HealthLog;
+pub use crate::provider::health::HealthLog;
 pub use crate::provider::picture::{FittedPicture, PictureFitting, PictureLimits, fit_picture};
 pub use crate::provider::singleflight::{IdempotencyKey, Leader, Role, Singleflight, paid};

@@ -160,7 +160,7 @@ impl Clock for SystemClock {
 /// A clock that stands still until somebody moves it, for tests and simulations.
 ///
 /// ```
-/// use guarita::{Clock, ManualClock, UnixTime};
+/// use guarita::clock::{Clock, ManualClock, UnixTime};
 /// use std::time::Duration;
 /// let clock = ManualClock::new(UnixTime::from_secs(1_700_000_000));
 /// clock.advance(Duration::from_secs(60));

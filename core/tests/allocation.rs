@@ -6,7 +6,8 @@ mod common;
 #[path = "common/counting.rs"]
 mod counting;
 
-use guarita::{Frame, Layout, PixelFormat, Size};
+use guarita::frame::Layout;
+use guarita::{Frame, PixelFormat, Size};
 
 #[global_allocator]
 static ALLOCATOR: counting::Counting = counting::Counting;
@@ -40,7 +41,8 @@ fn a_frame_costs_no_large_block() {
 
 #[test]
 fn a_gate_costs_no_large_block_and_stays_small() {
-    use guarita::{FrameMeta, MotionGate, MotionGateConfig, Timestamp};
+    use guarita::frame::FrameMeta;
+    use guarita::{MotionGate, MotionGateConfig, Timestamp};
     let layout = Layout::packed(PixelFormat::Nv12, Size::new(1920, 1440)).unwrap();
     let frame = |k: usize| {
         let mut pixels = vec![128u8; layout.byte_len()];

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use syn::visit::Visit;
 
 /// Functions that a package of a cloud has for Rust hosts alone.
-const OF_EVERY_PACKAGE: [&str; 1] = ["label_map"];
+const OF_EVERY_PACKAGE: [&str; 2] = ["label_map", "register"];
 
 /// Public members by the name of the type; functions have none.
 type Core = BTreeMap<String, BTreeSet<String>>;
@@ -47,18 +47,52 @@ fn api() -> Value {
     serde_json::from_str(&text).unwrap()
 }
 
-/// The names that `lib.rs` re-exports, hidden ones left out; those of modules written in it as well.
-fn exports(items: &[syn::Item]) -> BTreeSet<String> {
+/// Namespaces for Rust alone, whose names the other languages do not have.
+const OF_RUST: [&str; 5] = ["adapter", "http", "imaging", "registry", "testkit"];
+
+/// The names that are public at the root of a crate and in its namespaces, hidden ones left out.
+fn exports(root: &Path) -> BTreeSet<String> {
+    let lib = rust_code::read(&root.join("lib.rs")).items;
+    let mut names = public_names(&lib);
+    for item in &lib {
+        let syn::Item::Mod(item) = item else { continue };
+        let name = item.ident.to_string();
+        if !is_public(&item.vis) || item.content.is_some() || OF_RUST.contains(&&*name) {
+            continue;
+        }
+        let folder = root.join(&name).join("mod.rs");
+        let file = if folder.is_file() { folder } else { root.join(format!("{name}.rs")) };
+        names.extend(public_names(&rust_code::read(&file).items));
+    }
+    names
+}
+
+/// What a file re-exports and what it has itself; of modules written in it as well.
+fn public_names(items: &[syn::Item]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for item in items {
-        match item {
-            syn::Item::Use(item) if is_public(&item.vis) && !is_hidden(&item.attrs) => {
-                names.extend(Code::of_use(item).iter().filter_map(|named| Some(named.name()?.to_owned())));
+        let (vis, attrs, name) = match item {
+            syn::Item::Use(item) => {
+                if is_public(&item.vis) && !is_hidden(&item.attrs) {
+                    names.extend(Code::of_use(item).iter().filter_map(|named| Some(named.name()?.to_owned())));
+                }
+                continue;
             }
-            syn::Item::Mod(item) if is_public(&item.vis) && !is_hidden(&item.attrs) => {
-                names.extend(item.content.iter().flat_map(|(_, items)| exports(items)));
+            syn::Item::Mod(item) => {
+                if is_public(&item.vis) && !is_hidden(&item.attrs) {
+                    names.extend(item.content.iter().flat_map(|(_, items)| public_names(items)));
+                }
+                continue;
             }
-            _ => {}
+            syn::Item::Struct(item) => (&item.vis, &item.attrs, &item.ident),
+            syn::Item::Enum(item) => (&item.vis, &item.attrs, &item.ident),
+            syn::Item::Trait(item) => (&item.vis, &item.attrs, &item.ident),
+            syn::Item::Type(item) => (&item.vis, &item.attrs, &item.ident),
+            syn::Item::Fn(item) => (&item.vis, &item.attrs, &item.sig.ident),
+            _ => continue,
+        };
+        if is_public(vis) && !is_hidden(attrs) {
+            names.insert(name.to_string());
         }
     }
     names
@@ -143,7 +177,7 @@ fn core() -> Core {
     let mut core = Core::new();
     let mut files = Vec::new();
     for root in roots() {
-        let names = exports(&rust_code::read(&root.join("lib.rs")).items);
+        let names = exports(&root);
         // What each of them has under the same name, and the faces get from the list of packages.
         exported.extend(names.into_iter().filter(|name| !OF_EVERY_PACKAGE.contains(&&**name)));
         // The `Outcome` of the testkit is another one.
@@ -357,5 +391,5 @@ fn the_scan_sees_what_is_public() {
     assert_eq!((&*members("One"), &*members("Two"), &*members("three")), ("field new", "must", ""));
     assert_eq!(core.len(), 3);
     let lib = "pub use a::{B, C as D};\n#[doc(hidden)]\npub use a::H;\nuse a::I;\npub use b::e;\npub mod m { pub use a::F; use a::J; }\nmod n { pub use a::K; }";
-    assert_eq!(exports(&rust_code::parse(lib).items), ["B", "D", "F", "e"].map(str::to_owned).into());
+    assert_eq!(public_names(&rust_code::parse(lib).items), ["B", "D", "F", "e"].map(str::to_owned).into());
 }

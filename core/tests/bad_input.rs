@@ -4,11 +4,12 @@
 mod common;
 
 use common::{Random, config, fixture};
+use guarita::frame::{Layout, Plane};
 use guarita::imaging::Preprocessor;
+use guarita::model::{BoxUnits, Family, InputHints, ModelHints, SsdBoxes, SsdHints};
+use guarita::onnx::{ExecutionProvider, ExecutionProviderChoice};
 use guarita::{
-    BoxUnits, DecodeOptions, Detection, Detector, DetectorConfig, Error, ErrorCode, ExecutionProvider,
-    ExecutionProviderChoice, Family, Frame, InputHints, Layout, ModelHints, ModelSpec, PixelFormat, Plane, Result,
-    Size, SsdBoxes, SsdHints,
+    DecodeOptions, Detection, Detector, DetectorConfig, Error, ErrorCode, Frame, ModelSpec, PixelFormat, Result, Size,
 };
 use std::path::PathBuf;
 use std::sync::Arc;

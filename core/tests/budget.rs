@@ -11,10 +11,13 @@
 mod common;
 
 use common::Random;
-use guarita::{
-    Budget, BudgetConfig, BudgetEvent, CapPeriod, CapScope, Caps, Clock, ErrorCode, Fsync, JournalOptions, KeyCaps,
-    MicroDollars, Moment, PriceTable, Reservation, Saving, Spend, SystemClock, Timestamp, UnixTime,
+use guarita::budget::{
+    BudgetConfig, BudgetEvent, CapPeriod, CapScope, Caps, JournalOptions, KeyCaps, MicroDollars, PriceTable,
+    Reservation, Saving, Spend,
 };
+use guarita::clock::{Clock, Moment, SystemClock, UnixTime};
+use guarita::journal::Fsync;
+use guarita::{Budget, ErrorCode, Timestamp};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};

@@ -3,11 +3,13 @@
 
 mod common;
 
+use guarita::budget::MicroDollars;
+use guarita::clock::{Clock, ManualClock};
+use guarita::detection::{ImageLabel, Label, Timing};
+use guarita::provider::{CallbackProviderConfig, Priority, Reply, Request, Response, Want};
 use guarita::testkit::{Outcome, check_provider};
 use guarita::{
-    BoundingBox, CallbackProvider, CallbackProviderConfig, Clock, Detection, Detections, Error, ErrorCode, Frame,
-    ImageLabel, Label, ManualClock, MicroDollars, PixelFormat, Priority, Provider, Reply, Request, Response, Result,
-    Size, Timing, Want,
+    BoundingBox, CallbackProvider, Detection, Detections, Error, ErrorCode, Frame, PixelFormat, Provider, Result, Size,
 };
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc::{self, Receiver, Sender};

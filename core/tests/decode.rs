@@ -228,7 +228,7 @@ fn encoded_bytes_are_kept_only_where_every_decoder_sees_the_same() {
     for (name, kept) in [("baseline.jpg", true), ("rgb.png", true), ("orientation6.jpg", false), ("cmyk.jpg", false)] {
         let encoded = picture(name);
         for options in [keep, turn] {
-            let frame = Frame::decode(&encoded, &options).unwrap().with_meta(guarita::FrameMeta::default());
+            let frame = Frame::decode(&encoded, &options).unwrap().with_meta(guarita::frame::FrameMeta::default());
             assert_eq!(frame.encoded().is_some(), kept, "{name}");
             assert!(frame.encoded().is_none_or(|bytes| encoded.starts_with(bytes)), "{name}");
         }

@@ -8,7 +8,8 @@ mod counting;
 
 use common::picture;
 use counting::{Counted, during};
-use guarita::{Advice, DecodeLimits, DecodeOptions, ErrorCode, Frame, PixelFormat};
+use guarita::frame::DecodeLimits;
+use guarita::{Advice, DecodeOptions, ErrorCode, Frame, PixelFormat};
 
 #[global_allocator]
 static ALLOCATOR: counting::Counting = counting::Counting;

@@ -4,10 +4,10 @@
 
 mod common;
 
-use guarita::{
-    BatchMode, BatchSize, BoundingBox, Detector, ErrorCode, Frame, LocalProvider, LocalProviderConfig, ModelHints,
-    ModelSpec, PixelFormat, Provider, Request, Size,
-};
+use guarita::detector::BatchMode;
+use guarita::model::{BatchSize, ModelHints};
+use guarita::provider::{LocalProviderConfig, Request};
+use guarita::{BoundingBox, Detector, ErrorCode, Frame, LocalProvider, ModelSpec, PixelFormat, Provider, Size};
 use serde_json::Value;
 
 fn expected() -> Vec<Value> {

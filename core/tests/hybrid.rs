@@ -4,12 +4,18 @@
 mod common;
 
 use common::Random;
+use guarita::budget::MicroDollars;
+use guarita::clock::{Clock, ManualClock, SystemClock, UnixTime};
+use guarita::detection::{ImageLabel, Label, Timing};
+use guarita::provider::{
+    AnswerReason, Cancellation, Capability, Escalation, Health, HybridConfig, HybridMode, Latency, PendingAnswer,
+    Priority, Reply, Request, Response, Side, Want,
+};
+use guarita::resilience::{BreakerState, BreakerTransition, CircuitBreakerConfig};
 use guarita::testkit::{FakeProvider, Step, check_provider};
 use guarita::{
-    AnswerReason, BoundingBox, BreakerState, BreakerTransition, Cancellation, Capability, CircuitBreaker,
-    CircuitBreakerConfig, Clock, Detection, Detections, ErrorCode, Escalation, Frame, Health, HybridConfig, HybridMode,
-    HybridProvider, ImageLabel, Label, Latency, ManualClock, MicroDollars, PendingAnswer, PixelFormat, Priority,
-    Provider, Reply, Request, Response, Side, Size, SystemClock, Timestamp, Timing, UnixTime, Want,
+    BoundingBox, CircuitBreaker, Detection, Detections, ErrorCode, Frame, HybridProvider, PixelFormat, Provider, Size,
+    Timestamp,
 };
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,10 +1,9 @@
 //! The motion gate as a host sees it: what opens it, what does not, its states, its time, its snapshots, and bad input.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test")]
 
-use guarita::{
-    ErrorCode, Frame, FrameMeta, IgnoreReason, Layout, Motion, MotionGate, MotionGateConfig, MotionState, OpenReason,
-    PixelFormat, Polygon, Size, Timestamp,
-};
+use guarita::frame::{FrameMeta, Layout};
+use guarita::motion::{IgnoreReason, Motion, MotionState, OpenReason};
+use guarita::{ErrorCode, Frame, MotionGate, MotionGateConfig, PixelFormat, Polygon, Size, Timestamp};
 
 const SIZE: Size = Size::new(640, 360);
 const FPS: i64 = 10;

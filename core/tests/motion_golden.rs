@@ -4,7 +4,9 @@
 
 mod common;
 
-use guarita::{BackgroundModel, BackgroundModelConfig, Frame, Kernel, Layout, PixelFormat, Size};
+use guarita::frame::Layout;
+use guarita::motion::{BackgroundModel, BackgroundModelConfig, Kernel};
+use guarita::{Frame, PixelFormat, Size};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 

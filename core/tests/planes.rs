@@ -7,11 +7,11 @@ mod common;
 mod counting;
 
 use common::Random;
+use guarita::frame::{FrameMeta, Layout};
 use guarita::imaging::{Canvas, Preprocessor};
-use guarita::{
-    BackgroundModel, BackgroundModelConfig, BoundingBox, Frame, FrameMeta, Layout, MotionGate, MotionGateConfig,
-    PixelFormat, Provider, Request, Size, Timestamp,
-};
+use guarita::motion::{BackgroundModel, BackgroundModelConfig};
+use guarita::provider::Request;
+use guarita::{BoundingBox, Frame, MotionGate, MotionGateConfig, PixelFormat, Provider, Size, Timestamp};
 use std::sync::Arc;
 
 #[global_allocator]
@@ -58,7 +58,8 @@ fn picture(format: PixelFormat, size: Size, random: &mut Random) -> Frame {
 fn tensors_detections_drawings_and_parts_are_the_same() {
     let mut random = Random(0x6775_6172_6974_6171);
     let detector = Arc::new(common::open("v8_nc80.onnx").unwrap());
-    let local = guarita::LocalProvider::new(Arc::clone(&detector), guarita::LocalProviderConfig::default()).unwrap();
+    let local =
+        guarita::LocalProvider::new(Arc::clone(&detector), guarita::provider::LocalProviderConfig::default()).unwrap();
     let mut preprocessor = Preprocessor::new(detector.spec().input.transform.clone());
     let mut found = 0;
     for format in FORMATS {

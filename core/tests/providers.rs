@@ -3,10 +3,8 @@
 
 mod common;
 
-use guarita::{
-    BoundingBox, Detector, ErrorCode, Frame, LocalProvider, LocalProviderConfig, PixelFormat, Provider, Reply, Request,
-    Size, Threads, Want,
-};
+use guarita::provider::{LocalProviderConfig, Reply, Request, Want};
+use guarita::{BoundingBox, Detector, ErrorCode, Frame, LocalProvider, PixelFormat, Provider, Size, Threads};
 use std::sync::{Arc, mpsc};
 
 fn frame() -> Frame {
@@ -102,7 +100,8 @@ fn a_config_out_of_range_is_refused() {
 fn threads_that_nobody_counts_are_refused() {
     let threads = Threads::new(2).unwrap();
     let config = guarita::DetectorConfig { intra_op_threads: 2, ..common::config() };
-    let spec = guarita::ModelSpec::read_with(common::fixture("v8_nc80.onnx"), &guarita::ModelHints::default()).unwrap();
+    let spec =
+        guarita::ModelSpec::read_with(common::fixture("v8_nc80.onnx"), &guarita::model::ModelHints::default()).unwrap();
     let two = Arc::new(Detector::open(spec, config).unwrap());
     let one = Arc::new(common::open("v8_nc80.onnx").unwrap());
     for (field, detector, workers) in [("intra_op_threads", two, 0), ("workers", one, 3)] {
@@ -118,7 +117,8 @@ fn threads_that_nobody_counts_are_refused() {
 fn the_local_provider_keeps_the_rules() {
     use guarita::testkit::{Outcome, check_provider};
     let config = guarita::DetectorConfig { min_confidence: 0.05, ..common::config() };
-    let spec = guarita::ModelSpec::read_with(common::fixture("v8_nc80.onnx"), &guarita::ModelHints::default()).unwrap();
+    let spec =
+        guarita::ModelSpec::read_with(common::fixture("v8_nc80.onnx"), &guarita::model::ModelHints::default()).unwrap();
     let detector = Arc::new(Detector::open(spec, config).unwrap());
     let own = || -> Arc<dyn Provider> {
         Arc::new(LocalProvider::new(Arc::clone(&detector), LocalProviderConfig::default()).unwrap())

@@ -9,10 +9,10 @@ mod lab;
 #[allow(dead_code, reason = "the pipeline's tests use all of it")]
 mod scene;
 
-use guarita::{
-    CameraConfig, ChunkReport, Condition, DropReason, ErrorCode, Outcome, Pipeline, PipelineConfig, Priority, RunEnd,
-    RunFileConfig, RunSummary, SkipReason, TriggerConfig,
-};
+use guarita::event::Condition;
+use guarita::pipeline::{ChunkReport, DropReason, Outcome, RunEnd, RunFileConfig, RunSummary, SkipReason};
+use guarita::provider::Priority;
+use guarita::{CameraConfig, ErrorCode, Pipeline, PipelineConfig, TriggerConfig};
 use lab::Lab;
 use scene::{TestProvider, all_frames, at, person, raw};
 use std::ops::ControlFlow;
@@ -24,7 +24,7 @@ const ANALYSED: Outcome = Outcome::Analysed;
 const SAMPLED_OUT: Outcome = Outcome::Skipped(SkipReason::SampledOut);
 
 fn pipeline(each: Duration) -> Pipeline {
-    let answer = |request: &guarita::Request| Ok(vec![vec![person(0.9)]; request.frames.len()]);
+    let answer = |request: &guarita::provider::Request| Ok(vec![vec![person(0.9)]; request.frames.len()]);
     let provider = Arc::new(TestProvider::answering(2, 4, move |frames| each * frames as u32, answer));
     Pipeline::builder(provider).config(PipelineConfig { threads: 2, ..PipelineConfig::default() }).build().unwrap()
 }
@@ -266,7 +266,7 @@ fn cameras_beside_it_go_first_and_it_loses_nothing() {
     let pipeline = pipeline(Duration::from_millis(1));
     let mut live = all_frames("live");
     live.priority = Priority::Critical;
-    live.queue.policy = Some(guarita::QueuePolicy::DropOldest);
+    live.queue.policy = Some(guarita::pipeline::QueuePolicy::DropOldest);
     let live = pipeline.add_camera(live).unwrap();
     let done = AtomicBool::new(false);
     let summary = std::thread::scope(|scope| {

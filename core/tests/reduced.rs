@@ -5,7 +5,8 @@
 mod common;
 
 use common::{Random, mutate, picture};
-use guarita::{DecodeLimits, DecodeOptions, ErrorCode, Frame, PixelFormat, Result, Size};
+use guarita::frame::DecodeLimits;
+use guarita::{DecodeOptions, ErrorCode, Frame, PixelFormat, Result, Size};
 use std::panic::catch_unwind;
 
 /// As cameras write them.

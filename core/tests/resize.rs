@@ -1,8 +1,9 @@
 //! Our pixels are OpenCV's, to the bit: resize, letterbox and NV12 conversion of the same noise, compared by hash.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+use guarita::frame::Layout;
 use guarita::imaging::{ChannelOrder, InputTransform, Preprocessor, Resize, TensorLayout};
-use guarita::{Frame, Layout, PixelFormat, Size};
+use guarita::{Frame, PixelFormat, Size};
 use sha2::{Digest, Sha256};
 
 /// Width, height; the first 16 digits of the SHA-256 of the letterboxed 64×64 picture, of the picture stretched to

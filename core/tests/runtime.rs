@@ -5,9 +5,9 @@
 
 mod common;
 
-use guarita::{
-    Advice, Detector, DetectorConfig, ErrorCode, ModelHints, ModelSpec, PixelFormat, Result, RuntimeInfo, Size, runtime,
-};
+use guarita::model::ModelHints;
+use guarita::onnx::{RuntimeInfo, runtime};
+use guarita::{Advice, Detector, DetectorConfig, ErrorCode, ModelSpec, PixelFormat, Result, Size};
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;

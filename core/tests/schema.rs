@@ -37,7 +37,10 @@ macro_rules! types {
 
 /// The configs of the core and of the packages in `core/adapters`.
 mod all {
-    pub(crate) use guarita::*;
+    pub(crate) use guarita::{
+        budget::*, detector::*, event::*, frame::*, journal::*, model::*, motion::*, onnx::*, pipeline::*, provider::*,
+        resilience::*, source::*, tracking::*, zone::*, *,
+    };
     pub(crate) use guarita_rekognition::RekognitionConfig;
 }
 

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test")]
 
 use guarita::registry::{JsonLinesFile, Registry, SinkKind};
-use guarita::*;
+use guarita::{clock::*, event::*, journal::*, *};
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};

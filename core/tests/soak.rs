@@ -10,11 +10,15 @@ mod common;
 mod counting;
 
 use common::Random;
+use guarita::clock::{Clock, SystemClock};
+use guarita::detection::{Label, Timing};
+use guarita::event::{CallbackSink, Condition, OutletConfig, PictureWanted};
+use guarita::frame::{FrameMeta, Layout};
+use guarita::pipeline::{Admission, EncodedFrame, Outcome};
+use guarita::provider::{Capability, Health, Latency, Priority, Reply, Request, Response, Want};
 use guarita::{
-    Admission, BoundingBox, CallbackSink, Camera, CameraConfig, Capability, Clock, Condition, Detection, Detections,
-    EncodedFrame, Error, ErrorCode, Frame, FrameMeta, Health, Label, Latency, Layout, MotionGateConfig, Outcome,
-    OutletConfig, PictureWanted, Pipeline, PipelineConfig, PixelFormat, Priority, Provider, Reply, Request, Response,
-    Size, SystemClock, Timestamp, Timing, TriggerConfig, Want,
+    BoundingBox, Camera, CameraConfig, Detection, Detections, Error, ErrorCode, Frame, MotionGateConfig, Pipeline,
+    PipelineConfig, PixelFormat, Provider, Size, Timestamp, TriggerConfig,
 };
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};

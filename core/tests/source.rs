@@ -6,7 +6,8 @@ mod common;
 #[path = "common/lab.rs"]
 mod lab;
 
-use guarita::{Advice, Error, ErrorCode, Frame, PixelFormat, Size, SourceConfig, VideoSource};
+use guarita::source::SourceConfig;
+use guarita::{Advice, Error, ErrorCode, Frame, PixelFormat, Size, VideoSource};
 use lab::Lab;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;

@@ -3,11 +3,12 @@
 
 mod common;
 
+use guarita::budget::MicroDollars;
+use guarita::clock::{Clock, ManualClock};
+use guarita::detection::Label;
+use guarita::provider::{Capability, Health, Reply, Request, Want};
 use guarita::testkit::{BehaviourReport, FakeProvider, Outcome, Step, check_provider};
-use guarita::{
-    BoundingBox, Capability, Clock, Detection, ErrorCode, Frame, Health, Label, ManualClock, MicroDollars, PixelFormat,
-    Provider, Reply, Request, Size, Timestamp, Want,
-};
+use guarita::{BoundingBox, Detection, ErrorCode, Frame, PixelFormat, Provider, Size, Timestamp};
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -303,7 +304,8 @@ fn the_suite_catches_answers_that_break_the_rules() {
         // Deaf to what is asked: neither the least confidence nor the want.
         Arc::new(FakeProvider::new("deaf").answering(|request| {
             let items = || vec![person(5.0, 0.9), person(9.0, 0.2)];
-            let of = |frame: &Frame| guarita::Detections::new(items(), frame.size(), guarita::Timing::default());
+            let of =
+                |frame: &Frame| guarita::Detections::new(items(), frame.size(), guarita::detection::Timing::default());
             Ok(request.frames.iter().map(of).collect())
         }))
     };

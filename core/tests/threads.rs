@@ -4,7 +4,8 @@
 
 mod common;
 
-use guarita::{Frame, LocalProvider, LocalProviderConfig, PixelFormat, Provider, Reply, Request, Size, Threads};
+use guarita::provider::{LocalProviderConfig, Reply, Request};
+use guarita::{Frame, LocalProvider, PixelFormat, Provider, Size, Threads};
 use std::sync::mpsc;
 
 fn count() -> usize {

@@ -4,7 +4,7 @@
 #[path = "common/loopback.rs"]
 mod loopback;
 
-use guarita::*;
+use guarita::{clock::*, event::*, *};
 use loopback::{Act, Server};
 use std::error::Error as _;
 use std::io::{Read, Write};

@@ -7,7 +7,8 @@ use embedded_graphics::prelude::*;
 use embedded_graphics::primitives::{Line, PrimitiveStyle, PrimitiveStyleBuilder, Rectangle, StrokeAlignment};
 use embedded_graphics::text::{Alignment, Baseline, Text, TextStyleBuilder};
 use guarita::imaging::{Canvas, Color};
-use guarita::{BoundingBox, MotionState, Size};
+use guarita::motion::MotionState;
+use guarita::{BoundingBox, Size};
 
 /// Letters of one width.
 pub type Font = MonoFont<'static>;

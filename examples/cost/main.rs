@@ -2,7 +2,8 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
 use clap::Parser;
-use guarita::{Error, ErrorCode, MicroDollars, PriceTable};
+use guarita::budget::{MicroDollars, PriceTable};
+use guarita::{Error, ErrorCode};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;

@@ -1,11 +1,14 @@
 //! A sink of one's own that settings can ask for by its kind.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
+use guarita::detection::{Label, Timing};
+use guarita::event::{CallbackSink, Condition};
+use guarita::frame::Layout;
+use guarita::provider::CallbackProviderConfig;
 use guarita::registry::{Registry, SinkConfig, SinkKind};
 use guarita::{
-    BoundingBox, CallbackProvider, CallbackProviderConfig, CallbackSink, CameraConfig, Condition, Detection,
-    Detections, Error, ErrorCode, Frame, Label, Layout, Pipeline, PixelFormat, Result, Sink, Size, Timing,
-    TriggerConfig,
+    BoundingBox, CallbackProvider, CameraConfig, Detection, Detections, Error, ErrorCode, Frame, Pipeline, PixelFormat,
+    Result, Sink, Size, TriggerConfig,
 };
 use guarita_examples::exit_status;
 use std::process::ExitCode;

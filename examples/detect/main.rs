@@ -3,10 +3,8 @@
 
 use clap::Parser;
 use guarita::imaging::{Canvas, Color};
-use guarita::{
-    DecodeOptions, Detections, Detector, DetectorConfig, Error, ErrorCode, ExecutionProvider, ExecutionProviderChoice,
-    Frame,
-};
+use guarita::onnx::{ExecutionProvider, ExecutionProviderChoice};
+use guarita::{DecodeOptions, Detections, Detector, DetectorConfig, Error, ErrorCode, Frame};
 use guarita_examples::{exit_status, file_name as name, pictures};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;

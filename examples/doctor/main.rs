@@ -2,7 +2,8 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for a terminal")]
 
 use clap::Parser;
-use guarita::{Detector, DetectorConfig, Error, ErrorCode, ExecutionProvider, ExecutionProviderChoice};
+use guarita::onnx::{ExecutionProvider, ExecutionProviderChoice};
+use guarita::{Detector, DetectorConfig, Error, ErrorCode};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
 }
 
 fn examine(arguments: &Arguments) -> Result<(), Error> {
-    let runtime = guarita::runtime(arguments.onnxruntime.as_deref())?;
+    let runtime = guarita::onnx::runtime(arguments.onnxruntime.as_deref())?;
     println!("ONNX Runtime {} at {} ({})", runtime.version, runtime.library.display(), runtime.origin);
     for provider in ExecutionProvider::ALL {
         let there = if runtime.providers.contains(&provider) { "built in" } else { "not built in" };

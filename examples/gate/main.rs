@@ -7,7 +7,8 @@ mod sheet;
 mod timeline;
 
 use clap::Parser;
-use guarita::{Detector, DetectorConfig, Error, ErrorCode, MotionGate, MotionGateConfig, SourceConfig};
+use guarita::source::SourceConfig;
+use guarita::{Detector, DetectorConfig, Error, ErrorCode, MotionGate, MotionGateConfig};
 use guarita_examples::exit_status;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! What is kept of a clip, and its summary in words.
 
-use guarita::{Detections, MotionState, OpenReason};
+use guarita::Detections;
+use guarita::motion::{MotionState, OpenReason};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;

@@ -2,8 +2,10 @@
 
 use crate::record::{Record, clock_time, state_name};
 use embedded_graphics::text::Alignment;
+use guarita::geometry::Point;
 use guarita::imaging::{Canvas, Color};
-use guarita::{BoundingBox, Detections, Frame, Motion, MotionGateConfig, MotionState, Point, Size};
+use guarita::motion::{Motion, MotionState};
+use guarita::{BoundingBox, Detections, Frame, MotionGateConfig, Size};
 use guarita_examples::paint::{self, BLACK, MIDDLE, WHITE};
 use std::collections::BTreeMap;
 

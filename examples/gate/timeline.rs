@@ -2,8 +2,9 @@
 
 use crate::record::{Record, clock_time, others, state_name};
 use embedded_graphics::text::Alignment::{Center, Left, Right};
+use guarita::Size;
 use guarita::imaging::{Canvas, Color};
-use guarita::{OpenReason, Size};
+use guarita::motion::OpenReason;
 use guarita_examples::paint::{self, Area, BLACK, FAINT, GRAY, LARGE, MIDDLE, SMALL, WHITE};
 
 const WIDTH: i32 = 1600;

@@ -1,4 +1,6 @@
-use guarita::{Capability, Clock, Error, ErrorCode, Health, Provider, Reply, Request};
+use guarita::clock::Clock;
+use guarita::provider::{Capability, Health, Reply, Request};
+use guarita::{Error, ErrorCode, Provider};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A provider that can be made to fail, as a device does that has run out of memory.

@@ -6,10 +6,13 @@ mod stand_in;
 
 use clap::Parser;
 use faulty::Faulty;
+use guarita::budget::{BudgetConfig, Caps, JournalOptions, MicroDollars};
+use guarita::clock::{Clock, SystemClock};
+use guarita::provider::{HybridConfig, LocalProviderConfig, Request, Response};
+use guarita::resilience::CircuitBreakerConfig;
 use guarita::{
-    Budget, BudgetConfig, Caps, CircuitBreakerConfig, Clock, DecodeOptions, Detector, DetectorConfig, Error, ErrorCode,
-    Frame, HybridConfig, HybridProvider, JournalOptions, LocalProvider, LocalProviderConfig, MicroDollars, Provider,
-    Request, Response, SystemClock, Timestamp,
+    Budget, DecodeOptions, Detector, DetectorConfig, Error, ErrorCode, Frame, HybridProvider, LocalProvider, Provider,
+    Timestamp,
 };
 use guarita_examples::{exit_status, file_name, pictures};
 use guarita_rekognition::{RekognitionConfig, RekognitionProvider};

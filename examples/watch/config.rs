@@ -1,8 +1,9 @@
 //! A TOML file of cameras: `[pipeline]`, `[[sink]]` and `[[camera]]`.
 
 use crate::place::{Document, Section};
+use guarita::event::OutletConfig;
 use guarita::registry::Registry;
-use guarita::{CameraConfig, Error, OutletConfig, PipelineConfig, SinkConfig};
+use guarita::{CameraConfig, Error, PipelineConfig, SinkConfig};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,8 @@
 //! A clip that stands in for a camera: one thread pushes its frames at their times.
 
-use guarita::{Admission, Camera, Clock, Error, ErrorCode, SystemClock, Timestamp, VideoSource};
+use guarita::clock::{Clock, SystemClock};
+use guarita::pipeline::Admission;
+use guarita::{Camera, Error, ErrorCode, Timestamp, VideoSource};
 use std::str::FromStr;
 use std::thread::JoinHandle;
 use std::time::Duration;

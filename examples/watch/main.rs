@@ -12,10 +12,11 @@ mod sinks;
 use clap::Parser;
 use config::{CameraSetup, Config};
 use feed::{Feed, Speed};
-use guarita::{
-    CallbackSink, Clock, Condition, Detector, DetectorConfig, Error, ErrorCode, LocalProvider, LocalProviderConfig,
-    OutletConfig, Pipeline, SourceConfig, SystemClock, Threads, VideoSource,
-};
+use guarita::clock::{Clock, SystemClock};
+use guarita::event::{CallbackSink, Condition, OutletConfig};
+use guarita::provider::LocalProviderConfig;
+use guarita::source::SourceConfig;
+use guarita::{Detector, DetectorConfig, Error, ErrorCode, LocalProvider, Pipeline, Threads, VideoSource};
 use guarita_examples::exit_status;
 use picture::Pictures;
 use screen::{EventLine, Screen, Table};

@@ -3,8 +3,10 @@
 use crate::config::CameraSetup;
 use crate::in_file_name;
 use embedded_graphics::text::Alignment;
+use guarita::event::EventPicture;
+use guarita::geometry::Point;
 use guarita::imaging::{Canvas, Color};
-use guarita::{CameraId, DecodeOptions, Error, Event, EventPicture, Frame, Point, Size, Zone};
+use guarita::{CameraId, DecodeOptions, Error, Event, Frame, Size, Zone};
 use guarita_examples::paint::{self, Area, BLACK, LARGE, MIDDLE, SMALL_BOLD, WHITE};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! What is told at the end: what became of every frame, and what it took.
 
-use guarita::{Account, Error, ErrorCode, Histogram, Outcome, Pipeline, PipelineStats, ShutdownReport, Stage};
+use guarita::pipeline::{Account, Histogram, Outcome, PipelineStats, ShutdownReport, Stage};
+use guarita::{Error, ErrorCode, Pipeline};
 use std::fmt;
 use std::path::Path;
 use std::time::Duration;

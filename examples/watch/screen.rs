@@ -1,7 +1,9 @@
 //! What is seen while cameras are watched: a table that stays, and events that go by above it.
 
 use crate::config::CameraSetup;
-use guarita::{CameraStats, Clock, Event, Outcome, PipelineStats, SystemClock, Timestamp};
+use guarita::clock::{Clock, SystemClock};
+use guarita::pipeline::{CameraStats, Outcome, PipelineStats};
+use guarita::{Event, Timestamp};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeMap;
 use std::io::IsTerminal;

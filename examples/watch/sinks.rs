@@ -1,8 +1,9 @@
 //! Sinks as the TOML file wants them.
 
 use crate::config::SinkSetup;
+use guarita::event::{Delivery, DeliveryError};
 use guarita::registry::{JsonLinesFile, Registry, SinkKind};
-use guarita::{Delivery, DeliveryError, Error, ErrorCode, Event, Sink};
+use guarita::{Error, ErrorCode, Event, Sink};
 use std::path::Path;
 use std::sync::Arc;
 

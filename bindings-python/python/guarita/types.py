@@ -306,10 +306,10 @@ class DetectorConfig(TypedDict, total=False):
         classes: The only classes to report, by name; empty (the default) means all. Each anchor still stands for its surest class, so that a class that is left out does not turn up as its runner-up.
         iou: Of two boxes of a class that overlap by more than this, the less sure one is dropped; 0..1, default 0.45.
         class_agnostic: Also drops doubles of different classes; default off.
-        max_detections: Boxes of one frame; default 300.
-        max_batch: Frames of one run, for models that take any number; default 8.
+        max_detections: Boxes of one frame; 1..30000, default 300.
+        max_batch: Frames of one run, for models that take any number; 1..1024, default 8.
         execution_provider: Who computes; default the processor and nothing else.
-        intra_op_threads: Threads of one run inside the engine; default 1, which serves many callers best: they run side by side. More make a single call faster on an idle machine and all calls slower on a busy one.
+        intra_op_threads: Threads of one run inside the engine; 1..1024, default 1. One serves many callers best: they run side by side. More make a single call faster on an idle machine and all calls slower on a busy one.
         spinning: Lets the engine's threads wait in a busy loop; default off, since it takes the processor from everything else.
         onnxruntime: The ONNX Runtime library or its folder; default: found as `runtime` says.
     """
@@ -327,7 +327,7 @@ class DetectorConfig(TypedDict, total=False):
     max_detections: int
     """Boxes of one frame; 1..30000, default 300."""
     max_batch: int
-    """Frames of one run, for models that take any number; default 8."""
+    """Frames of one run, for models that take any number; 1..1024, default 8."""
     execution_provider: ExecutionProviderChoice
     """Who computes; default the processor and nothing else."""
     intra_op_threads: int
@@ -1040,7 +1040,7 @@ class LookConfig(TypedDict, total=False):
         want: What to look for. Default labels.
         classes: The labels that count, such as `person`; empty (the default) for all.
         min_confidence: The least confidence of a detection, 0..1; default 0.5.
-        class_confidence: The least confidence for single labels, in place of `min_confidence`.
+        class_confidence: The least confidence for single labels, in place of `min_confidence`; 0..1.
         low_light: When a picture is dark, and what confidence it takes then. Default: below luma 40, 0.7.
     """
 
@@ -1051,7 +1051,7 @@ class LookConfig(TypedDict, total=False):
     min_confidence: float
     """The least confidence of a detection, 0..1; default 0.5."""
     class_confidence: Mapping[str, float]
-    """The least confidence for single labels, in place of `min_confidence`."""
+    """The least confidence for single labels, in place of `min_confidence`; 0..1."""
     low_light: LowLight
     """When a picture is dark, and what confidence it takes then. Default: below luma 40, 0.7."""
 
@@ -1107,7 +1107,7 @@ class CameraConfig(TypedDict, total=False):
     """Whom the rate limit counts frames for, beside others of the same name; empty (the default) for the camera itself."""
     tenant: str
     """Whom a budget counts frames for; empty for nobody."""
-    motion: MotionGateConfig | None
+    motion: MotionGateConfig | bool | None
     """How the motion gate decides; default as `MotionGateConfig`. Its `include` and `exclude` are taken from the camera where it has none of its own. None (`false` in JSON and TOML): no gate, every sampled frame is looked at."""
     include: Sequence[Area]
     """Where to look: objects whose anchor lies inside any of these count. Empty (the default) is everywhere."""
@@ -1168,7 +1168,7 @@ class RunFileConfig(TypedDict, total=False):
     """How `Pipeline.run_file` goes through a recording.
 
     Fields:
-        camera: The camera that it was recorded by. Its `queue`, `queue_policy` and `max_age_s` are not used: the recording waits until there is room. `epoch_s` says when it was recorded.
+        camera: The camera that it was recorded by. Its `queue` is not used: the recording waits until there is room. `epoch_s` says when it was recorded.
         source: How it is decoded. Frames that `fps` leaves out here are not even scaled, and are in no account; those that the `fps` of the camera leaves out are.
         chunk_s: Video between two reports; 0.1..86400, default 60.
         in_flight: Frames that are on their way at a time; 1..1024, default 16. They bound the memory, whatever the recording's length.
@@ -1176,7 +1176,7 @@ class RunFileConfig(TypedDict, total=False):
     """
 
     camera: CameraConfig
-    """The camera that it was recorded by. Its `queue`, `queue_policy` and `max_age_s` are not used: the recording waits until there is room. `epoch_s` says when it was recorded."""
+    """The camera that it was recorded by. Its `queue` is not used: the recording waits until there is room. `epoch_s` says when it was recorded."""
     source: SourceConfig
     """How it is decoded. Frames that `fps` leaves out here are not even scaled, and are in no account; those that the `fps` of the camera leaves out are."""
     chunk_s: float | timedelta

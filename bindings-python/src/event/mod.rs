@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 /// Something that was found in one or several frames of a camera, and is taken for one thing.
 #[pyclass(frozen, module = "guarita")]
-pub(crate) struct Object(pub(crate) guarita::Object);
+pub(crate) struct Object(pub(crate) guarita::tracking::Object);
 
 #[pymethods]
 impl Object {
@@ -60,13 +60,13 @@ impl Object {
 }
 
 /// Objects of the core as a list.
-pub(crate) fn objects(objects: &[guarita::Object]) -> Vec<Object> {
+pub(crate) fn objects(objects: &[guarita::tracking::Object]) -> Vec<Object> {
     objects.iter().cloned().map(Object).collect()
 }
 
 /// A picture that goes with an event.
 #[pyclass(frozen, module = "guarita")]
-pub(crate) struct EventPicture(guarita::EventPicture);
+pub(crate) struct EventPicture(guarita::event::EventPicture);
 
 #[pymethods]
 impl EventPicture {

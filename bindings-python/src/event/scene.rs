@@ -5,7 +5,8 @@ use crate::config::to_py;
 use crate::text;
 use crate::text::optional;
 use crate::time;
-use guarita::{CameraId, Size, Timestamp, UnixTime};
+use guarita::clock::UnixTime;
+use guarita::{CameraId, Size, Timestamp};
 use pyo3::prelude::*;
 use pyo3::types::{PyDateTime, PyDict};
 
@@ -17,12 +18,12 @@ pub(crate) struct Scene {
     time: UnixTime,
     civil_ns: i64,
     size: Size,
-    objects: Vec<guarita::Object>,
+    objects: Vec<guarita::tracking::Object>,
     looked_at: bool,
 }
 
-impl From<&guarita::Scene<'_>> for Scene {
-    fn from(scene: &guarita::Scene<'_>) -> Self {
+impl From<&guarita::event::Scene<'_>> for Scene {
+    fn from(scene: &guarita::event::Scene<'_>) -> Self {
         Self {
             camera: scene.camera.clone(),
             pts: scene.pts,
@@ -105,7 +106,7 @@ impl Scene {
 ///     objects: The objects that it is about, from the scene.
 ///     zone: The zone that it is about.
 #[pyclass(frozen, module = "guarita")]
-pub(crate) struct Firing(pub(crate) guarita::Firing);
+pub(crate) struct Firing(pub(crate) guarita::event::Firing);
 
 #[pymethods]
 impl Firing {
@@ -122,7 +123,7 @@ impl Firing {
                 about.push(object?.cast::<Object>()?.get().0.clone());
             }
         }
-        let firing = guarita::Firing::new(why, about);
+        let firing = guarita::event::Firing::new(why, about);
         Ok(Self(match zone {
             Some(zone) => firing.with_zone(zone),
             None => firing,

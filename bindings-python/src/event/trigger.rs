@@ -8,7 +8,9 @@ use crate::error::{OrRaise, detached, raise};
 use crate::host;
 use crate::text;
 use crate::time;
-use guarita::{CameraId, Clock, ErrorCode, ObjectId, Size, SystemClock, Timestamp, TriggerConfig, Zone};
+use guarita::clock::{Clock, SystemClock};
+use guarita::tracking::ObjectId;
+use guarita::{CameraId, ErrorCode, Size, Timestamp, TriggerConfig, Zone};
 use pyo3::prelude::*;
 use pyo3::types::{PyDateTime, PyDict};
 use std::sync::{Mutex, PoisonError};
@@ -17,7 +19,7 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct HostTrigger(pub(crate) Callable);
 
 impl HostTrigger {
-    fn call(&self, py: Python<'_>, scene: &guarita::Scene<'_>) -> Option<guarita::Firing> {
+    fn call(&self, py: Python<'_>, scene: &guarita::event::Scene<'_>) -> Option<guarita::event::Firing> {
         let call = self.0.get(py)?;
         let observe = || {
             let said = call.call1((Scene::from(scene),))?;
@@ -38,7 +40,7 @@ impl HostTrigger {
 }
 
 impl guarita::Trigger for HostTrigger {
-    fn observe(&mut self, scene: &guarita::Scene<'_>) -> Option<guarita::Firing> {
+    fn observe(&mut self, scene: &guarita::event::Scene<'_>) -> Option<guarita::event::Firing> {
         host::attach(|py| self.call(py, scene)).flatten()
     }
 }
@@ -62,7 +64,7 @@ impl guarita::Trigger for HostTrigger {
 #[pyclass(frozen, module = "guarita")]
 pub(crate) struct Trigger {
     /// Only held while the interpreter lock is held too, so that no fork finds it locked.
-    machine: Mutex<guarita::TriggerMachine>,
+    machine: Mutex<guarita::event::TriggerMachine>,
 }
 
 #[pymethods]
@@ -73,7 +75,7 @@ impl Trigger {
         let zones: Vec<Zone> = zones.map_or(Ok(Vec::new()), from_any)?;
         let config: TriggerConfig = from_kwargs(config, [])?;
         // Time zones are read from files.
-        let machine = detached(py, || guarita::TriggerMachine::new(config, &zones))?;
+        let machine = detached(py, || guarita::event::TriggerMachine::new(config, &zones))?;
         Ok(Self { machine: Mutex::new(machine) })
     }
 
@@ -105,7 +107,7 @@ impl Trigger {
         let moment = time.or_else(|| pts.cast::<PyDateTime>().is_ok().then_some(pts));
         let unix = moment.map_or_else(|| Ok(SystemClock.unix()), time::unix)?;
         let camera = CameraId::new(camera);
-        let scene = guarita::Scene::new(&camera, at, Size::new(size.0, size.1), &objects).with_time(unix);
+        let scene = guarita::event::Scene::new(&camera, at, Size::new(size.0, size.1), &objects).with_time(unix);
         let scene = if looked_at { scene } else { scene.unchanged() };
         let mut machine = self.machine.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(guarita::Trigger::observe(&mut *machine, &scene).map(Firing))
@@ -131,7 +133,7 @@ impl Trigger {
 }
 
 /// An `Object`, or a number and a `Detection`, which is taken for one that was seen once.
-fn object(any: &Bound<'_, PyAny>, at: Timestamp) -> PyResult<guarita::Object> {
+fn object(any: &Bound<'_, PyAny>, at: Timestamp) -> PyResult<guarita::tracking::Object> {
     if let Ok(object) = any.cast::<Object>() {
         return Ok(object.get().0.clone());
     }
@@ -139,5 +141,5 @@ fn object(any: &Bound<'_, PyAny>, at: Timestamp) -> PyResult<guarita::Object> {
     let (id, found): (u64, Bound<'_, PyAny>) = any.extract().map_err(|_| wrong())?;
     let found = found.cast::<Detection>().map_err(|_| wrong())?.get().0.clone();
     found.check().or_raise()?;
-    Ok(guarita::Object::new(ObjectId(id), found, at))
+    Ok(guarita::tracking::Object::new(ObjectId(id), found, at))
 }

@@ -9,7 +9,9 @@ use crate::picture::frame;
 use crate::pixels::Encoded;
 use crate::text::optional;
 use crate::time;
-use guarita::{CameraConfig, EncodedFrame, FrameMeta, Input, Timestamp};
+use guarita::frame::FrameMeta;
+use guarita::pipeline::{EncodedFrame, Input};
+use guarita::{CameraConfig, Timestamp};
 use guarita_face::FrameNumbers;
 use numpy::PyUntypedArray;
 use pyo3::prelude::*;
@@ -20,12 +22,13 @@ use std::sync::Arc;
 
 /// What became of a push: taken, or ended at once. A refused push raises instead.
 #[pyclass(frozen, module = "guarita")]
-pub(crate) struct Admission(Option<guarita::Outcome>);
+pub(crate) struct Admission(Option<guarita::pipeline::Outcome>);
 
 impl Admission {
     /// Nearly all of them are one of these two: to make a new one takes as long as the rest of a push.
-    fn of(py: Python<'_>, outcome: Option<guarita::Outcome>) -> PyResult<Py<Self>> {
-        const SAMPLED_OUT: guarita::Outcome = guarita::Outcome::Skipped(guarita::SkipReason::SampledOut);
+    fn of(py: Python<'_>, outcome: Option<guarita::pipeline::Outcome>) -> PyResult<Py<Self>> {
+        const SAMPLED_OUT: guarita::pipeline::Outcome =
+            guarita::pipeline::Outcome::Skipped(guarita::pipeline::SkipReason::SampledOut);
         static TAKEN: PyOnceLock<Py<Admission>> = PyOnceLock::new();
         static SKIPPED: PyOnceLock<Py<Admission>> = PyOnceLock::new();
         let kept = match outcome {
@@ -48,7 +51,7 @@ impl Admission {
     /// How it ended, such as `skipped_sampled_out`; None for one that is on its way.
     #[getter]
     fn outcome(&self) -> Option<String> {
-        self.0.map(guarita::Outcome::name)
+        self.0.map(guarita::pipeline::Outcome::name)
     }
 
     fn __bool__(&self) -> bool {
@@ -152,9 +155,9 @@ impl Camera {
         let push = || Ok(camera.push(input));
         let admission = if time::has_host_clock() { detached(py, push)? } else { attached(push)? };
         match admission {
-            guarita::Admission::Taken => Admission::of(py, None),
-            guarita::Admission::Ended(outcome) => Admission::of(py, Some(outcome)),
-            guarita::Admission::Refused(error) => Err(raised(&error)),
+            guarita::pipeline::Admission::Taken => Admission::of(py, None),
+            guarita::pipeline::Admission::Ended(outcome) => Admission::of(py, Some(outcome)),
+            guarita::pipeline::Admission::Refused(error) => Err(raised(&error)),
         }
     }
 

@@ -13,7 +13,7 @@ use pyo3::types::PyBytes;
 /// >>> with Pipeline(provider, restore=again) as pipeline: ...                  # doctest: +SKIP
 #[pyclass(frozen, eq, module = "guarita")]
 #[derive(PartialEq)]
-pub(crate) struct PipelineCheckpoint(pub(super) guarita::PipelineCheckpoint);
+pub(crate) struct PipelineCheckpoint(pub(super) guarita::pipeline::PipelineCheckpoint);
 
 #[pymethods]
 impl PipelineCheckpoint {
@@ -25,7 +25,7 @@ impl PipelineCheckpoint {
     #[staticmethod]
     fn from_bytes(data: &Bound<'_, PyBytes>) -> PyResult<Self> {
         let bytes = data.as_bytes();
-        detached(data.py(), || guarita::PipelineCheckpoint::from_bytes(bytes)).map(Self)
+        detached(data.py(), || guarita::pipeline::PipelineCheckpoint::from_bytes(bytes)).map(Self)
     }
 
     /// As bytes: about 1.3 MB for each camera with a motion gate, and 45 bytes for each decision that `explain` reaches.

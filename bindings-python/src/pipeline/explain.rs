@@ -7,7 +7,7 @@ use pyo3::types::{PyDateTime, PyDict};
 
 /// What became of a frame, or of several in a row of which the same is to be said, and what the decision was made on.
 #[pyclass(frozen, module = "guarita")]
-pub(crate) struct Decision(pub(super) guarita::Decision);
+pub(crate) struct Decision(pub(super) guarita::pipeline::Decision);
 
 #[pymethods]
 impl Decision {

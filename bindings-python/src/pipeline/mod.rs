@@ -28,7 +28,9 @@ use crate::resilience::Budget;
 use crate::source::with_program;
 use crate::text;
 use crate::{time, wait};
-use guarita::{CameraConfig, Deliveries, ErrorCode, OutletConfig, PipelineBuilder, PipelineConfig};
+use guarita::event::{Deliveries, OutletConfig};
+use guarita::pipeline::PipelineBuilder;
+use guarita::{CameraConfig, ErrorCode, PipelineConfig};
 use guarita_face::{EventStreams, PipelineHandle, defaults};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMapping, PyTuple};
@@ -240,7 +242,7 @@ impl Pipeline {
         progress: Option<&Bound<'_, PyAny>>,
         config: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<RunSummary> {
-        let mut run = guarita::RunFileConfig::new(from_kwargs(config, [("id", camera.into())])?);
+        let mut run = guarita::pipeline::RunFileConfig::new(from_kwargs(config, [("id", camera.into())])?);
         if let Some(source) = source {
             run.source = from_any(source)?;
         }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 /// What was found in one frame of a camera.
 #[pyclass(frozen, module = "guarita")]
-pub(crate) struct FrameResult(pub(crate) Arc<guarita::FrameResult>);
+pub(crate) struct FrameResult(pub(crate) Arc<guarita::event::FrameResult>);
 
 #[pymethods]
 impl FrameResult {

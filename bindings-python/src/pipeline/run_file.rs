@@ -4,7 +4,8 @@ use super::Account;
 use crate::config::to_py;
 use crate::error::{OrRaise, raise, to_py as raised};
 use crate::{time, wait};
-use guarita::{ErrorCode, RunEnd, RunFileConfig};
+use guarita::ErrorCode;
+use guarita::pipeline::{RunEnd, RunFileConfig};
 use guarita_face::{PipelineHandle, start_thread};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -15,8 +16,8 @@ use std::sync::{Arc, mpsc};
 
 /// What the thread of a run says.
 enum News {
-    Chunk(Box<guarita::ChunkReport>, mpsc::Sender<ControlFlow<()>>),
-    End(Box<guarita::Result<guarita::RunSummary>>),
+    Chunk(Box<guarita::pipeline::ChunkReport>, mpsc::Sender<ControlFlow<()>>),
+    End(Box<guarita::Result<guarita::pipeline::RunSummary>>),
 }
 
 /// Goes through it on a thread of its own, while the caller's looks at signals and calls `progress`. Where that is interrupted,
@@ -32,7 +33,7 @@ pub(super) fn run(
     let stop = Stop(Arc::new(AtomicBool::new(false)));
     let (handle, stopped) = (Arc::clone(handle), Arc::clone(&stop.0));
     let through = move || {
-        let report = |chunk: &guarita::ChunkReport| {
+        let report = |chunk: &guarita::pipeline::ChunkReport| {
             let (answer, answered) = mpsc::channel();
             drop(sender.send(News::Chunk(Box::new(chunk.clone()), answer)));
             // Nobody answers where nobody waits any more.
@@ -74,7 +75,7 @@ impl Drop for Stop {
 
 /// What became of one chunk of a recording: each of its frames has ended.
 #[pyclass(frozen, module = "guarita")]
-pub(crate) struct ChunkReport(guarita::ChunkReport);
+pub(crate) struct ChunkReport(guarita::pipeline::ChunkReport);
 
 #[pymethods]
 impl ChunkReport {
@@ -141,7 +142,7 @@ impl ChunkReport {
 
 /// How a recording was gone through.
 #[pyclass(frozen, module = "guarita")]
-pub(crate) struct RunSummary(guarita::RunSummary);
+pub(crate) struct RunSummary(guarita::pipeline::RunSummary);
 
 #[pymethods]
 impl RunSummary {

@@ -3,14 +3,14 @@
 use crate::config::to_py;
 use crate::provider::Health;
 use crate::time;
-use guarita::OutletStats;
+use guarita::event::OutletStats;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 /// What became of the frames of a camera, or of all cameras: `pushed` is always the sum of `outcomes` and `in_flight`.
 #[pyclass(frozen, eq, module = "guarita")]
 #[derive(PartialEq)]
-pub(crate) struct Account(pub(crate) guarita::Account);
+pub(crate) struct Account(pub(crate) guarita::pipeline::Account);
 
 #[pymethods]
 impl Account {
@@ -41,7 +41,7 @@ impl Account {
     /// Frames that the provider looked at.
     #[getter]
     fn analysed(&self) -> u64 {
-        self.0.outcomes.get(guarita::Outcome::Analysed)
+        self.0.outcomes.get(guarita::pipeline::Outcome::Analysed)
     }
 
     /// Frames that somebody should have looked at, and nobody did, for whatever reason.
@@ -74,7 +74,7 @@ impl Account {
 
 /// How one camera stands.
 #[pyclass(frozen, module = "guarita")]
-pub(crate) struct CameraStats(pub(crate) guarita::CameraStats);
+pub(crate) struct CameraStats(pub(crate) guarita::pipeline::CameraStats);
 
 #[pymethods]
 impl CameraStats {
@@ -172,7 +172,7 @@ impl CameraStats {
 
 /// How a pipeline stands.
 #[pyclass(frozen, module = "guarita")]
-pub(crate) struct PipelineStats(pub(crate) guarita::PipelineStats);
+pub(crate) struct PipelineStats(pub(crate) guarita::pipeline::PipelineStats);
 
 #[pymethods]
 impl PipelineStats {
@@ -270,7 +270,7 @@ impl PipelineStats {
 
 /// Whether a pipeline does what it should.
 #[pyclass(frozen, module = "guarita")]
-pub(crate) struct PipelineHealth(pub(crate) guarita::PipelineHealth);
+pub(crate) struct PipelineHealth(pub(crate) guarita::pipeline::PipelineHealth);
 
 #[pymethods]
 impl PipelineHealth {
@@ -321,7 +321,7 @@ impl PipelineHealth {
 
 /// How a pipeline ended.
 #[pyclass(frozen, module = "guarita")]
-pub(crate) struct ShutdownReport(pub(crate) guarita::ShutdownReport);
+pub(crate) struct ShutdownReport(pub(crate) guarita::pipeline::ShutdownReport);
 
 #[pymethods]
 impl ShutdownReport {

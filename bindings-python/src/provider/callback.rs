@@ -4,7 +4,8 @@ use crate::config::from_kwargs;
 use crate::detection::Detections;
 use crate::error::{detached, raise};
 use crate::{host, time};
-use guarita::{CallbackProviderConfig, ErrorCode};
+use guarita::ErrorCode;
+use guarita::provider::CallbackProviderConfig;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PySequence, PyString};
 use std::sync::Arc;
@@ -54,7 +55,7 @@ impl CallbackProvider {
         let clock = time::clock(clock)?;
         let what = format!("the function of the provider {}", config.name);
         let asked = function.clone();
-        let ask = move |request: &guarita::Request| {
+        let ask = move |request: &guarita::provider::Request| {
             host::ask(&what, |py| {
                 let asked = asked.get(py).ok_or_else(|| raise(ErrorCode::Cancelled, "the provider is gone"))?;
                 detections(&asked.call1((Request(request.clone()),))?, &what)

@@ -4,7 +4,7 @@ use pyo3::types::PyDict;
 
 /// How a provider does.
 #[pyclass(frozen, module = "guarita")]
-pub(crate) struct Health(pub(crate) guarita::Health);
+pub(crate) struct Health(pub(crate) guarita::provider::Health);
 
 #[pymethods]
 impl Health {

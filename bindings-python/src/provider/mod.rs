@@ -26,7 +26,8 @@ use crate::picture::picture;
 use crate::text;
 use crate::text::optional;
 use crate::{time, wait};
-use guarita::{ErrorCode, Reply};
+use guarita::ErrorCode;
+use guarita::provider::Reply;
 use guarita_face::Picture;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
@@ -235,8 +236,8 @@ struct Asked<'a, 'py> {
 
 impl Asked<'_, '_> {
     /// The request, without its frames.
-    fn request(&self, py: Python<'_>, provider: &dyn guarita::Provider) -> PyResult<guarita::Request> {
-        let mut request = guarita::Request::new([])
+    fn request(&self, py: Python<'_>, provider: &dyn guarita::Provider) -> PyResult<guarita::provider::Request> {
+        let mut request = guarita::provider::Request::new([])
             .with_want(named("want", self.want)?)
             .with_priority(named("priority", self.priority)?)
             .with_min_confidence(self.min_confidence)
@@ -289,8 +290,8 @@ pub(crate) fn decoded(py: Python<'_>, pictures: Vec<Picture>, camera: &str) -> P
 pub(crate) fn detect(
     py: Python<'_>,
     provider: &Arc<dyn guarita::Provider>,
-    request: guarita::Request,
-) -> PyResult<guarita::Response> {
+    request: guarita::provider::Request,
+) -> PyResult<guarita::provider::Response> {
     let cancellation = request.cancellation.clone();
     let (sender, answer) = mpsc::channel();
     let reply = Reply::new(move |answer| drop(sender.send(answer)));
@@ -312,10 +313,10 @@ pub(crate) fn detect(
 pub(crate) fn submit<'py>(
     py: Python<'py>,
     provider: &Arc<dyn guarita::Provider>,
-    request: guarita::Request,
+    request: guarita::provider::Request,
     pictures: Vec<Picture>,
     camera: &str,
-    make: impl FnOnce(Python<'_>, guarita::Response) -> PyResult<Py<PyAny>> + Send + 'static,
+    make: impl FnOnce(Python<'_>, guarita::provider::Response) -> PyResult<Py<PyAny>> + Send + 'static,
 ) -> PyResult<Bound<'py, PyAny>> {
     let (promise, future) = Promise::new(py)?;
     promise.cancels(py, request.cancellation.clone())?;

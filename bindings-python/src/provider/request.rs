@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 
 /// What a provider of the host is asked.
 #[pyclass(frozen, module = "guarita")]
-pub(crate) struct Request(pub(crate) guarita::Request);
+pub(crate) struct Request(pub(crate) guarita::provider::Request);
 
 #[pymethods]
 impl Request {

@@ -5,7 +5,7 @@ use pyo3::types::PyDict;
 
 /// What a provider answered.
 #[pyclass(frozen, module = "guarita")]
-pub(crate) struct Response(pub(crate) guarita::Response);
+pub(crate) struct Response(pub(crate) guarita::provider::Response);
 
 #[pymethods]
 impl Response {

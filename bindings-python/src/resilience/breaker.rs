@@ -3,7 +3,9 @@ use crate::callable::Callable;
 use crate::config::{from_kwargs, to_py};
 use crate::error::{attached, from_py, raise};
 use crate::{host, time};
-use guarita::{BreakerTransition, CircuitBreakerConfig, Clock, ErrorCode, FailurePolicy};
+use guarita::ErrorCode;
+use guarita::clock::Clock;
+use guarita::resilience::{BreakerTransition, CircuitBreakerConfig, FailurePolicy};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
@@ -166,16 +168,16 @@ impl CircuitBreaker {
 /// without a word, it says nothing either.
 #[pyclass(frozen, module = "guarita")]
 pub(crate) struct Permit {
-    permit: Mutex<Option<guarita::Permit>>,
+    permit: Mutex<Option<guarita::resilience::Permit>>,
     clock: Arc<dyn Clock>,
 }
 
 impl Permit {
-    fn take(&self) -> Option<guarita::Permit> {
+    fn take(&self) -> Option<guarita::resilience::Permit> {
         self.permit.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn taken(&self) -> PyResult<guarita::Permit> {
+    fn taken(&self) -> PyResult<guarita::resilience::Permit> {
         self.take().ok_or_else(|| raise(ErrorCode::InvalidState, "this permit was settled already"))
     }
 
@@ -220,7 +222,7 @@ impl Permit {
 
     /// The call says nothing about the other side: it was cancelled, not made, or its input was bad.
     fn ignore(&self) -> PyResult<()> {
-        self.taken().map(guarita::Permit::ignore)
+        self.taken().map(guarita::resilience::Permit::ignore)
     }
 
     fn __enter__(slf: Bound<'_, Self>) -> Bound<'_, Self> {
@@ -263,10 +265,17 @@ pub(crate) struct BreakerCounts {
     opened: u64,
 }
 
-impl From<guarita::BreakerCounts> for BreakerCounts {
-    fn from(counts: guarita::BreakerCounts) -> Self {
-        let guarita::BreakerCounts { calls, failures, slow, consecutive_failures, probes_out, refused, opened } =
-            counts;
+impl From<guarita::resilience::BreakerCounts> for BreakerCounts {
+    fn from(counts: guarita::resilience::BreakerCounts) -> Self {
+        let guarita::resilience::BreakerCounts {
+            calls,
+            failures,
+            slow,
+            consecutive_failures,
+            probes_out,
+            refused,
+            opened,
+        } = counts;
         Self { calls, failures, slow, consecutive_failures, probes_out, refused, opened }
     }
 }

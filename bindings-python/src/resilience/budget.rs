@@ -5,7 +5,9 @@ use crate::error::{detached, raise};
 use crate::fork::Native;
 use crate::text;
 use crate::{host, time};
-use guarita::{BudgetConfig, BudgetEvent, Cap, Clock, ErrorCode, JournalOptions, MicroDollars, Moment, Saving, Spend};
+use guarita::ErrorCode;
+use guarita::budget::{BudgetConfig, BudgetEvent, Cap, JournalOptions, MicroDollars, Saving, Spend};
+use guarita::clock::{Clock, Moment};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::path::PathBuf;
@@ -216,17 +218,17 @@ impl Budget {
 /// the call never went, or its provider does not bill such a failure) or `commit(images=...)` before the block ends.
 #[pyclass(frozen, module = "guarita")]
 pub(crate) struct Reservation {
-    reservation: Mutex<Option<Native<guarita::Reservation>>>,
+    reservation: Mutex<Option<Native<guarita::budget::Reservation>>>,
     amount: MicroDollars,
     clock: Arc<dyn Clock>,
 }
 
 impl Reservation {
-    fn take(&self) -> Option<Native<guarita::Reservation>> {
+    fn take(&self) -> Option<Native<guarita::budget::Reservation>> {
         self.reservation.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
-    fn taken(&self) -> PyResult<guarita::Reservation> {
+    fn taken(&self) -> PyResult<guarita::budget::Reservation> {
         let taken = self.take();
         let taken = taken.ok_or_else(|| raise(ErrorCode::InvalidState, "this reservation was settled already"))?;
         taken.into_inner("reservation")

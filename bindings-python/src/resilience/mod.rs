@@ -10,7 +10,7 @@ pub(crate) use budget::{Budget, Reservation};
 pub(crate) use rate::RateLimit;
 pub(crate) use retry::RetryPolicy;
 
-use guarita::{Clock, SystemClock};
+use guarita::clock::{Clock, SystemClock};
 
 /// A seed, where the host gives none: another one in each process and for each object, so that they do not act in step.
 fn seed_or(seed: Option<u64>) -> u64 {

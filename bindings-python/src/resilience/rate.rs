@@ -2,7 +2,8 @@ use crate::config::from_kwargs;
 use crate::error::attached;
 use crate::text;
 use crate::time;
-use guarita::{Clock, RateLimitConfig};
+use guarita::clock::Clock;
+use guarita::resilience::RateLimitConfig;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 /// (None, 0.5, None)
 #[pyclass(frozen, module = "guarita")]
 pub(crate) struct RateLimit {
-    limit: guarita::RateLimit,
+    limit: guarita::resilience::RateLimit,
     clock: Arc<dyn Clock>,
 }
 
@@ -35,7 +36,7 @@ impl RateLimit {
     #[pyo3(signature = (*, clock=None, **config))]
     fn new(clock: Option<&Bound<'_, PyAny>>, config: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let config: RateLimitConfig = from_kwargs(config, [])?;
-        let limit = attached(|| guarita::RateLimit::new(config))?;
+        let limit = attached(|| guarita::resilience::RateLimit::new(config))?;
         Ok(Self { limit, clock: time::clock(clock)? })
     }
 

@@ -2,7 +2,8 @@ use super::seed_or;
 use crate::config::{from_kwargs, to_py};
 use crate::error::{attached, from_py};
 use crate::time;
-use guarita::{Clock, RetryConfig, RetryDecision, RetryTokens, SystemClock};
+use guarita::clock::{Clock, SystemClock};
+use guarita::resilience::{RetryConfig, RetryDecision, RetryTokens};
 use pyo3::exceptions::PyBaseException;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -28,7 +29,7 @@ use pyo3::types::PyDict;
 /// >>> policy.next(ValueError("no such thing"), attempt=1)
 /// {'give_up': 'not_retryable'}
 #[pyclass(frozen, module = "guarita")]
-pub(crate) struct RetryPolicy(guarita::RetryPolicy);
+pub(crate) struct RetryPolicy(guarita::resilience::RetryPolicy);
 
 #[pymethods]
 impl RetryPolicy {
@@ -36,7 +37,7 @@ impl RetryPolicy {
     #[pyo3(signature = (*, seed=None, **config))]
     fn new(seed: Option<u64>, config: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
         let config: RetryConfig = from_kwargs(config, [])?;
-        attached(|| guarita::RetryPolicy::new(config, seed_or(seed))).map(Self)
+        attached(|| guarita::resilience::RetryPolicy::new(config, seed_or(seed))).map(Self)
     }
 
     /// What to do after a call failed.

@@ -1,7 +1,7 @@
 //! The clouds and sinks that every face carries. One more package is one more line in [`registry`], and one more dependency in
 //! `Cargo.toml`: then it is in the wheel, the addon and the library alike.
 
-pub use guarita::{WebhookConfig, WebhookSink};
+pub use guarita::event::{WebhookConfig, WebhookSink};
 pub use guarita_rekognition::{RekognitionConfig, RekognitionProvider};
 
 use guarita::registry::Registry;

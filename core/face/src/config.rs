@@ -108,7 +108,9 @@ fn wrong(field: &str, what: String) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use guarita::{CameraConfig, OutletConfig, Priority};
+    use guarita::CameraConfig;
+    use guarita::event::OutletConfig;
+    use guarita::provider::Priority;
     use serde_json::json;
 
     #[test]

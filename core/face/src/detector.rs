@@ -2,9 +2,9 @@
 
 use crate::defaults::BACKGROUND_QUEUE;
 use crate::fork::PerProcess;
+use guarita::provider::{LocalProviderConfig, Request, Response};
 use guarita::{
-    Detections, Detector, DetectorConfig, Error, ErrorCode, Frame, LocalProvider, LocalProviderConfig, ModelSpec,
-    Provider, Request, Response, Result,
+    Detections, Detector, DetectorConfig, Error, ErrorCode, Frame, LocalProvider, ModelSpec, Provider, Result,
 };
 use std::fmt;
 use std::sync::Arc;

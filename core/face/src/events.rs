@@ -2,7 +2,9 @@
 
 use crate::defaults::{EVENTS_OUTLET, EVENTS_OUTLET_CAPACITY};
 use crate::stream::{Stream, Streams};
-use guarita::{Delivery, DeliveryError, Event, OutletConfig, PipelineBuilder, Result, Sink, deliver_each};
+use guarita::event::{Delivery, DeliveryError, OutletConfig, deliver_each};
+use guarita::pipeline::PipelineBuilder;
+use guarita::{Event, Result, Sink};
 use std::sync::Arc;
 
 /// The event streams of one pipeline.

@@ -2,9 +2,10 @@
 
 use crate::defaults::{BACKGROUND_QUEUE, MAX_DECODE_THREADS};
 use crate::workers::Workers;
-use guarita::{
-    CameraId, DecodeOptions, EncodedFrame, Error, ErrorCode, Frame, FrameMeta, Provider, Reply, Request, Result,
-};
+use guarita::frame::FrameMeta;
+use guarita::pipeline::EncodedFrame;
+use guarita::provider::{Reply, Request};
+use guarita::{CameraId, DecodeOptions, Error, ErrorCode, Frame, Provider, Result};
 use std::sync::Arc;
 
 static DECODERS: Workers = Workers::new("guarita-decode", MAX_DECODE_THREADS, BACKGROUND_QUEUE);

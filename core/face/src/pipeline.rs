@@ -4,7 +4,8 @@
 use crate::defaults::CLOSE_AT_EXIT;
 use crate::events::EventStreams;
 use crate::fork::PerProcess;
-use guarita::{Pipeline, PipelineBuilder, Provider, Result, ShutdownReport, Timestamp};
+use guarita::pipeline::{PipelineBuilder, ShutdownReport};
+use guarita::{Pipeline, Provider, Result, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -2,10 +2,10 @@
 
 use crate::jpeg::sweep;
 use crate::targets::{frame, gate_config, now};
+use guarita::budget::{Saving, Spend};
+use guarita::detection::Label;
 use guarita::testkit::{FakeProvider, Step};
-use guarita::{
-    BoundingBox, Budget, CameraConfig, Detection, Label, MotionGate, Pipeline, Saving, Spend, TriggerConfig,
-};
+use guarita::{BoundingBox, Budget, CameraConfig, Detection, MotionGate, Pipeline, TriggerConfig};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

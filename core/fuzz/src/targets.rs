@@ -2,11 +2,15 @@
 
 use crate::jpeg::{Decoded, Structure};
 use crate::{literal, nut};
+use guarita::budget::{BudgetConfig, Spend};
+use guarita::clock::{Moment, UnixTime};
+use guarita::frame::{DecodeLimits, FrameMeta, Layout};
+use guarita::model::ModelHints;
+use guarita::pipeline::PipelineCheckpoint;
 use guarita::testkit::{FakeProvider, Step};
 use guarita::{
-    Budget, BudgetConfig, CameraConfig, CameraId, DecodeLimits, DecodeOptions, Error, Frame, FrameMeta, Layout,
-    ModelHints, ModelSpec, Moment, MotionGate, MotionGateConfig, Pipeline, PipelineCheckpoint, PixelFormat, Polygon,
-    Size, Spend, Timestamp, UnixTime, check_config,
+    Budget, CameraConfig, CameraId, DecodeOptions, Error, Frame, ModelSpec, MotionGate, MotionGateConfig, Pipeline,
+    PixelFormat, Polygon, Size, Timestamp, check_config,
 };
 use sha2::{Digest, Sha256};
 use std::path::PathBuf;

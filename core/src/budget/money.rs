@@ -6,7 +6,7 @@ use std::ops::Add;
 /// An amount of money in millionths of a US dollar, as integers: nothing is ever rounded.
 ///
 /// ```
-/// use guarita::MicroDollars;
+/// use guarita::budget::MicroDollars;
 /// let image = MicroDollars::from_micros(1_000);
 /// assert_eq!((image + image).to_string(), "$0.002");
 /// assert_eq!(MicroDollars::from_dollars(5).to_string(), "$5.00");

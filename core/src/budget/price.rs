@@ -25,7 +25,7 @@ pub struct PriceTier {
 /// price list. In a file it is a table of lists: `"rekognition:DetectText" = [{ up_to = 1000000, price = 1000 }, …]`.
 ///
 /// ```
-/// use guarita::{MicroDollars, PriceTable};
+/// use guarita::budget::{MicroDollars, PriceTable};
 /// let prices = PriceTable::default();
 /// let month = prices.cost("rekognition:DetectLabels", 0, 648_000_000);
 /// assert_eq!(month, Some(MicroDollars::from_dollars(175_450)));

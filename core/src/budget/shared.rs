@@ -59,7 +59,9 @@ type Listener = std::sync::Arc<dyn Fn(&BudgetEvent) + Send + Sync>;
 /// Clones share one account. `now` comes from the caller; see `docs/guide/cost.md` for what clocks that jump do.
 ///
 /// ```
-/// use guarita::{Budget, BudgetConfig, Caps, ErrorCode, MicroDollars, Moment, Spend};
+/// use guarita::{Budget, ErrorCode};
+/// use guarita::budget::{BudgetConfig, Caps, MicroDollars, Spend};
+/// use guarita::clock::Moment;
 /// let total = Caps { per_day: Some(MicroDollars::from_micros(2_500)), ..Caps::default() };
 /// let budget = Budget::new(BudgetConfig { total, ..BudgetConfig::default() })?;
 /// let (spend, now) = (Spend { api: "rekognition:DetectLabels", camera: "gate", ..Spend::default() }, Moment::default());

@@ -16,7 +16,8 @@ impl Detections {
     /// Rows lie as far apart as detections do. Where a library wants them one after the other, `to_owned` copies them.
     ///
     /// ```
-    /// # use guarita::{BoundingBox, Detection, Detections, Label, Size, Timing};
+    /// # use guarita::{BoundingBox, Detection, Detections, Size};
+    /// # use guarita::detection::{Label, Timing};
     /// # let label = Label { id: 0, name: "person".into() };
     /// # let detection = |x, sure| Detection::new(BoundingBox::from_xyxy(x, 2.0, 30.0, 40.0), label.clone(), sure);
     /// # let found = Detections::new(vec![detection(1.0, 0.75), detection(5.0, 0.5)], Size::new(64, 48), Timing::default());

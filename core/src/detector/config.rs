@@ -34,7 +34,7 @@ pub struct DetectorConfig {
     pub intra_op_threads: usize,
     /// Lets the engine's threads wait in a busy loop; default off, since it takes the processor from everything else.
     pub spinning: bool,
-    /// The ONNX Runtime library or its folder; default: found as [`runtime`](crate::runtime()) says.
+    /// The ONNX Runtime library or its folder; default: found as [`runtime`](crate::onnx::runtime()) says.
     #[cfg_attr(feature = "schema", schemars(extend("format" = "path")))]
     pub onnxruntime: Option<PathBuf>,
 }

@@ -81,7 +81,8 @@ impl Deliveries {
 /// Why not all of a batch is durable, and how much of it is.
 ///
 /// ```
-/// use guarita::{DeliveryError, Error, ErrorCode};
+/// use guarita::{Error, ErrorCode};
+/// use guarita::event::DeliveryError;
 /// let down: DeliveryError = Error::new(ErrorCode::Unavailable, "no connection").into(); // `?` does this: nothing of the batch is durable
 /// assert_eq!((down.durable(), down.is_about_next()), (0, false));
 /// let bad = DeliveryError::at(3, Error::new(ErrorCode::InvalidArgument, "413")); // three are durable, and the fourth is too large

@@ -178,7 +178,8 @@ pub trait Trigger: Send {
 /// rules.
 ///
 /// ```
-/// use guarita::{Delivery, DeliveryError, Error, ErrorCode, Sink};
+/// use guarita::{Error, ErrorCode, Sink};
+/// use guarita::event::{Delivery, DeliveryError};
 /// use std::io::Write;
 /// /// Prints ids; durable is what the other end of the pipe has.
 /// struct Ids(std::io::Stdout);

@@ -60,7 +60,8 @@ impl Frame {
     /// `Unsupported` for the planar formats, which are no single array; see [`plane_array`](Self::plane_array).
     ///
     /// ```
-    /// use guarita::{Frame, Layout, PixelFormat, Size};
+    /// use guarita::{Frame, PixelFormat, Size};
+    /// use guarita::frame::Layout;
     /// let rgb = Layout::packed(PixelFormat::Rgb8, Size::new(2, 2))?.with_strides(&[8])?;
     /// let frame = Frame::copy_from(&(0..14).collect::<Vec<u8>>(), rgb)?;
     /// let pixels = frame.array()?;
@@ -81,7 +82,8 @@ impl Frame {
     /// past the last plane.
     ///
     /// ```
-    /// use guarita::{Frame, Layout, PixelFormat, Size};
+    /// use guarita::{Frame, PixelFormat, Size};
+    /// use guarita::frame::Layout;
     /// let nv12 = Layout::packed(PixelFormat::Nv12, Size::new(4, 2))?;
     /// let frame = Frame::copy_from(&[16, 16, 16, 16, 16, 16, 16, 16, 90, 240, 90, 240], nv12)?;
     /// let chroma = frame.plane_array(1).unwrap();

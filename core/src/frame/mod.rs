@@ -26,7 +26,8 @@ use std::sync::Arc;
 /// A picture and where it comes from: owned, immutable, cheap to clone (a clone shares the pixels).
 ///
 /// ```
-/// use guarita::{Frame, Layout, PixelFormat, Size};
+/// use guarita::{Frame, PixelFormat, Size};
+/// use guarita::frame::Layout;
 /// let gray = Layout::packed(PixelFormat::Gray8, Size::new(4, 2))?;
 /// let frame = Frame::copy_from(&[7; 8], gray)?;
 /// assert_eq!(frame.size(), Size::new(4, 2));
@@ -124,7 +125,8 @@ impl Frame {
     /// `InvalidArgument` naming the plane where one is missing (empty) or too short for its rows.
     ///
     /// ```
-    /// use guarita::{Frame, Layout, PixelFormat, Size};
+    /// use guarita::{Frame, PixelFormat, Size};
+    /// use guarita::frame::Layout;
     /// // A decoder's picture of 6 × 4 pixels, with rows padded to 8 bytes.
     /// let decoded = [vec![126; 4 * 8], vec![128; 2 * 8], vec![128; 2 * 8]];
     /// let layout = Layout::packed(PixelFormat::I420, Size::new(6, 4))?.with_strides(&[8, 8, 8])?;

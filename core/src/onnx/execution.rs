@@ -63,7 +63,7 @@ impl FromStr for ExecutionProvider {
 /// (`["cuda", "cpu"]`, which is `FirstOf`).
 ///
 /// ```
-/// use guarita::{ExecutionProvider, ExecutionProviderChoice};
+/// use guarita::onnx::{ExecutionProvider, ExecutionProviderChoice};
 /// let choice: ExecutionProviderChoice = serde_json::from_str(r#"["cuda", "cpu"]"#)?;
 /// assert_eq!(choice, ExecutionProviderChoice::FirstOf(vec![ExecutionProvider::Cuda, ExecutionProvider::Cpu]));
 /// # Ok::<(), serde_json::Error>(())

@@ -23,7 +23,9 @@ use std::sync::Arc;
 /// # #[cfg(not(feature = "testkit"))] fn guarita_example() -> guarita::Result<()> { Ok(()) }
 /// # #[cfg(feature = "testkit")]
 /// # fn guarita_example() -> guarita::Result<()> {
-/// use guarita::{CameraConfig, Pipeline, PipelineCheckpoint, testkit::FakeProvider};
+/// use guarita::{CameraConfig, Pipeline};
+/// use guarita::pipeline::PipelineCheckpoint;
+/// use guarita::testkit::FakeProvider;
 /// use std::sync::Arc;
 /// let provider = Arc::new(FakeProvider::new("fake"));
 /// let pipeline = Pipeline::builder(provider.clone()).build()?;
@@ -162,7 +164,7 @@ impl PipelineCheckpoint {
 }
 
 impl Pipeline {
-    /// All that it knows, for [`PipelineBuilder::restore`](crate::PipelineBuilder::restore), in this process or the next
+    /// All that it knows, for [`PipelineBuilder::restore`](crate::pipeline::PipelineBuilder::restore), in this process or the next
     /// one. It goes on meanwhile: each camera waits for as long as its own part takes, some milliseconds, after at most one
     /// frame that is being looked at.
     ///

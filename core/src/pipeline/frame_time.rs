@@ -9,7 +9,7 @@ pub(super) struct FrameTime {
     pub(super) pts: Timestamp,
     /// For people and schedules: of a recording its own, of a stream the machine's.
     pub(super) time: UnixTime,
-    /// For ids of events; see [`Scene::civil_ns`](crate::Scene::civil_ns).
+    /// For ids of events; see [`Scene::civil_ns`](crate::event::Scene::civil_ns).
     pub(super) civil_ns: i64,
 }
 

@@ -7,7 +7,9 @@ use bytes::Bytes;
 /// small for the motion gate and whole for the provider. Cheap to clone.
 ///
 /// ```
-/// use guarita::{CameraId, EncodedFrame, FrameMeta, Timestamp};
+/// use guarita::{CameraId, Timestamp};
+/// use guarita::frame::FrameMeta;
+/// use guarita::pipeline::EncodedFrame;
 /// let jpeg: Vec<u8> = vec![0xFF, 0xD8];
 /// let meta = FrameMeta { pts: Timestamp::from_millis(40), ..FrameMeta::default() };
 /// let frame = EncodedFrame::from_owner(jpeg, meta);

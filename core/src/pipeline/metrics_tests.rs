@@ -1,6 +1,7 @@
 use super::*;
+use crate::CameraId;
+use crate::event::OutletStats;
 use crate::provider::{Health, Priority};
-use crate::{CameraId, OutletStats};
 
 /// The row of a metric in docs/guide/metrics.md.
 fn row(metric: &Metric) -> String {
@@ -144,7 +145,9 @@ fn buckets_are_cumulative_and_end_with_all() {
 
 #[test]
 fn money_is_counted_on_when_a_month_begins() {
-    use crate::{Budget, BudgetConfig, Moment, Spend, Timestamp, UnixTime};
+    use crate::budget::{BudgetConfig, Spend};
+    use crate::clock::{Moment, UnixTime};
+    use crate::{Budget, Timestamp};
     let budget = Budget::new(BudgetConfig::default()).unwrap();
     let mut cost = Cost::default();
     let mut spent = Vec::new();
@@ -155,7 +158,7 @@ fn money_is_counted_on_when_a_month_begins() {
         };
         let spend = Spend { api: "rekognition:DetectLabels", camera: "gate", ..Spend::default() };
         budget.reserve(&spend, now).unwrap().commit(now);
-        budget.saved(&spend, crate::Saving::Gate, now);
+        budget.saved(&spend, crate::budget::Saving::Gate, now);
         let cost = cost.after(&budget.report(now));
         assert_eq!(cost.total(0), cost.total(1));
         spent.push(cost.total(0));

@@ -86,7 +86,10 @@ use std::time::Duration;
 /// # #[cfg(not(feature = "testkit"))] fn guarita_example() -> guarita::Result<()> { Ok(()) }
 /// # #[cfg(feature = "testkit")]
 /// # fn guarita_example() -> guarita::Result<()> {
-/// use guarita::{CameraConfig, EncodedFrame, FrameMeta, Pipeline, Timestamp, testkit::FakeProvider};
+/// use guarita::{CameraConfig, Pipeline, Timestamp};
+/// use guarita::frame::FrameMeta;
+/// use guarita::pipeline::EncodedFrame;
+/// use guarita::testkit::FakeProvider;
 /// use std::{sync::Arc, time::Duration};
 ///
 /// let pipeline = Pipeline::builder(Arc::new(FakeProvider::new("fake"))).build()?;
@@ -242,7 +245,7 @@ impl Pipeline {
     }
 
     /// Says that the provider's clock was moved, where it does not run by itself (such as
-    /// [`ManualClock`](crate::ManualClock)): has everything done that is due by now.
+    /// [`ManualClock`](crate::clock::ManualClock)): has everything done that is due by now.
     pub fn on_time(&self) {
         self.executor.on_time();
     }

@@ -175,7 +175,8 @@ impl Pipeline {
     /// the threads that were lent, which would wait for itself.
     ///
     /// ```no_run
-    /// use guarita::{CameraConfig, Pipeline, Provider, RunEnd, RunFileConfig};
+    /// use guarita::{CameraConfig, Pipeline, Provider};
+    /// use guarita::pipeline::{RunEnd, RunFileConfig};
     /// use std::{ops::ControlFlow, sync::Arc};
     ///
     /// # fn run(provider: Arc<dyn Provider>) -> guarita::Result<()> {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 /// that was taken back is never paid.
 ///
 /// ```
-/// use guarita::Cancellation;
+/// use guarita::provider::Cancellation;
 /// let (late, early) = (Cancellation::default(), Cancellation::default());
 /// assert!(late.begin() && !late.cancel());
 /// assert!(early.cancel() && !early.begin());

@@ -12,7 +12,8 @@ use std::sync::Arc;
 /// that has one name twice, in different case, is refused.
 ///
 /// ```
-/// use guarita::{Label, LabelMap};
+/// use guarita::detection::Label;
+/// use guarita::provider::LabelMap;
 /// let mut map = LabelMap::coco().with([("Mobile Phone", "cell phone")]);
 /// assert_eq!(map.label("mobile phone").name.as_ref(), "cell phone");
 /// assert_eq!(map.label("Forklift").id, Label::UNNUMBERED);

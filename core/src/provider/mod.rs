@@ -7,7 +7,7 @@
 mod callback;
 mod cancellation;
 mod crop;
-mod health;
+pub(crate) mod health;
 mod hybrid;
 mod label_map;
 mod local;
@@ -22,7 +22,7 @@ pub(crate) mod singleflight;
 
 pub use callback::{CallbackProvider, CallbackProviderConfig};
 pub use cancellation::Cancellation;
-pub use health::{Health, HealthLog, LastError, LatencyPercentiles};
+pub use health::{Health, LastError, LatencyPercentiles};
 pub use hybrid::{Escalation, HybridConfig, HybridMode, HybridProvider, Side};
 pub use label_map::LabelMap;
 pub use local::{LocalProvider, LocalProviderConfig};
@@ -32,6 +32,7 @@ pub use request::{Priority, Request, Want};
 pub use response::{Answer, AnswerReason, Latency, Response};
 
 pub(crate) use crop::Crop;
+pub(crate) use health::HealthLog;
 
 use crate::budget::MicroDollars;
 use crate::clock::{Clock, Timestamp};

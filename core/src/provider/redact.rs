@@ -10,7 +10,8 @@ use std::fmt;
 /// parts of every frame:
 ///
 /// ```
-/// use guarita::{Polygon, Redact, RedactRegion};
+/// use guarita::Polygon;
+/// use guarita::provider::{Redact, RedactRegion};
 /// let window = Polygon::new([[0.1, 0.1], [0.3, 0.1], [0.3, 0.4], [0.1, 0.4]])?;
 /// let masks: Vec<RedactRegion> = vec![window.into()];
 /// let _: &dyn Redact = &masks;

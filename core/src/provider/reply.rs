@@ -8,7 +8,8 @@ use std::sync::mpsc;
 /// instead, as `Cancelled`.
 ///
 /// ```
-/// use guarita::{ErrorCode, Reply};
+/// use guarita::ErrorCode;
+/// use guarita::provider::Reply;
 /// let (reply, answer) = Reply::channel();
 /// drop(reply);
 /// assert_eq!(answer.wait().unwrap_err().code(), ErrorCode::Cancelled);

@@ -9,7 +9,7 @@ pub(super) type Fields = Map<String, Value>;
 
 /// A sink as data: its kind, and the fields that this kind has. What they may be is known to a
 /// [`Registry`](super::Registry), which checks them and opens the sink. Sinks that are the host's own code, such as
-/// [`CallbackSink`](crate::CallbackSink), need none.
+/// [`CallbackSink`](crate::event::CallbackSink), need none.
 ///
 /// Printed with `{:?}`, it shows the names of its fields alone: values may be secrets.
 ///

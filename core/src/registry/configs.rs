@@ -87,10 +87,11 @@ fn check_with(registry: &Registry, kind: &str, json: &str) -> Result<String> {
 /// config's `validate`.
 ///
 /// # Errors
-/// `InvalidConfig` with the [`field`](crate::ErrorContext::field) that is unknown, missing or of another type.
+/// `InvalidConfig` with the [`field`](crate::error::ErrorContext::field) that is unknown, missing or of another type.
 ///
 /// ```
-/// use guarita::{SourceConfig, read_config};
+/// use guarita::read_config;
+/// use guarita::source::SourceConfig;
 /// let text = toml::Deserializer::parse("timeout_s = \"soon\"").unwrap();
 /// let error = read_config::<SourceConfig, _>(text).unwrap_err();
 /// assert_eq!(error.context().field(), Some("timeout_s"));

@@ -15,7 +15,8 @@ use std::sync::Arc;
 ///
 /// ```
 /// use guarita::registry::{Registry, SinkConfig, SinkKind};
-/// use guarita::{CallbackSink, Result, Sink};
+/// use guarita::{Result, Sink};
+/// use guarita::event::CallbackSink;
 ///
 /// #[derive(serde::Serialize, serde::Deserialize)]
 /// #[serde(deny_unknown_fields)]

@@ -123,7 +123,7 @@ fn a_config_as_data_shows_no_values() {
     let config = sink(r#"{"kind": "webhook", "url": "https://here/token", "secret": "0123456789abcdef"}"#);
     assert_eq!(format!("{config:?}"), r#"SinkConfig { kind: "webhook", fields: ["secret", "url"] }"#);
     assert_eq!(sink(&serde_json::to_string(&config).unwrap()), config);
-    let file = JsonLinesFile { path: "a.jsonl".into(), options: crate::JsonLinesConfig::default() };
+    let file = JsonLinesFile { path: "a.jsonl".into(), options: crate::event::JsonLinesConfig::default() };
     let data = SinkConfig::of(&file).unwrap();
     assert_eq!((&*data.kind, &data.fields["path"]), ("json-lines", &"a.jsonl".into()));
     assert_eq!(Registry::new().check_sink(&data).unwrap(), data);

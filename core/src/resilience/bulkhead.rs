@@ -7,7 +7,7 @@ use crate::sync::{Arc, AtomicUsize, Ordering};
 /// Clones share the places.
 ///
 /// ```
-/// use guarita::Bulkhead;
+/// use guarita::resilience::Bulkhead;
 /// let bulkhead = Bulkhead::new(1)?;
 /// let permit = bulkhead.try_enter().unwrap();
 /// assert!(bulkhead.try_enter().is_none());

@@ -28,7 +28,8 @@ pub enum Verdict {
 /// [`RetryLater`](Advice::RetryLater) (a limit on the input has another one). Everything else is `NotCounted`.
 ///
 /// ```
-/// use guarita::{Error, ErrorCode, Verdict, classify};
+/// use guarita::{Error, ErrorCode};
+/// use guarita::resilience::{Verdict, classify};
 /// assert_eq!(classify(&Error::new(ErrorCode::DeadlineExceeded, "5 s are over")), Verdict::TimedOut);
 /// assert_eq!(classify(&Error::new(ErrorCode::DataCorrupt, "truncated JPEG")), Verdict::NotCounted);
 /// ```
@@ -55,7 +56,8 @@ pub fn is_retryable(error: &Error) -> bool {
 /// Which failures count for a [`CircuitBreaker`](crate::CircuitBreaker). Plain data; unknown fields are refused.
 ///
 /// ```
-/// use guarita::{CircuitBreaker, CircuitBreakerConfig, Error, ErrorCode, FailurePolicy, Timestamp};
+/// use guarita::{CircuitBreaker, Error, ErrorCode, Timestamp};
+/// use guarita::resilience::{CircuitBreakerConfig, FailurePolicy};
 /// let breaker = CircuitBreaker::new(CircuitBreakerConfig::default())?;
 /// let now = Timestamp::default();
 /// let permit = breaker.try_acquire(now)?;

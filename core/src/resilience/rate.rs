@@ -53,7 +53,8 @@ const FINE: u128 = 1 << 20;
 /// ([as for the breaker](crate::CircuitBreaker)).
 ///
 /// ```
-/// use guarita::{RateLimit, RateLimitConfig, Timestamp};
+/// use guarita::Timestamp;
+/// use guarita::resilience::{RateLimit, RateLimitConfig};
 /// let limit = RateLimit::new(RateLimitConfig { per_second: 2.0, burst: 1, ..Default::default() })?;
 /// let now = Timestamp::default();
 /// assert_eq!(limit.try_acquire("door", now), Ok(()));

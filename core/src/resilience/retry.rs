@@ -119,7 +119,8 @@ impl RetryTokens {
 /// bucket of tokens, so that an outage is not answered with three times the load: make one for each provider.
 ///
 /// ```
-/// use guarita::{Error, ErrorCode, RetryConfig, RetryDecision, RetryPolicy, RetryTokens, Timestamp};
+/// use guarita::{Error, ErrorCode, Timestamp};
+/// use guarita::resilience::{RetryConfig, RetryDecision, RetryPolicy, RetryTokens};
 /// let policy = RetryPolicy::new(RetryConfig::default(), 7)?;
 /// let mut held = RetryTokens::default();
 /// for attempt in 1.. {

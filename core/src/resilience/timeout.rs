@@ -6,7 +6,8 @@ use std::time::Duration;
 /// How long a call may take, whatever its caller asks for.
 ///
 /// ```
-/// use guarita::{Timeout, Timestamp};
+/// use guarita::Timestamp;
+/// use guarita::resilience::Timeout;
 /// let timeout = Timeout::new(5.0)?;
 /// let at = Timestamp::from_millis;
 /// assert_eq!(timeout.deadline(at(1_000), None), at(6_000));

@@ -30,7 +30,7 @@ pub struct SourceConfig {
     /// How long to wait for the next frame, in seconds; 0.1..3600, default 30. With a small `fps` all the video between
     /// two frames is decoded in this time.
     pub timeout_s: f64,
-    /// The name that frames carry as [`FrameMeta::camera`](crate::FrameMeta::camera); default empty.
+    /// The name that frames carry as [`FrameMeta::camera`](crate::frame::FrameMeta::camera); default empty.
     pub camera: String,
     /// The `ffmpeg` program; default: found as [`VideoSource`](crate::VideoSource) says.
     #[cfg_attr(feature = "schema", schemars(extend("format" = "path")))]
@@ -54,7 +54,7 @@ impl Default for SourceConfig {
     }
 }
 
-/// The longest side of a frame: what a [`Layout`](crate::Layout) takes.
+/// The longest side of a frame: what a [`Layout`](crate::frame::Layout) takes.
 pub(super) const MAX_SIDE: u32 = 65_535;
 
 impl SourceConfig {

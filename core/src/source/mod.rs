@@ -47,7 +47,8 @@ pub(crate) fn program() -> Result<(std::path::PathBuf, &'static str)> {
 /// besides those that the caller keeps: a slow reader stops the decoder.
 ///
 /// ```no_run
-/// use guarita::{SourceConfig, VideoSource};
+/// use guarita::VideoSource;
+/// use guarita::source::SourceConfig;
 ///
 /// let config = SourceConfig { width: Some(640), fps: Some(5.0), ..SourceConfig::default() };
 /// for frame in VideoSource::open("yard.mp4", config)? {

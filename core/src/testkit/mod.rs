@@ -22,11 +22,12 @@ use std::sync::Arc;
 /// What the provider needs to answer must run by itself; a clock that is moved by hand does not. `sample` should be a
 /// picture in which it finds something with confidence 0.5; where it finds nothing, the checks of boxes say so and are
 /// not applicable. About 100 requests are made, so point a cloud provider at a stand-in. Only those checks apply that the
-/// provider's [`Capability`](crate::Capability) calls for.
+/// provider's [`Capability`](crate::provider::Capability) calls for.
 ///
 /// ```
 /// use guarita::testkit::{FakeProvider, check_provider};
-/// use guarita::{Frame, Layout, PixelFormat, Size};
+/// use guarita::{Frame, PixelFormat, Size};
+/// use guarita::frame::Layout;
 /// use std::sync::Arc;
 /// let sample = Frame::from_owner(vec![0; 64 * 48], Layout::packed(PixelFormat::Gray8, Size::new(64, 48))?)?;
 /// check_provider(&|| Arc::new(FakeProvider::new("mine")), &sample).into_result()?;
@@ -43,7 +44,8 @@ pub fn check_provider(make: &dyn Fn() -> Arc<dyn Provider>, sample: &Frame) -> B
 ///
 /// ```
 /// use guarita::testkit::{SinkSetup, check_sink};
-/// use guarita::{Delivery, DeliveryError, Sink};
+/// use guarita::Sink;
+/// use guarita::event::{Delivery, DeliveryError};
 /// use std::sync::{Arc, Mutex};
 ///
 /// #[derive(Clone, Default)]

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// How often something must be found before it is an object for triggers. Plain data; unknown fields are refused.
 ///
 /// ```
-/// use guarita::Confirmation;
+/// use guarita::tracking::Confirmation;
 /// let twice_of_three = Confirmation { k: 2, n: 3, ..Confirmation::default() };
 /// twice_of_three.validate()?;
 /// # Ok::<(), guarita::Error>(())

@@ -18,7 +18,9 @@ const MAX_OBJECTS: usize = 1_000;
 /// times give the same objects. Where time goes backwards, it starts anew.
 ///
 /// ```
-/// use guarita::{BoundingBox, Confirm, Confirmation, Detection, Label, Timestamp};
+/// use guarita::{BoundingBox, Detection, Timestamp};
+/// use guarita::detection::Label;
+/// use guarita::tracking::{Confirm, Confirmation};
 /// let mut confirm = Confirm::new(Confirmation { k: 2, n: 3, ..Confirmation::default() })?;
 /// let person = Label { id: 0, name: "person".into() };
 /// let found = [Detection::new(BoundingBox::from_xyxy(10.0, 10.0, 60.0, 160.0), person, 0.8)];

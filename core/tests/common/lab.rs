@@ -6,7 +6,7 @@
     reason = "each test file uses a part of this; tests may read the environment"
 )]
 
-use guarita::SourceConfig;
+use guarita::source::SourceConfig;
 use std::path::PathBuf;
 use std::process::Command;
 

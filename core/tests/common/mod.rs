@@ -6,7 +6,9 @@
     reason = "each test file uses a part of this; tests may read the environment"
 )]
 
-use guarita::{Detector, DetectorConfig, Frame, Layout, ModelHints, ModelSpec, PixelFormat, Size};
+use guarita::frame::Layout;
+use guarita::model::ModelHints;
+use guarita::{Detector, DetectorConfig, Frame, ModelSpec, PixelFormat, Size};
 use std::path::{Path, PathBuf};
 
 pub(crate) fn repository() -> PathBuf {

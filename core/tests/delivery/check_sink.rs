@@ -1,8 +1,9 @@
 //! The suite of the rules of sinks: what keeps them passes, what breaks them is caught.
 
 use super::Folder;
+use guarita::event::{Delivery, DeliveryError, JsonLinesConfig, JsonLinesSink, deliver_each};
 use guarita::testkit::{BehaviourReport, Outcome, SinkSetup, check_sink};
-use guarita::{Advice, Delivery, DeliveryError, Error, ErrorCode, JsonLinesConfig, JsonLinesSink, Sink, deliver_each};
+use guarita::{Advice, Error, ErrorCode, Sink};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -57,7 +58,7 @@ fn json_lines_keep_the_rules() {
 #[cfg(feature = "webhook")]
 fn webhooks_keep_the_rules() {
     use super::loopback::{Act, Server};
-    use guarita::{WebhookConfig, WebhookSink};
+    use guarita::event::{WebhookConfig, WebhookSink};
     use std::sync::atomic::{AtomicBool, Ordering};
 
     struct Hook(Server, Arc<AtomicBool>);

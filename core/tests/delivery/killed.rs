@@ -1,11 +1,14 @@
 //! A process that is killed while a receiver is slow.
 
 use super::Folder;
+use guarita::detection::Label;
+use guarita::event::{Condition, Delivery, DeliveryError, JsonLinesConfig, JsonLinesSink, OutletConfig, deliver_each};
+use guarita::frame::{FrameMeta, Layout};
+use guarita::pipeline::PipelineCheckpoint;
 use guarita::testkit::FakeProvider;
 use guarita::{
-    BoundingBox, CameraConfig, Condition, Delivery, DeliveryError, Detection, Detections, Event, Frame, FrameMeta,
-    JsonLinesConfig, JsonLinesSink, Label, Layout, OutletConfig, Pipeline, PipelineCheckpoint, PixelFormat, Sink, Size,
-    Timestamp, TriggerConfig, deliver_each,
+    BoundingBox, CameraConfig, Detection, Detections, Event, Frame, Pipeline, PixelFormat, Sink, Size, Timestamp,
+    TriggerConfig,
 };
 use std::collections::BTreeSet;
 use std::fs;

@@ -9,7 +9,8 @@ mod loopback;
 #[cfg(unix)]
 mod postgres;
 
-use guarita::{Delivery, Event};
+use guarita::Event;
+use guarita::event::Delivery;
 use std::path::PathBuf;
 use std::sync::Arc;
 

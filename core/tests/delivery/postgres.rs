@@ -2,11 +2,11 @@
 //! are looked for in `/usr/lib/postgresql`; where there are none, the tests say so and pass.
 
 use super::{Folder, event};
+use guarita::event::{Delivery, DeliveryError, Firing, OutletConfig, OutletStats, Scene};
+use guarita::frame::{FrameMeta, Layout};
+use guarita::resilience::RetryConfig;
 use guarita::testkit::{BehaviourReport, FakeProvider, Outcome, SinkSetup, check_sink};
-use guarita::{
-    CameraConfig, Delivery, DeliveryError, Error, ErrorCode, Event, Firing, Frame, FrameMeta, Layout, OutletConfig,
-    OutletStats, Pipeline, PixelFormat, RetryConfig, Scene, Sink, Size, Timestamp, Trigger,
-};
+use guarita::{CameraConfig, Error, ErrorCode, Event, Frame, Pipeline, PixelFormat, Sink, Size, Timestamp, Trigger};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};

@@ -2,10 +2,11 @@
 
 use crate::WITHIN;
 use crate::scene::{TestProvider, all_frames, at, jpeg, person, raw, raw_of};
-use guarita::{
-    Admission, CameraConfig, Condition, DropReason, ErrorCode, MotionGateConfig, Outcome, Pipeline, PipelineConfig,
-    Priority, QueuePolicy, RateLimitConfig, SkipReason, TriggerConfig,
-};
+use guarita::event::Condition;
+use guarita::pipeline::{Admission, DropReason, Outcome, QueuePolicy, SkipReason};
+use guarita::provider::Priority;
+use guarita::resilience::RateLimitConfig;
+use guarita::{CameraConfig, ErrorCode, MotionGateConfig, Pipeline, PipelineConfig, TriggerConfig};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -288,7 +289,7 @@ fn one_request_holds_frames_of_many_cameras() {
 #[test]
 fn an_event_has_one_id_and_says_why() {
     let provider = TestProvider::answering(1, 1, |_| NONE, |_| Ok(vec![vec![person(0.9), person(0.2)]]));
-    let (sink, events) = guarita::ChannelSink::new(16);
+    let (sink, events) = guarita::event::ChannelSink::new(16);
     let pipeline = Pipeline::builder(Arc::new(provider)).sink("events", sink).build().unwrap();
     let mut config = all_frames("gate-7");
     let when = Condition::Present { classes: vec!["person".into()], zone: None, min_confidence: None };
@@ -301,7 +302,7 @@ fn an_event_has_one_id_and_says_why() {
     }
     let event = events.recv_timeout(WITHIN).unwrap();
     assert_eq!((event.camera.as_str(), &*event.trigger, event.objects.len()), ("gate-7", "somebody", 1));
-    assert_eq!(event.id, guarita::EventId::new(&event.camera, "somebody", 1_700_000_000_000_000_000));
+    assert_eq!(event.id, guarita::event::EventId::new(&event.camera, "somebody", 1_700_000_000_000_000_000));
     assert!(event.why.contains("person"), "{}", event.why);
     let report = pipeline.shutdown(WITHIN);
     assert_eq!(report.outlets[0].delivered, 1);

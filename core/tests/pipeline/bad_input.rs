@@ -3,10 +3,10 @@
 use crate::WITHIN;
 use crate::account::wait;
 use crate::scene::{TestProvider, all_frames, jpeg, meta, raw};
-use guarita::{
-    Admission, CameraConfig, Condition, EncodedFrame, ErrorCode, MotionGateConfig, Outcome, Pipeline, PipelineConfig,
-    Polygon, Priority, QueueConfig, QueuePolicy, TriggerConfig, Want, Zone,
-};
+use guarita::event::Condition;
+use guarita::pipeline::{Admission, EncodedFrame, Outcome, QueueConfig, QueuePolicy};
+use guarita::provider::{Priority, Want};
+use guarita::{CameraConfig, ErrorCode, MotionGateConfig, Pipeline, PipelineConfig, Polygon, TriggerConfig, Zone};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -4,11 +4,16 @@ use crate::WITHIN;
 use crate::account::wait;
 use crate::logs::lines;
 use crate::scene::{TestProvider, all_frames, at, meta, person, raw};
+use guarita::clock::ManualClock;
+use guarita::detection::{Label, Timing};
+use guarita::event::{CallbackSink, Condition, Delivery, DeliveryError, Firing, Scene};
+use guarita::frame::Layout;
+use guarita::pipeline::{Decision, PipelineCheckpoint};
 use guarita::testkit::FakeProvider;
+use guarita::tracking::Confirmation;
 use guarita::{
-    BoundingBox, CallbackSink, Camera, CameraConfig, Condition, Confirmation, Decision, Delivery, DeliveryError,
-    Detection, Detections, ErrorCode, Firing, Frame, Label, Layout, ManualClock, MotionGateConfig, Pipeline,
-    PipelineCheckpoint, PixelFormat, Polygon, Scene, Sink, Size, Timing, Trigger, TriggerConfig, Zone,
+    BoundingBox, Camera, CameraConfig, Detection, Detections, ErrorCode, Frame, MotionGateConfig, Pipeline,
+    PixelFormat, Polygon, Sink, Size, Trigger, TriggerConfig, Zone,
 };
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -96,7 +101,7 @@ impl Trigger for HostTrigger {
 struct Told {
     events: Vec<String>,
     decisions: Vec<Vec<Decision>>,
-    accounts: Vec<guarita::Account>,
+    accounts: Vec<guarita::pipeline::Account>,
     gated: Vec<(u64, u64)>,
     of_triggers: Vec<u64>,
 }
@@ -285,7 +290,7 @@ fn events_that_were_not_delivered_are_delivered_by_the_next_one() {
         .build()
         .unwrap();
     wait(|| got.lock().unwrap().len() == 20);
-    let id = |ms| guarita::EventId::new(camera.id(), "somebody", 1_000_000_000_000 + ms * 1_000_000);
+    let id = |ms| guarita::event::EventId::new(camera.id(), "somebody", 1_000_000_000_000 + ms * 1_000_000);
     let expected: Vec<_> = (0..40).step_by(2).map(|ms| (at(ms), id(ms))).collect();
     assert_eq!(*got.lock().unwrap(), expected);
     let stats = next.stats();
@@ -303,7 +308,7 @@ fn what_does_not_fit_starts_cold_and_the_log_says_so() {
     let pipeline = Pipeline::builder(blinking()).build().unwrap();
     let camera = pipeline.add_camera(config.clone()).unwrap();
     for step in 0..60 {
-        assert!(!matches!(camera.push(picture(1, step)), guarita::Admission::Refused(_)));
+        assert!(!matches!(camera.push(picture(1, step)), guarita::pipeline::Admission::Refused(_)));
         wait(|| pipeline.stats().account.in_flight == 0);
     }
     camera.pause();

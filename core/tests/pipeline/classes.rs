@@ -2,8 +2,10 @@
 
 use crate::account::wait;
 use crate::scene::{all_frames, raw};
+use guarita::detection::{Label, Timing};
+use guarita::provider::Request;
 use guarita::testkit::FakeProvider;
-use guarita::{BoundingBox, Detection, Detections, Frame, Label, Pipeline, Request, Timing};
+use guarita::{BoundingBox, Detection, Detections, Frame, Pipeline};
 use std::sync::Arc;
 
 /// Finds a forklift in every picture, and does not say what it can find.

@@ -3,10 +3,13 @@
 use crate::account::wait;
 use crate::common;
 use crate::scene::{at, meta};
+use guarita::clock::ManualClock;
+use guarita::detection::{Label, Timing};
+use guarita::event::{CallbackSink, Condition};
+use guarita::frame::Layout;
 use guarita::testkit::FakeProvider;
 use guarita::{
-    BoundingBox, CallbackSink, CameraConfig, Condition, Detection, Detections, Frame, Label, Layout, ManualClock,
-    Pipeline, PixelFormat, Polygon, Size, Timing, TriggerConfig, Zone,
+    BoundingBox, CameraConfig, Detection, Detections, Frame, Pipeline, PixelFormat, Polygon, Size, TriggerConfig, Zone,
 };
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -3,10 +3,10 @@
 use crate::WITHIN;
 use crate::account::wait;
 use crate::scene::{TestProvider, all_frames, at, person, raw};
-use guarita::{
-    CallbackSink, Camera, ChannelSink, Condition, Delivery, DeliveryError, Event, EventReceiver, Firing, Frame, Layout,
-    Pipeline, PipelineBuilder, PixelFormat, Result, Scene, Sink, Size, Trigger, TriggerConfig,
-};
+use guarita::event::{CallbackSink, ChannelSink, Condition, Delivery, DeliveryError, EventReceiver, Firing, Scene};
+use guarita::frame::Layout;
+use guarita::pipeline::PipelineBuilder;
+use guarita::{Camera, Event, Frame, Pipeline, PixelFormat, Result, Sink, Size, Trigger, TriggerConfig};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;

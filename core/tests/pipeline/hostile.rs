@@ -4,12 +4,16 @@ use crate::WITHIN;
 use crate::account::wait;
 use crate::logs::lines;
 use crate::scene::{TestProvider, all_frames, at, meta, person, raw, raw_of};
+use guarita::clock::{Clock, ManualClock};
+use guarita::detection::Timing;
+use guarita::event::{CallbackSink, Condition, Delivery, DeliveryError};
+use guarita::frame::Layout;
+use guarita::pipeline::{DropReason, Outcome, PipelineCheckpoint, QueueConfig};
+use guarita::provider::{Capability, Health, Priority, Reply, Request};
 use guarita::testkit::{FakeProvider, Step};
 use guarita::{
-    CallbackSink, CameraConfig, Capability, Clock, Condition, Delivery, DeliveryError, Detections, DropReason,
-    ErrorCode, Frame, Health, Layout, ManualClock, MotionGateConfig, Outcome, Pipeline, PipelineCheckpoint,
-    PipelineConfig, PixelFormat, Priority, Provider, QueueConfig, Reply, Request, Result, Sink, Size, Threads, Timing,
-    TriggerConfig,
+    CameraConfig, Detections, ErrorCode, Frame, MotionGateConfig, Pipeline, PipelineConfig, PixelFormat, Provider,
+    Result, Sink, Size, Threads, TriggerConfig,
 };
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, mpsc};

@@ -3,10 +3,10 @@
 use crate::WITHIN;
 use crate::account::wait;
 use crate::scene::{TestProvider, all_frames, person, raw};
-use guarita::{
-    CallbackSink, Camera, CameraConfig, Condition, Confirmation, Delivery, DeliveryError, Error, ErrorCode, Event,
-    OutletConfig, Pipeline, PipelineCheckpoint, Polygon, Sink, Timestamp, TriggerConfig, Zone, deliver_each,
-};
+use guarita::event::{CallbackSink, Condition, Delivery, DeliveryError, OutletConfig, deliver_each};
+use guarita::pipeline::PipelineCheckpoint;
+use guarita::tracking::Confirmation;
+use guarita::{Camera, CameraConfig, Error, ErrorCode, Event, Pipeline, Polygon, Sink, Timestamp, TriggerConfig, Zone};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -177,7 +177,7 @@ fn triggers_go_on_over_what_does_not_concern_them() {
         ("another zone moved", |config| config.zones[1] = zone("street", 0.3), &[]),
         ("another zone less", |config| drop(config.zones.remove(1)), &[]),
         ("the order of zones", |config| config.zones.reverse(), &[]),
-        ("the picture", |config| config.triggers[0].picture = guarita::PictureWanted::Crop, &[]),
+        ("the picture", |config| config.triggers[0].picture = guarita::event::PictureWanted::Crop, &[]),
         ("the cooldown", |config| config.triggers[1].cooldown_s = 7.0, &[]),
         ("one trigger more", |config| config.triggers.insert(0, present("new", None)), &["new"]),
         ("the order of triggers", |config| config.triggers.reverse(), &[]),

@@ -2,7 +2,9 @@
 
 use crate::WITHIN;
 use crate::scene::{TestProvider, all_frames, raw};
-use guarita::{DropReason, Outcome, Pipeline, PipelineConfig, Priority};
+use guarita::pipeline::{DropReason, Outcome};
+use guarita::provider::Priority;
+use guarita::{Pipeline, PipelineConfig};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

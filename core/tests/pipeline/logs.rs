@@ -3,7 +3,8 @@
 use crate::WITHIN;
 use crate::account::wait;
 use crate::scene::{TestProvider, all_frames, person, raw};
-use guarita::{CallbackSink, Condition, ErrorCode, Pipeline, PipelineConfig, TriggerConfig};
+use guarita::event::{CallbackSink, Condition};
+use guarita::{ErrorCode, Pipeline, PipelineConfig, TriggerConfig};
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex, OnceLock};

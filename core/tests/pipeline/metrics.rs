@@ -3,7 +3,8 @@
 use crate::account::wait;
 use crate::scene::{TestProvider, all_frames, person, raw};
 use crate::{WITHIN, common};
-use guarita::{CallbackSink, CameraConfig, Condition, MotionGateConfig, Pipeline, PipelineConfig, TriggerConfig};
+use guarita::event::{CallbackSink, Condition};
+use guarita::{CameraConfig, MotionGateConfig, Pipeline, PipelineConfig, TriggerConfig};
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;

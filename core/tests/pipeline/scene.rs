@@ -1,9 +1,13 @@
 //! Cameras and a provider for the tests of the pipeline.
 
+use guarita::clock::{Clock, SystemClock};
+use guarita::detection::{Label, Timing};
+use guarita::frame::{FrameMeta, Layout};
+use guarita::pipeline::EncodedFrame;
+use guarita::provider::{Capability, Health, Latency, Reply, Request, Response, Want};
 use guarita::{
-    BoundingBox, CameraConfig, Capability, Clock, Detection, Detections, EncodedFrame, Error, ErrorCode, Frame,
-    FrameMeta, Health, Label, Latency, Layout, PixelFormat, Provider, Reply, Request, Response, Result, Size,
-    SystemClock, Timestamp, Timing, Want,
+    BoundingBox, CameraConfig, Detection, Detections, Error, ErrorCode, Frame, PixelFormat, Provider, Result, Size,
+    Timestamp,
 };
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex};

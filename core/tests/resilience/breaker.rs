@@ -1,10 +1,11 @@
 //! Rules of the breaker that a table does not show, and many threads.
 
 use crate::{at, error};
-use guarita::{
-    Advice, BreakerOpen, BreakerState, BreakerWindow, CircuitBreaker, CircuitBreakerConfig, Error, ErrorCode,
-    FailurePolicy, Permit, Timestamp, TransitionReason, Verdict, classify, is_retryable,
+use guarita::resilience::{
+    BreakerOpen, BreakerState, BreakerWindow, CircuitBreakerConfig, FailurePolicy, Permit, TransitionReason, Verdict,
+    classify, is_retryable,
 };
+use guarita::{Advice, CircuitBreaker, Error, ErrorCode, Timestamp};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 use std::time::Duration;

@@ -1,9 +1,10 @@
 //! Every field at the ends of its range, just outside of it, and NaN.
 
-use guarita::{
-    BreakerWindow, Bulkhead, CircuitBreaker, CircuitBreakerConfig, ErrorCode, FailurePolicy, RateLimit,
-    RateLimitConfig, Result, RetryConfig, RetryPolicy, Timeout,
+use guarita::resilience::{
+    BreakerWindow, Bulkhead, CircuitBreakerConfig, FailurePolicy, RateLimit, RateLimitConfig, RetryConfig, RetryPolicy,
+    Timeout,
 };
+use guarita::{CircuitBreaker, ErrorCode, Result};
 use serde_json::{Value, json};
 
 fn check(make: impl Fn(Value) -> Result<()>, field: &str, good: &[Value], bad: &[Value]) {

@@ -1,11 +1,10 @@
 //! A second breaker, so plain that it is seen to be right, and a million random steps of both.
 
 use crate::Dice;
-use guarita::BreakerState::{Closed, Disabled, ForcedOpen, HalfOpen, Open};
-use guarita::TransitionReason as Why;
-use guarita::{
-    BreakerState, BreakerTransition, BreakerWindow, CircuitBreaker, CircuitBreakerConfig, Permit, Timestamp,
-};
+use guarita::resilience::BreakerState::{Closed, Disabled, ForcedOpen, HalfOpen, Open};
+use guarita::resilience::TransitionReason as Why;
+use guarita::resilience::{BreakerState, BreakerTransition, BreakerWindow, CircuitBreakerConfig, Permit};
+use guarita::{CircuitBreaker, Timestamp};
 use std::sync::{Arc, Mutex};
 
 /// All numbers are milliseconds, or tenths for the rates.

@@ -1,5 +1,6 @@
 use crate::{Dice, at};
-use guarita::{RateLimit, RateLimitConfig, Timestamp};
+use guarita::Timestamp;
+use guarita::resilience::{RateLimit, RateLimitConfig};
 use std::time::Duration;
 
 fn limit(per_second: f64, burst: u32, max_keys: usize) -> RateLimit {

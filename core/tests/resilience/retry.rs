@@ -1,7 +1,6 @@
 use crate::{at, error};
-use guarita::{
-    Bulkhead, ErrorCode, GiveUpReason, RetryConfig, RetryDecision, RetryPolicy, RetryTokens, Timeout, Timestamp,
-};
+use guarita::resilience::{Bulkhead, GiveUpReason, RetryConfig, RetryDecision, RetryPolicy, RetryTokens, Timeout};
+use guarita::{ErrorCode, Timestamp};
 use std::time::Duration;
 
 fn policy(config: RetryConfig) -> RetryPolicy {

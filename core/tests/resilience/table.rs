@@ -1,9 +1,10 @@
 //! Every event in every state of the breaker, as data.
 
 use crate::at;
-use guarita::BreakerState::{Closed, Disabled, ForcedOpen, HalfOpen, Open};
-use guarita::TransitionReason as Why;
-use guarita::{BreakerState, BreakerWindow, CircuitBreaker, CircuitBreakerConfig, Permit};
+use guarita::CircuitBreaker;
+use guarita::resilience::BreakerState::{Closed, Disabled, ForcedOpen, HalfOpen, Open};
+use guarita::resilience::TransitionReason as Why;
+use guarita::resilience::{BreakerState, BreakerWindow, CircuitBreakerConfig, Permit};
 use std::sync::{Arc, Mutex};
 
 /// Where a row begins. Every row begins at 100 s.
@@ -235,7 +236,7 @@ struct Scene {
     /// Given in the state; the last one is the row's.
     permits: Vec<Permit>,
     late: Permit,
-    told: Arc<Mutex<Vec<guarita::BreakerTransition>>>,
+    told: Arc<Mutex<Vec<guarita::resilience::BreakerTransition>>>,
 }
 
 fn scene(start: Start) -> Scene {

@@ -38,7 +38,7 @@ fn present_asks_for_class_zone_and_confidence() {
 fn the_anchor_of_the_zone_decides() {
     // The feet are at y = 60, the middle at 50.
     let low = Polygon::new([[0.0, 0.55], [1.0, 0.55], [1.0, 1.0], [0.0, 1.0]]).unwrap();
-    for (anchor, there) in [(guarita::Anchor::BottomCenter, true), (guarita::Anchor::Center, false)] {
+    for (anchor, there) in [(guarita::zone::Anchor::BottomCenter, true), (guarita::zone::Anchor::Center, false)] {
         let zone = Zone::new("low", low.clone()).with_anchor(anchor);
         let mut trigger = TriggerMachine::new(config("when = { present = { zone = \"low\" } }"), &[zone]).unwrap();
         assert_eq!(look(&mut trigger, 0.0, &[person(1, 50.0)]).is_some(), there, "{anchor:?}");

@@ -1,7 +1,8 @@
 //! Triggers as a file names them, and what is refused.
 
 use super::*;
-use guarita::{Condition, ErrorCode, PictureWanted};
+use guarita::ErrorCode;
+use guarita::event::{Condition, PictureWanted};
 
 #[test]
 fn a_config_reads_well_and_comes_back_the_same() {

@@ -6,10 +6,11 @@ mod config;
 mod model;
 mod time;
 
-use guarita::{
-    BoundingBox, CameraId, Detection, Firing, Label, Object, ObjectId, Polygon, Scene, Size, Timestamp, Trigger,
-    TriggerConfig, TriggerMachine, UnixTime, Zone,
-};
+use guarita::clock::UnixTime;
+use guarita::detection::Label;
+use guarita::event::{Firing, Scene, TriggerMachine};
+use guarita::tracking::{Object, ObjectId};
+use guarita::{BoundingBox, CameraId, Detection, Polygon, Size, Timestamp, Trigger, TriggerConfig, Zone};
 
 const SIZE: Size = Size::new(100, 100);
 

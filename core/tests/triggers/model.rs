@@ -2,7 +2,7 @@
 //! taken through a file between any two scenes.
 
 use super::*;
-use guarita::{Condition, TriggerState};
+use guarita::event::{Condition, TriggerState};
 
 /// xorshift64*.
 struct Dice(u64);

@@ -2,12 +2,14 @@
 
 use super::plain::told;
 use super::{Answer, config, detections, each_step, find, get, picture, seconds, size, span, times, timestamp};
-use guarita::{
-    BackgroundModel, BackgroundModelConfig, BreakerTransition, Budget, BudgetEvent, CameraId, CircuitBreaker, Clock,
-    Firing, FrameMeta, ManualClock, Moment, Motion, MotionGate, Object, ObjectId, Permit, RateLimit, Reservation,
-    RetryDecision, RetryPolicy, RetryTokens, Scene, Spend, Timestamp, Trigger, TriggerConfig, TriggerMachine, UnixTime,
-    Zone,
-};
+use guarita::budget::{BudgetEvent, Reservation, Spend};
+use guarita::clock::{Clock, ManualClock, Moment, UnixTime};
+use guarita::event::{Firing, Scene, TriggerMachine};
+use guarita::frame::FrameMeta;
+use guarita::motion::{BackgroundModel, BackgroundModelConfig, Motion};
+use guarita::resilience::{BreakerTransition, Permit, RateLimit, RetryDecision, RetryPolicy, RetryTokens};
+use guarita::tracking::{Object, ObjectId};
+use guarita::{Budget, CameraId, CircuitBreaker, MotionGate, Timestamp, Trigger, TriggerConfig, Zone};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -263,7 +265,7 @@ pub(crate) fn budget(input: &Value) -> Answer {
     }))
 }
 
-fn get_saving(step: &Value) -> guarita::Saving {
+fn get_saving(step: &Value) -> guarita::budget::Saving {
     get(step, "by")
 }
 

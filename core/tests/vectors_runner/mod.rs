@@ -7,7 +7,9 @@ pub(crate) mod pipeline;
 pub(crate) mod plain;
 pub(crate) mod prepare;
 
-use guarita::{BoundingBox, Detection, Error, ErrorCode, Label, Object, Size, Timestamp};
+use guarita::detection::Label;
+use guarita::tracking::Object;
+use guarita::{BoundingBox, Detection, Error, ErrorCode, Size, Timestamp};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};

@@ -1,7 +1,8 @@
 //! Pictures of the cases, from the files that were drawn before.
 
 use super::{find, get, prepared};
-use guarita::{Frame, FrameMeta, Layout, PixelFormat, Size};
+use guarita::frame::{FrameMeta, Layout};
+use guarita::{Frame, PixelFormat, Size};
 use serde_json::Value;
 
 /// A picture of raw pixels, as it is in this turn of a step.

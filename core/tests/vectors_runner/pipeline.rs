@@ -3,11 +3,13 @@
 use super::machines::{damaged, observe};
 use super::plain::told;
 use super::{Answer, config, detections, each_step, find, get, object_json, picture, seconds, times, timestamp};
-use guarita::{
-    Account, Admission, CallbackProvider, CallbackProviderConfig, CallbackSink, CameraConfig, Clock, Decision,
-    Detections, EncodedFrame, Event, Frame, FrameMeta, ManualClock, MotionGate, Pipeline, PipelineCheckpoint, Request,
-    Timing, UnixTime,
-};
+use guarita::clock::{Clock, ManualClock, UnixTime};
+use guarita::detection::Timing;
+use guarita::event::CallbackSink;
+use guarita::frame::FrameMeta;
+use guarita::pipeline::{Account, Admission, Decision, EncodedFrame, PipelineCheckpoint};
+use guarita::provider::{CallbackProviderConfig, Request};
+use guarita::{CallbackProvider, CameraConfig, Detections, Event, Frame, MotionGate, Pipeline};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -50,7 +52,7 @@ impl Stage {
         let begun = Instant::now();
         loop {
             let stats = self.pipeline.stats();
-            let idle = |outlet: &guarita::OutletStats| outlet.waiting == 0 && outlet.in_hand == 0;
+            let idle = |outlet: &guarita::event::OutletStats| outlet.waiting == 0 && outlet.in_hand == 0;
             if stats.account.in_flight == 0 && stats.outlets.iter().all(idle) {
                 return;
             }

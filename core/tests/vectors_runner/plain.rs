@@ -2,10 +2,13 @@
 
 use super::{Answer, bbox, code, config as read, detection_json, find, get, picture, size};
 use crate::common;
+use guarita::detection::Label;
+use guarita::frame::{FrameMeta, Layout};
+use guarita::model::ModelHints;
 use guarita::registry::Registry;
 use guarita::{
-    BoundingBox, DecodeOptions, Detection, Detections, Detector, DetectorConfig, Error, ErrorCode, Frame, FrameMeta,
-    Label, Layout, ModelHints, ModelSpec, Polygon, Timestamp, Zone,
+    BoundingBox, DecodeOptions, Detection, Detections, Detector, DetectorConfig, Error, ErrorCode, Frame, ModelSpec,
+    Polygon, Timestamp, Zone,
 };
 use serde_json::{Value, json};
 

@@ -2,8 +2,9 @@
 
 use crate::config::{RekognitionConfig, TextUnit};
 use aws_sdk_rekognition::types as aws;
+use guarita::detection::{ImageLabel, Label, Timing};
 use guarita::imaging::Window;
-use guarita::{BoundingBox, Detection, Detections, Error, ErrorCode, ImageLabel, Label, Result, Size, Timing};
+use guarita::{BoundingBox, Detection, Detections, Error, ErrorCode, Result, Size};
 use std::cell::Cell;
 use std::sync::Arc;
 
@@ -34,7 +35,7 @@ const MOST: usize = 4_000;
 
 impl Reading<'_> {
     /// # Errors
-    /// `Internal` for boxes of which none fits the picture. What is no confidence stays, for [`Reply`](guarita::Reply) to refuse.
+    /// `Internal` for boxes of which none fits the picture. What is no confidence stays, for [`Reply`](guarita::provider::Reply) to refuse.
     pub(crate) fn read(&self, raw: Raw) -> Result<Detections> {
         let (mut items, mut image_labels) = (Vec::new(), Vec::new());
         match raw {
@@ -150,7 +151,8 @@ fn once_each(sorted: Vec<ImageLabel>) -> Vec<ImageLabel> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use guarita::{Frame, Layout, PixelFormat};
+    use guarita::frame::Layout;
+    use guarita::{Frame, PixelFormat};
 
     fn reading(config: &RekognitionConfig) -> Reading<'_> {
         let size = Size::new(200, 100);

@@ -10,10 +10,11 @@ use aws_sdk_rekognition::types as aws;
 use guarita::adapter::{
     FittedPicture, HealthLog, IdempotencyKey, PictureFitting, PictureLimits, Role, Singleflight, fit_picture, paid,
 };
-use guarita::{
-    Clock, Detections, Error, ErrorCode, GiveUpReason, Latency, MicroDollars, Redact, Request, Response, Result,
-    RetryDecision, RetryPolicy, RetryTokens, Timestamp, Want,
-};
+use guarita::budget::MicroDollars;
+use guarita::clock::Clock;
+use guarita::provider::{Latency, Redact, Request, Response, Want};
+use guarita::resilience::{GiveUpReason, RetryDecision, RetryPolicy, RetryTokens};
+use guarita::{Detections, Error, ErrorCode, Result, Timestamp};
 use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

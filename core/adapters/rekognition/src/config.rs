@@ -1,6 +1,9 @@
 use crate::label_map::label_map;
 use guarita::adapter::within;
-use guarita::{Error, ErrorCode, LabelMap, MicroDollars, Result, RetryConfig};
+use guarita::budget::MicroDollars;
+use guarita::provider::LabelMap;
+use guarita::resilience::RetryConfig;
+use guarita::{Error, ErrorCode, Result};
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, Ipv6Addr};
 

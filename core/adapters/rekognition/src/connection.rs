@@ -13,8 +13,9 @@ use aws_sdk_rekognition::config::{
     StalledStreamProtectionConfig,
 };
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use guarita::clock::{Clock, UnixTime};
 use guarita::http::Roots;
-use guarita::{Clock, Error, ErrorCode, Result, Timestamp, UnixTime};
+use guarita::{Error, ErrorCode, Result, Timestamp};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};

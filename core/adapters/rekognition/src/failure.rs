@@ -5,8 +5,9 @@ use crate::connection::Keys;
 use aws_sdk_rekognition::config::http::HttpResponse;
 use aws_sdk_rekognition::error::{ProvideErrorMetadata, SdkError};
 use guarita::adapter::one_line;
+use guarita::clock::UnixTime;
 use guarita::http::retry_after;
-use guarita::{Error, ErrorCode, UnixTime};
+use guarita::{Error, ErrorCode};
 use std::time::Duration;
 
 /// One call that failed.

@@ -1,4 +1,4 @@
-use guarita::LabelMap;
+use guarita::provider::LabelMap;
 
 /// Rekognition's names of COCO's classes, where they differ by more than case.
 const NAMES: &[(&str, &str)] = &[
@@ -62,7 +62,7 @@ pub fn label_map() -> LabelMap {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use guarita::Label;
+    use guarita::detection::Label;
 
     #[test]
     fn the_map_reaches_all_of_coco_and_nothing_else() {

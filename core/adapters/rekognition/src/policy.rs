@@ -1,10 +1,10 @@
 //! What may be spent, how often a call is made, and how many at a time.
 
 use crate::config::RekognitionConfig;
-use guarita::{
-    Budget, CameraId, Error, ErrorCode, MicroDollars, Moment, RateLimit, RateLimitConfig, Reservation, Result, Spend,
-    Timestamp,
-};
+use guarita::budget::{MicroDollars, Reservation, Spend};
+use guarita::clock::Moment;
+use guarita::resilience::{RateLimit, RateLimitConfig};
+use guarita::{Budget, CameraId, Error, ErrorCode, Result, Timestamp};
 use std::time::Duration;
 
 /// Where the money for a call comes from: a budget, or nobody's, at the price of the config.

@@ -3,10 +3,10 @@ use crate::config::RekognitionConfig;
 use crate::connection::{Connection, Keys};
 use crate::policy::{Billing, CallRate};
 use guarita::adapter::{HealthLog, IdempotencyKey, Singleflight};
-use guarita::{
-    Budget, Bulkhead, Capability, Clock, Error, ErrorCode, Health, Provider, Redact, Reply, Request, Result,
-    RetryPolicy, SystemClock,
-};
+use guarita::clock::{Clock, SystemClock};
+use guarita::provider::{Capability, Health, Redact, Reply, Request};
+use guarita::resilience::{Bulkhead, RetryPolicy};
+use guarita::{Budget, Error, ErrorCode, Provider, Result};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -23,7 +23,8 @@ use tokio::sync::Semaphore;
 /// Dropped, it answers what is under way with `Cancelled` and does not wait; money of calls on the wire counts as spent.
 ///
 /// ```no_run
-/// use guarita::{DecodeOptions, Frame, Provider, Request};
+/// use guarita::{DecodeOptions, Frame, Provider};
+/// use guarita::provider::Request;
 /// use guarita_rekognition::{RekognitionConfig, RekognitionProvider};
 /// let cloud = RekognitionProvider::open(RekognitionConfig { region: Some("eu-west-1".into()), ..Default::default() })?;
 /// let options = DecodeOptions { keep_encoded: true, ..DecodeOptions::default() };

@@ -1,7 +1,8 @@
 //! When credentials are looked for, and which ones a call is signed with meanwhile. Decides only.
 
 use crate::failure::repeated;
-use guarita::{Error, Moment, Timestamp, UnixTime};
+use guarita::clock::{Moment, UnixTime};
+use guarita::{Error, Timestamp};
 use std::time::Duration;
 
 /// Credentials are looked for anew this long before they end, as a call takes a while and clocks differ.

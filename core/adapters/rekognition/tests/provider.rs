@@ -4,7 +4,7 @@
 #[path = "../../../tests/common/loopback.rs"]
 mod loopback;
 
-use guarita::*;
+use guarita::{budget::*, clock::*, detection::*, frame::*, provider::*, resilience::*, *};
 use guarita_rekognition::*;
 use loopback::{Act, Asked, Fault, FaultProxy, Server};
 use std::path::{Path, PathBuf};

@@ -1,7 +1,9 @@
 //! A detector that a host holds.
 
 use crate::{WITHIN, frame, repository};
-use guarita::{DetectorConfig, ErrorCode, ModelHints, ModelSpec, Reply};
+use guarita::model::ModelHints;
+use guarita::provider::Reply;
+use guarita::{DetectorConfig, ErrorCode, ModelSpec};
 use guarita_face::DetectorHandle;
 use std::sync::{Arc, mpsc};
 use std::thread;

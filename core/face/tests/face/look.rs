@@ -1,8 +1,11 @@
 //! Looks that no thread waits for.
 
 use crate::{WITHIN, frame, repository};
+use guarita::frame::FrameMeta;
+use guarita::pipeline::EncodedFrame;
+use guarita::provider::{Reply, Request, Response};
 use guarita::testkit::FakeProvider;
-use guarita::{CameraId, EncodedFrame, ErrorCode, FrameMeta, Provider, Reply, Request, Response, Result};
+use guarita::{CameraId, ErrorCode, Provider, Result};
 use guarita_face::{Picture, submit};
 use std::sync::{Arc, mpsc};
 use std::thread;

@@ -14,7 +14,8 @@ mod look;
 mod packages;
 mod pipeline;
 
-use guarita::{Frame, FrameMeta, Layout, PixelFormat, Size, Timestamp};
+use guarita::frame::{FrameMeta, Layout};
+use guarita::{Frame, PixelFormat, Size, Timestamp};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -1,11 +1,10 @@
 //! Pipelines that a host holds, their streams, and their end.
 
 use crate::{WITHIN, frame};
+use guarita::detection::{Label, Timing};
+use guarita::event::Condition;
 use guarita::testkit::FakeProvider;
-use guarita::{
-    BoundingBox, Camera, CameraConfig, Condition, Detection, Detections, ErrorCode, Label, Pipeline, Provider, Timing,
-    TriggerConfig,
-};
+use guarita::{BoundingBox, Camera, CameraConfig, Detection, Detections, ErrorCode, Pipeline, Provider, TriggerConfig};
 use guarita_face::{EventStreams, PipelineHandle, Taken, end_pipelines};
 use std::sync::Arc;
 use std::time::Duration;

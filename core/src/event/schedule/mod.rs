@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 /// The hours in which a trigger may fire: inside any of its windows. Plain data; unknown fields are refused.
 ///
 /// ```
-/// use guarita::Schedule;
+/// use guarita::event::Schedule;
 /// let nights: Schedule = serde_json::from_str(r#"{
 ///     "time_zone": "America/Sao_Paulo",
 ///     "windows": [

@@ -6,7 +6,7 @@ use std::str::FromStr;
 /// What a clock on the wall shows, from `00:00` to `24:00`, to the minute. Written as `"HH:MM"` in configurations.
 ///
 /// ```
-/// use guarita::TimeOfDay;
+/// use guarita::event::TimeOfDay;
 /// let evening: TimeOfDay = "22:30".parse()?;
 /// assert_eq!(evening.minutes(), 22 * 60 + 30);
 /// assert!("22:60".parse::<TimeOfDay>().is_err() && "24:01".parse::<TimeOfDay>().is_err());

@@ -5,7 +5,8 @@ use std::fmt;
 /// Hands events, or results of frames, to a function of the host's, one at a time.
 ///
 /// ```
-/// use guarita::{CallbackSink, Sink};
+/// use guarita::Sink;
+/// use guarita::event::CallbackSink;
 /// let sink: Box<dyn Sink> = Box::new(CallbackSink::new(|event| {
 ///     println!("{} {}: {}", event.camera.as_str(), event.trigger, event.why);
 /// }));

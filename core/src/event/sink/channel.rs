@@ -12,7 +12,8 @@ const MOST: usize = 100_000;
 /// queue, and drops are counted there. Where the receiver is gone, it answers `Cancelled`.
 ///
 /// ```
-/// use guarita::{ChannelSink, Sink};
+/// use guarita::Sink;
+/// use guarita::event::ChannelSink;
 /// use std::time::Duration;
 /// let (sink, events) = ChannelSink::new(100);
 /// let sink: Box<dyn Sink> = Box::new(sink); // goes to the pipeline

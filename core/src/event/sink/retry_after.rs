@@ -4,7 +4,8 @@ use std::time::Duration;
 /// The wait that the other side asks for, as the cause of a sink's error: the event is not delivered again before.
 ///
 /// ```
-/// use guarita::{Error, ErrorCode, RetryAfter};
+/// use guarita::{Error, ErrorCode};
+/// use guarita::event::RetryAfter;
 /// use std::error::Error as _;
 /// use std::time::Duration;
 /// let error = Error::new(ErrorCode::RateLimited, "429").with_source(RetryAfter(Duration::from_secs(5)));

@@ -7,12 +7,13 @@ use std::sync::Arc;
 ///
 /// Classes are compared letter by letter with the labels of what was found (models trained on COCO write `person`, not
 /// `Person`), blanks at the ends aside; no classes at all means any. Zones are named; without one, the whole picture
-/// counts. An object stands where the zone's [`Anchor`](crate::Anchor) of it is.
+/// counts. An object stands where the zone's [`Anchor`](crate::zone::Anchor) of it is.
 ///
 /// [`Enter`](Self::Enter) and [`Leave`](Self::Leave) hold only in the scene in which it happens.
 ///
 /// ```
-/// use guarita::{Condition, TriggerConfig};
+/// use guarita::TriggerConfig;
+/// use guarita::event::Condition;
 /// let trigger: TriggerConfig = toml::from_str(r#"
 ///     name = "unattended"
 ///     when = { all = [

@@ -27,8 +27,12 @@ use std::time::Duration;
 /// to watch anew, but what is left of the cooldown is kept, and no frame's time fires twice.
 ///
 /// ```
-/// use guarita::{BoundingBox, CameraId, Condition, Detection, Label, Object, ObjectId, Scene, Size, Timestamp};
-/// use guarita::{Polygon, Trigger, TriggerConfig, TriggerMachine, Zone};
+/// use guarita::{BoundingBox, CameraId, Detection, Size, Timestamp};
+/// use guarita::detection::Label;
+/// use guarita::event::{Condition, Scene};
+/// use guarita::tracking::{Object, ObjectId};
+/// use guarita::{Polygon, Trigger, TriggerConfig, Zone};
+/// use guarita::event::TriggerMachine;
 /// let door = Zone::new("door", Polygon::new([[0.5, 0.0], [1.0, 0.0], [1.0, 1.0], [0.5, 1.0]])?);
 /// let when = Condition::Present { classes: vec!["person".into()], zone: Some("door".into()), min_confidence: None };
 /// let mut trigger = TriggerMachine::new(TriggerConfig::new("visitor", when), &[door])?;

@@ -3,7 +3,7 @@ use crate::check::{within, wrong};
 use crate::error::Result;
 use serde::{Deserialize, Serialize};
 
-/// The parameters of a [`BackgroundModel`](crate::BackgroundModel); names and defaults are those of OpenCV's
+/// The parameters of a [`BackgroundModel`](crate::motion::BackgroundModel); names and defaults are those of OpenCV's
 /// `BackgroundSubtractorMOG2`. Plain data; unknown fields are refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

@@ -28,7 +28,9 @@ use crate::threads::Threads;
 /// for three, of which the system provides only what the scene uses.
 ///
 /// ```
-/// use guarita::{BackgroundModel, BackgroundModelConfig, Frame, Layout, PixelFormat, Size};
+/// use guarita::{Frame, PixelFormat, Size};
+/// use guarita::frame::Layout;
+/// use guarita::motion::{BackgroundModel, BackgroundModelConfig};
 /// let mut model = BackgroundModel::new(BackgroundModelConfig::default())?;
 /// let layout = Layout::packed(PixelFormat::Gray8, Size::new(4, 1))?;
 /// let mut mask = [0; 4];

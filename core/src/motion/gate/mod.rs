@@ -76,7 +76,9 @@ pub struct Motion {
 /// of 320 pixels.
 ///
 /// ```
-/// use guarita::{Frame, FrameMeta, Layout, MotionGate, MotionGateConfig, OpenReason, PixelFormat, Size, Timestamp};
+/// use guarita::{Frame, MotionGate, MotionGateConfig, PixelFormat, Size, Timestamp};
+/// use guarita::frame::{FrameMeta, Layout};
+/// use guarita::motion::OpenReason;
 ///
 /// let mut gate = MotionGate::new(MotionGateConfig::default())?;
 /// let size = Size::new(320, 180);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// How long the result of a picture serves for another one of the same camera. Plain data; unknown fields are refused.
 ///
 /// ```
-/// use guarita::ResultCacheConfig;
+/// use guarita::pipeline::ResultCacheConfig;
 /// assert!(ResultCacheConfig { near: Some(2.0), ..Default::default() }.validate().is_ok());
 /// assert!(ResultCacheConfig { ttl_s: f64::NAN, ..Default::default() }.validate().is_err());
 /// ```

@@ -34,10 +34,10 @@ use worker::CallbackWorker;
 ///   waits for its own provider may wait for ever: all threads can be busy waiting.
 ///
 /// ```
-/// use guarita::{
-///     BoundingBox, CallbackProvider, CallbackProviderConfig, Detection, Detections, Frame, Label, Layout, PixelFormat, Provider,
-///     Request, Size, Timing,
-/// };
+/// use guarita::{BoundingBox, CallbackProvider, Detection, Detections, Frame, PixelFormat, Provider, Size};
+/// use guarita::detection::{Label, Timing};
+/// use guarita::frame::Layout;
+/// use guarita::provider::{CallbackProviderConfig, Request};
 ///
 /// let everywhere = CallbackProvider::new(CallbackProviderConfig::default(), |request| {
 ///     let cat = || Detection::new(BoundingBox::from_xyxy(0.0, 0.0, 4.0, 3.0), Label { id: 15, name: "cat".into() }, 0.9);

@@ -47,7 +47,8 @@ use worker::LocalWorker;
 /// Labels come always; faces where the model has a class `face`; text never.
 ///
 /// ```no_run
-/// use guarita::{DecodeOptions, Detector, DetectorConfig, Frame, LocalProvider, LocalProviderConfig, Provider, Request};
+/// use guarita::{DecodeOptions, Detector, DetectorConfig, Frame, LocalProvider, Provider};
+/// use guarita::provider::{LocalProviderConfig, Request};
 ///
 /// let detector = Detector::open_file("coco_ssd_mobilenet_v2.onnx", DetectorConfig::default())?;
 /// let local = LocalProvider::new(detector, LocalProviderConfig::default())?;
@@ -92,7 +93,8 @@ impl LocalProvider {
     /// looks at the request right there, past the queue and past `workers`.
     ///
     /// ```no_run
-    /// use guarita::{Detector, DetectorConfig, LocalProvider, LocalProviderConfig, Threads};
+    /// use guarita::{Detector, DetectorConfig, LocalProvider, Threads};
+    /// use guarita::provider::LocalProviderConfig;
     ///
     /// let threads = Threads::new(2)?;
     /// let detector = Detector::open_file("coco_ssd_mobilenet_v2.onnx", DetectorConfig::default())?;

@@ -20,7 +20,7 @@ pub enum BreakerWindow {
 /// refused. Times are seconds, rates are shares of calls.
 ///
 /// ```
-/// use guarita::{BreakerWindow, CircuitBreakerConfig};
+/// use guarita::resilience::{BreakerWindow, CircuitBreakerConfig};
 /// let config: CircuitBreakerConfig =
 ///     serde_json::from_str(r#"{"open_s": 10, "window": {"time": {"seconds": 30}}}"#).unwrap();
 /// assert_eq!(config.window, BreakerWindow::Time { seconds: 30.0 });

@@ -27,7 +27,8 @@ type Listener = std::sync::Arc<dyn Fn(&BreakerTransition) + Send + Sync>;
 /// a clock that is set back by an hour does not keep it open for that hour.
 ///
 /// ```
-/// use guarita::{BreakerState, CircuitBreaker, CircuitBreakerConfig, Timestamp};
+/// use guarita::{CircuitBreaker, Timestamp};
+/// use guarita::resilience::{BreakerState, CircuitBreakerConfig};
 /// let config = CircuitBreakerConfig { consecutive_failures: 2, open_s: 30.0, ..Default::default() };
 /// let breaker = CircuitBreaker::new(config)?.with_listener(|change| println!("{} -> {}", change.from, change.to));
 /// let at = |seconds: i64| Timestamp::from_millis(seconds * 1_000);
@@ -190,7 +191,7 @@ impl Permit {
         self.report(false, now);
     }
 
-    /// The call failed in a way that speaks against the other side: see [`FailurePolicy`](crate::FailurePolicy).
+    /// The call failed in a way that speaks against the other side: see [`FailurePolicy`](crate::resilience::FailurePolicy).
     pub fn failure(self, now: Timestamp) {
         self.report(true, now);
     }

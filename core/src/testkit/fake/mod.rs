@@ -28,8 +28,10 @@ use std::time::Duration;
 ///
 /// ```
 /// use guarita::testkit::{FakeProvider, Step};
-/// use guarita::{ErrorCode, Frame, Layout, PixelFormat, Provider, Reply, Request, Size};
-/// # use guarita::{Clock, ManualClock};
+/// use guarita::{ErrorCode, Frame, PixelFormat, Provider, Size};
+/// use guarita::frame::Layout;
+/// use guarita::provider::{Reply, Request};
+/// # use guarita::clock::{Clock, ManualClock};
 /// # use std::{sync::Arc, time::Duration};
 /// let clock = Arc::new(ManualClock::default());
 /// let fake = FakeProvider::new("cloud")

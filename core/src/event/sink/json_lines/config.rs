@@ -3,7 +3,7 @@ use crate::error::Result;
 use crate::journal::Fsync;
 use serde::{Deserialize, Serialize};
 
-/// How a [`JsonLinesSink`](crate::JsonLinesSink) keeps its files. Plain data; unknown fields are refused.
+/// How a [`JsonLinesSink`](crate::event::JsonLinesSink) keeps its files. Plain data; unknown fields are refused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]

@@ -26,7 +26,7 @@ const BEGINNING: &[u8] = b"{\"id\":\"";
 /// the end of its line gets it, half of an event is cut off.
 ///
 /// ```
-/// use guarita::{JsonLinesConfig, JsonLinesSink};
+/// use guarita::event::{JsonLinesConfig, JsonLinesSink};
 /// let path = std::env::temp_dir().join(format!("guarita-example-{}.jsonl", std::process::id()));
 /// let sink = JsonLinesSink::open(&path, JsonLinesConfig { keep: 3, ..JsonLinesConfig::default() })?;
 /// // goes to the pipeline; then read it with `for line in open(path): json.loads(line)`

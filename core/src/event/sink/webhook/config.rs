@@ -18,7 +18,7 @@ const RESERVED: [&str; 8] = [
     "x-guarita-signature",
 ];
 
-/// Where and how a [`WebhookSink`](crate::WebhookSink) sends events. Plain data; unknown fields are refused. Printed with
+/// Where and how a [`WebhookSink`](crate::event::WebhookSink) sends events. Plain data; unknown fields are refused. Printed with
 /// `{:?}`, it shows neither the secret, nor the headers' values, nor more of the URL than its host.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]

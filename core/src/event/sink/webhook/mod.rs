@@ -26,7 +26,7 @@ use std::sync::Arc;
 /// are not used.
 ///
 /// ```no_run
-/// use guarita::{WebhookConfig, WebhookSink};
+/// use guarita::event::{WebhookConfig, WebhookSink};
 /// let sink = WebhookSink::open(WebhookConfig {
 ///     url: "https://alarms.example.org/hooks/guarita".into(),
 ///     secret: Some("a long secret that both sides know".into()),
