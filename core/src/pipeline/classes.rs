@@ -107,11 +107,11 @@ mod tests {
         let said = |config: &CameraConfig| check(config, "local", &can).unwrap_err().to_string();
         assert_eq!(
             said(&camera(&["car", "persn"])),
-            "classes: \"persn\" is nothing that local can find; is \"person\" meant?"
+            "look.classes: \"persn\" is nothing that local can find; is \"person\" meant?"
         );
         assert_eq!(
             said(&camera(&["Person"])),
-            "classes: \"Person\" is nothing that local can find; is \"person\" meant?"
+            "look.classes: \"Person\" is nothing that local can find; is \"person\" meant?"
         );
         assert!(said(&camera(&["forklift"])).ends_with("it finds car, dog, person"));
         let within = Condition::Not(Box::new(Condition::Present {

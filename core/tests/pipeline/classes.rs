@@ -28,7 +28,7 @@ fn what_may_be_a_slip_is_said_until_it_is_found() {
     let said = || pipeline.health().degraded;
     assert_eq!(said().len(), 2, "{:?}", said());
     assert!(
-        said()[0].contains("camera yard: classes: cloud does not say whether it can find \"persn\""),
+        said()[0].contains("camera yard: look.classes: cloud does not say whether it can find \"persn\""),
         "{:?}",
         said()
     );
