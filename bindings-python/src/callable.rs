@@ -6,8 +6,8 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A callable that a thread of guarita holds, and that the Python object it was given to can let go: where both hold each
-/// other, Python's collector finds the only reference here, and ends it.
+/// A callable that a guarita thread holds, and that the Python object it was given to can release: in a reference
+/// cycle, Python's collector finds the only reference here, and clears it.
 #[derive(Clone)]
 pub(crate) struct Callable {
     /// Only held for moments in which the interpreter lock is held too, so that no fork finds it locked.
@@ -31,12 +31,12 @@ impl Callable {
         Ok(Self { held: Arc::new(Mutex::new(Some(any.clone().unbind()))) })
     }
 
-    /// The callable; none once it was let go.
+    /// The callable; none once it was released.
     pub(crate) fn get<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|held| held.bind(py).clone())
     }
 
-    /// Lets it go.
+    /// Releases the callable.
     pub(crate) fn clear(&self) {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(held);

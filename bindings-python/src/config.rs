@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
 
-/// Between two looks at signals.
+/// Items between two checks of signals.
 const LOOK: usize = 4096;
 
 /// A config from keyword arguments, unknown names refused; `given` are arguments that the call itself takes.

@@ -68,12 +68,12 @@ impl Detector {
         detached(py, || handle.detect_batch(&frames))
     }
 
-    /// A run of the model at a time, each on another thread, so that what is left of a long batch ends with Ctrl-C.
+    /// Makes each run of the model on another thread, one at a time, so that Ctrl-C ends the rest of a long batch.
     fn run_interruptibly(&self, py: Python<'_>, frames: Vec<guarita::Frame>) -> PyResult<Vec<guarita::Detections>> {
         let background = self.background(py)?;
         let mut found = Vec::with_capacity(frames.len());
         for frames in frames.chunks(self.0.config().max_batch.max(1)) {
-            // The wait looks at signals only where it is a long one.
+            // The wait checks signals only where it is a long one.
             py.check_signals()?;
             let response = provider::detect(py, &background, DetectorHandle::request(frames))?;
             self.0.note_response(&response);

@@ -1,4 +1,4 @@
-//! What a fork leaves behind, and values of guarita that are let go with the interpreter lock released.
+//! Values that do not survive a fork, and values that are dropped with the interpreter lock released.
 
 use crate::error::OrRaise;
 use crate::host;
@@ -6,7 +6,7 @@ pub(crate) use guarita_face::generation;
 use guarita_face::{Held, LetGo, ProcessBound};
 use pyo3::prelude::*;
 
-/// Where Python's programs make what each process needs for itself.
+/// Where Python frameworks create per-process objects.
 const MAKERS: &str = "Celery: worker_process_init; gunicorn: post_fork; multiprocessing: the initializer";
 
 /// The end of a provider waits for its threads, and those may wait for the interpreter lock.
@@ -14,8 +14,8 @@ pub(crate) struct Unlocked;
 
 impl LetGo for Unlocked {
     fn let_go<T: Send>(value: T) {
-        // Left where it lies when the interpreter goes down: the threads that it would wait for may be stopped for ever inside
-        // of Python.
+        // Leaked when the interpreter shuts down: the threads that the drop would wait for may be stopped for ever
+        // inside Python.
         if host::is_ending() {
             return std::mem::forget(value);
         }
@@ -27,7 +27,7 @@ impl LetGo for Unlocked {
     }
 }
 
-/// A value that is let go with the interpreter lock released.
+/// A value that is dropped with the interpreter lock released.
 pub(crate) type Shared<T> = Held<T, Unlocked>;
 
 /// A value that belongs to the process that made it; see [`ProcessBound`].

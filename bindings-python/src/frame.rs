@@ -49,7 +49,7 @@ impl From<guarita::Frame> for Frame {
 }
 
 impl Frame {
-    /// When it was taken; none where nobody said so.
+    /// When it was taken; none where no time was given.
     pub(crate) fn time(&self) -> Option<Timestamp> {
         self.timed.then(|| self.core.meta().pts)
     }

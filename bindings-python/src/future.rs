@@ -6,7 +6,7 @@ use guarita::ErrorCode;
 use guarita::provider::Cancellation;
 use pyo3::prelude::*;
 
-/// The side of a future that is told the result.
+/// The side of a future that completes it.
 pub(crate) struct Promise {
     event_loop: Py<PyAny>,
     future: Py<PyAny>,
@@ -28,12 +28,12 @@ impl Promise {
         Ok((Self { event_loop: event_loop.unbind(), future: future.clone().unbind() }, future))
     }
 
-    /// Takes the request back when the caller gives up the future.
+    /// Cancels the request when the future is cancelled.
     pub(crate) fn cancels(&self, py: Python<'_>, request: Cancellation) -> PyResult<()> {
         self.future.call_method1(py, "add_done_callback", (Canceller(request),)).map(|_| ())
     }
 
-    /// Gives the result to whoever awaits it, on their loop. A loop that was closed meanwhile has nobody who waits.
+    /// Completes the future on its event loop, unless that was closed.
     pub(crate) fn settle(self, make: impl FnOnce(Python<'_>) -> PyResult<Py<PyAny>>) {
         // Not where the interpreter is going down.
         host::attach(|py| {

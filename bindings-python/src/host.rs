@@ -7,10 +7,10 @@ use guarita::{Error, ErrorCode, Result};
 use guarita_face::{HostCalls, defaults};
 use pyo3::prelude::*;
 
-/// Threads that are inside of a callable. From the moment on at which the interpreter begins to go down, none is called.
+/// Calls of host callables in progress. None is begun once the interpreter shuts down.
 static CALLS: HostCalls = HostCalls::new();
 
-/// Whether the interpreter goes down.
+/// Whether the interpreter is shutting down.
 pub(crate) fn is_ending() -> bool {
     CALLS.is_ending()
 }
@@ -26,7 +26,7 @@ pub(crate) fn attach<R>(work: impl FnOnce(Python<'_>) -> R) -> Option<R> {
     done
 }
 
-/// Asks a callable of the host, and turns what it raises into an error of the core.
+/// Calls a host callable, and turns an exception into an error of the core.
 ///
 /// # Errors
 /// What it raised; `Cancelled` where the interpreter goes down.
@@ -35,7 +35,7 @@ pub(crate) fn ask<R>(what: &str, work: impl FnOnce(Python<'_>) -> PyResult<R>) -
         .unwrap_or_else(|| Err(Error::new(ErrorCode::Cancelled, "the interpreter is going down")))
 }
 
-/// Tells a callable of the host; what it raises goes to `sys.unraisablehook`.
+/// Notifies a host callable; its exceptions go to `sys.unraisablehook`.
 pub(crate) fn tell(callable: &Callable, make: impl FnOnce(Python<'_>) -> PyResult<Py<PyAny>>) {
     attach(|py| {
         let Some(callable) = callable.get(py) else { return };
@@ -46,8 +46,8 @@ pub(crate) fn tell(callable: &Callable, make: impl FnOnce(Python<'_>) -> PyResul
     });
 }
 
-/// Ends a process that was forked inside of a callable, and came back from it: there is nobody to go on for. The other threads of
-/// guarita did not come along, and this one would wait for them for ever.
+/// Ends a process that was forked inside a callable, and returned from it. The other threads of guarita were not copied
+/// by the fork, and this one would wait for them for ever.
 fn end_child() -> ! {
     Python::try_attach(|py| {
         let why = "a process that was forked inside of a callable of guarita's came back from it: end it with os._exit, or \

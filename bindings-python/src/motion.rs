@@ -17,7 +17,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 use std::sync::{Mutex, PoisonError};
 
-/// What changes with every call, and so is used by one call at a time.
+/// Mutable state that one call at a time may use.
 struct OneAtATime<T>(Mutex<Slot<T>>);
 
 enum Slot<T> {

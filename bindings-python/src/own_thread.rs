@@ -1,4 +1,4 @@
-//! Code of the host's on threads of guarita.
+//! Host code on guarita's threads.
 
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -21,7 +21,7 @@ pub(crate) fn on_own_thread<R>(work: impl FnOnce(Python<'_>) -> R) -> Option<R> 
     done
 }
 
-/// Whether this is a thread of guarita's, that has called code of the host's.
+/// Whether this is a guarita thread that has called host code.
 pub(crate) fn is_own_thread() -> bool {
     KNOWN.try_with(|known| known.0.is_some()).unwrap_or(false)
 }
@@ -64,7 +64,7 @@ impl Known {
 }
 
 impl Drop for Known {
-    /// When the thread ends; what Python kept for it goes.
+    /// Releases Python's thread state when the thread ends.
     fn drop(&mut self) {
         let Some((state, thread)) = self.0.take() else { return };
         #[allow(unsafe_code, reason = "the way back of what `new` did")]

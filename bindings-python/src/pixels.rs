@@ -114,7 +114,7 @@ fn is_constant(array: &Bound<'_, PyUntypedArray>) -> bool {
     }
 }
 
-/// Whether nobody else has the array.
+/// Whether this is the only reference to the array.
 #[allow(unsafe_code, reason = "pyo3 has no other call for it")]
 pub(crate) fn is_held_once(array: &Bound<'_, PyUntypedArray>) -> bool {
     // SAFETY: the pointer is that of a live object; its count is read with the lock held.

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use std::path::PathBuf;
 
-/// What Python takes for text and nobody else does: half of a pair of UTF-16, as of a file's name that is no UTF-8.
+/// A lone UTF-16 surrogate, which Python allows in text, as from a file name that is not UTF-8.
 pub(crate) const NO_UNICODE: &str =
     "text with a lone surrogate, which is no Unicode; decode with errors=\"replace\", or leave the character out";
 

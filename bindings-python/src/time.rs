@@ -189,8 +189,8 @@ impl Clock for HostClock {
 
 static HOST_CLOCK: AtomicBool = AtomicBool::new(false);
 
-/// Whether there has been a clock of the host's. The core reads clocks while it holds locks: whoever waits for one of those
-/// must not hold the interpreter lock then.
+/// Whether a host clock was ever set. The core reads clocks while it holds locks: waiting for such a lock with the
+/// interpreter lock held could deadlock.
 pub(crate) fn has_host_clock() -> bool {
     HOST_CLOCK.load(Ordering::Relaxed)
 }

@@ -1,5 +1,4 @@
-//! Waiting without shutting out the interpreter: with its lock released, and with a look at signals ten times in a second, so
-//! that Ctrl-C works.
+//! Waiting with the interpreter lock released, checking signals ten times a second, so that Ctrl-C works.
 
 use crate::error::{OrRaise, detached, raise};
 use crate::fork::generation;
@@ -10,10 +9,10 @@ use std::cell::Cell;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-/// Between two looks at signals.
+/// The interval between two checks of signals.
 pub(crate) const LOOK_UP: Duration = Duration::from_millis(100);
 
-/// The next value; None where nobody can send one any more or the time is over. An exception of a signal handler, such as
+/// The next value; None where all senders are gone or the time is over. An exception of a signal handler, such as
 /// `KeyboardInterrupt`, ends it.
 pub(crate) fn receive<T: Send>(py: Python<'_>, from: &Receiver<T>, most: Option<Duration>) -> PyResult<Option<T>> {
     let mut left = most;
@@ -48,7 +47,7 @@ impl<'a, T> Shared<'a, T> {
 #[allow(unsafe_code, reason = "detach asks for Send though the closure stays on its thread")]
 unsafe impl<T: Send> Send for Shared<'_, T> {}
 
-/// Runs `work` where Ctrl-C can end the wait for it: on the main thread, that is on another one, whose result is then let go.
+/// Runs `work` so that Ctrl-C can end the wait: from the main thread, on another one, whose result is then discarded.
 pub(crate) fn interruptible<T: Send + 'static>(
     py: Python<'_>,
     work: impl FnOnce() -> guarita::Result<T> + Send + 'static,

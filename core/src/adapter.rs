@@ -1,6 +1,6 @@
-//! For packages that bring a sink or a provider of a service (`guarita-rekognition` is one): what they need beside the traits
-//! [`Sink`](crate::Sink), [`Provider`](crate::Provider) and those of [`registry`](crate::registry), so that every cloud
-//! sends pictures, checks configs, tells of failures and says how it does in the same way.
+//! For packages that add a sink or a provider of a service (such as `guarita-rekognition`): what they need beside the
+//! traits [`Sink`](crate::Sink), [`Provider`](crate::Provider) and those of [`registry`](crate::registry), so that
+//! every cloud adapter sends pictures, checks configs, and reports failures and health in the same way.
 //!
 //! Certificates and `Retry-After` are in `guarita::http` (feature `http`), retries, breakers and rates at the root, money in
 //! [`Budget`](crate::Budget), a map of a cloud's labels in [`LabelMap`](crate::provider::LabelMap).

@@ -44,7 +44,7 @@ pub(crate) fn positive(field: &str, value: f64, most: f64) -> Result<()> {
     Err(if value.is_nan() { error } else { error.with_limit(if value > most { most } else { 0.0 }) })
 }
 
-/// The error of a config's field, `InvalidConfig`; what is wrong stands behind its name.
+/// The `InvalidConfig` error of a config's field; the message is its name followed by `what`.
 pub fn wrong(field: &str, what: impl Display) -> Error {
     Error::invalid_config(format!("{field} {what}")).with_field(field)
 }
@@ -60,13 +60,13 @@ pub fn inside(parent: &str, checked: Result<()>) -> Result<()> {
     })
 }
 
-/// serde's way to a field without what it does not know; empty for the whole.
+/// serde's path to a field, without its marks for unknown parts; empty for the root.
 pub(crate) fn known_way(way: &str) -> &str {
     let way = way.strip_suffix('?').unwrap_or(way);
     way.strip_suffix('.').unwrap_or(way)
 }
 
-/// The field that a deserializer stopped at, as the way that leads to it, from serde's way and words; none for the whole.
+/// The path of the field that a deserializer stopped at, from serde's path and message; none for the root.
 pub(crate) fn field_of(way: &str, words: &str) -> Option<String> {
     // A field that is unknown, missing or there twice is named by serde's words only, and the way is that of its parent.
     let named = ["unknown field `", "missing field `", "duplicate field `"].iter().find_map(|begin| {

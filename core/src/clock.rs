@@ -75,7 +75,7 @@ const NANOS: i64 = 1_000_000_000;
 const LONGEST_S: f64 = 9_223_372_035.0;
 
 /// A point in civil time: seconds since 1970-01-01T00:00:00 UTC, without leap seconds. Unlike a [`Timestamp`] it may
-/// jump, when somebody sets the machine's clock.
+/// jump, when the system clock is set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UnixTime(i64);
@@ -115,8 +115,8 @@ pub trait Clock: Send + Sync + fmt::Debug {
         self.unix().as_secs().saturating_mul(NANOS)
     }
 
-    /// Whether time passes by itself. Where it does not, nobody waits for it on a thread, and whoever moves it says so to
-    /// those who are to act.
+    /// Whether time passes by itself. Where it does not, no thread waits for it, and the code that advances it wakes
+    /// those that are due.
     fn runs(&self) -> bool {
         true
     }
@@ -157,7 +157,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until somebody moves it, for tests and simulations.
+/// A clock that stands still until it is advanced, for tests and simulations.
 ///
 /// ```
 /// use guarita::clock::{Clock, ManualClock, UnixTime};
@@ -195,7 +195,7 @@ impl ManualClock {
         i128::from(state.now.as_nanos()) + state.offset
     }
 
-    /// Sets the civil time only, as somebody does who corrects the machine's clock.
+    /// Sets the civil time only, like a correction of the system clock.
     pub fn set_unix(&self, unix: UnixTime) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.offset = i128::from(unix.as_secs()) * 1_000_000_000 - i128::from(state.now.as_nanos());

@@ -30,7 +30,7 @@ pub struct DoctorReport {
     /// The program that decodes video; none in a build without.
     #[serde(serialize_with = "perhaps_found")]
     pub ffmpeg: Option<Result<ProgramInfo>>,
-    /// Whom TLS can trust; none in a build without.
+    /// The certificates that TLS trusts; none in a build without.
     #[serde(serialize_with = "perhaps_found")]
     pub certificates: Option<Result<CertificatesInfo>>,
     /// The model, where one was given: opened, and asked what runs it.
@@ -45,7 +45,7 @@ pub struct ProgramInfo {
     /// The file.
     #[serde(serialize_with = "shown")]
     pub path: PathBuf,
-    /// Who named it, such as `PATH`.
+    /// Where its path comes from, such as `PATH`.
     pub origin: String,
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Threads that the host lends to guarita, shared by all who get a clone: one number for all of them.
+/// A thread pool that the host lends to guarita, shared by all clones.
 #[derive(Clone)]
 pub struct Threads(Arc<rayon::ThreadPool>);
 
@@ -28,7 +28,7 @@ impl Threads {
             })
     }
 
-    /// How many there are.
+    /// The number of threads.
     pub fn count(&self) -> usize {
         self.0.current_num_threads()
     }
@@ -60,7 +60,7 @@ pub(crate) fn caught<R>(run: impl FnOnce() -> R) -> Option<R> {
         Ok(done) => return Some(done),
         Err(payload) => payload,
     };
-    // What a panic carries is the host's, and its drop may panic too; then it is left where it lies.
+    // The payload is the host's, and its drop may panic too; that second payload is leaked.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(payload);
     }

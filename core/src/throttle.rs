@@ -2,15 +2,15 @@ use crate::clock::Timestamp;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-/// What happens often is told of in the log so often at most.
+/// The least interval between two log messages of one kind.
 const EVERY: Duration = Duration::from_secs(10);
 
-/// Keeps a bad hour from filling a log: says of which cases to tell.
+/// Limits the rate of a repeated log message.
 #[derive(Debug, Default)]
 pub(crate) struct LogThrottle(Mutex<(Option<Timestamp>, u64)>);
 
 impl LogThrottle {
-    /// Takes one more case; where it is to be told of, gives how many were not since the last one that was.
+    /// Counts one case; returns the number suppressed since the last message where a message is due, none otherwise.
     pub(crate) fn on(&self, now: Timestamp) -> Option<u64> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (told, quiet) = &mut *state;

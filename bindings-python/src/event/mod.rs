@@ -1,4 +1,4 @@
-//! Events: what is worth telling, who says so, and who is told.
+//! Events, their triggers and their sinks.
 
 mod scene;
 mod sink;

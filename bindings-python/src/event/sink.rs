@@ -1,4 +1,4 @@
-//! Who is told of events: callables of the host, and the sinks that guarita brings along.
+//! Sinks: callables of the host, and guarita's own.
 
 use super::Event;
 use crate::callable::Callable;
@@ -15,11 +15,11 @@ use pyo3::types::{PyBool, PyDict};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A callable of the host's as a sink. An exception in it is the delivery's error.
+/// A host callable as a sink. An exception in it is the delivery's error.
 pub(crate) struct HostSink {
     pub(crate) name: String,
     pub(crate) call: Callable,
-    /// Exceptions by which a delivery is given up go to `sys.unraisablehook` too.
+    /// Whether exceptions that end a delivery also go to `sys.unraisablehook`.
     pub(crate) unraisable: bool,
 }
 
@@ -42,7 +42,7 @@ impl guarita::Sink for HostSink {
         })
     }
 
-    /// One: what a callable raises is about what it was given.
+    /// One: an exception of a callable refers to the event it was given.
     fn max_batch(&self) -> usize {
         1
     }
@@ -81,7 +81,7 @@ fn durable(said: &Bound<'_, PyAny>, size: usize) -> Option<usize> {
     if said.is_none() {
         return Some(size);
     }
-    // A truth value is a number too, for Python.
+    // A bool is an int in Python.
     let number = if said.is_instance_of::<PyBool>() { None } else { said.extract::<usize>().ok() };
     number.filter(|number| *number <= size)
 }

@@ -1,4 +1,4 @@
-//! The place where frames are pushed.
+//! Cameras, to which frames are pushed.
 
 use super::{Account, CameraStats, Decision, Pipeline};
 use crate::config::{from_kwargs, to_py};

@@ -1,4 +1,4 @@
-//! A recording through a pipeline.
+//! Runs a recording through a pipeline.
 
 use super::Account;
 use crate::config::to_py;
@@ -14,14 +14,14 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
-/// What the thread of a run says.
+/// A message of a run's thread.
 enum News {
     Chunk(Box<guarita::pipeline::ChunkReport>, mpsc::Sender<ControlFlow<()>>),
     End(Box<guarita::Result<guarita::pipeline::RunSummary>>),
 }
 
-/// Goes through it on a thread of its own, while the caller's looks at signals and calls `progress`. Where that is interrupted,
-/// the run ends by itself.
+/// Runs the recording on a thread of its own, while the caller's checks signals and calls `progress`. Where that is
+/// interrupted, the run ends by itself.
 pub(super) fn run(
     py: Python<'_>,
     handle: &Arc<PipelineHandle>,

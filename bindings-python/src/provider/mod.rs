@@ -1,4 +1,4 @@
-//! Providers: who looks at pictures, and what is asked of them.
+//! Providers, their requests and their answers.
 
 mod callback;
 mod health;
@@ -64,13 +64,13 @@ impl Provider {
     /// The provider of the core, to be handed to another part of the core; `InvalidState` once it is closed, and in a child of
     /// the process that made it.
     ///
-    /// Whoever gets it may be the last one to let it go, and must do that with the interpreter lock released: its end waits for
-    /// its threads, and they may wait for the lock.
+    /// The receiver may hold the last reference, and must drop it with the interpreter lock released: dropping waits
+    /// for the provider's threads, and they may wait for the lock.
     pub(crate) fn get(&self) -> PyResult<Arc<dyn guarita::Provider>> {
         self.hold()?.get("provider").map(Arc::clone)
     }
 
-    /// The same for the time of a call, after which it may be let go anywhere.
+    /// The same for the time of a call, after which it may be dropped anywhere.
     fn hold(&self) -> PyResult<Arc<Native<Arc<dyn guarita::Provider>>>> {
         let inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
         let closed = || raise(ErrorCode::InvalidState, format!("the provider {} is closed", self.name));
@@ -265,7 +265,7 @@ fn pictures(images: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> PyR
     }
 }
 
-/// Every picture of a list. Each may cost a copy, so that a long list looks at signals between them.
+/// Every picture of a list. Each may cost a copy, so signals are checked between them in a long list.
 pub(crate) fn all(images: &Bound<'_, PyAny>, format: Option<&str>, share: bool) -> PyResult<Vec<Picture>> {
     let each = |image: PyResult<Bound<'_, PyAny>>| {
         images.py().check_signals()?;
@@ -286,7 +286,7 @@ pub(crate) fn decoded(py: Python<'_>, pictures: Vec<Picture>, camera: &str) -> P
     pictures.into_iter().map(each).collect()
 }
 
-/// Submits, and waits so that Ctrl-C works; then the request is taken back.
+/// Submits, and waits so that Ctrl-C works, which cancels the request.
 pub(crate) fn detect(
     py: Python<'_>,
     provider: &Arc<dyn guarita::Provider>,

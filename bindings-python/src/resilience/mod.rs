@@ -1,4 +1,4 @@
-//! What keeps calls to others in bounds: breakers, retries, rates, money. All of it works without a provider.
+//! Limits on calls to other services: breakers, retries, rates, budgets. All of it works without a provider.
 
 mod breaker;
 mod budget;

@@ -4,7 +4,7 @@ use super::calendar::Day;
 use super::shared::Saving;
 use serde::{Deserialize, Serialize};
 
-/// Who pays. Names past `max_keys` are replaced already.
+/// The charged accounts. Names past `max_keys` have been replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Keys {
     pub(super) camera: String,

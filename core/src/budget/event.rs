@@ -32,7 +32,7 @@ impl fmt::Display for CapScope {
     }
 }
 
-/// The time that a cap is for.
+/// The period of a cap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -55,7 +55,7 @@ impl fmt::Display for CapPeriod {
     }
 }
 
-/// Which cap.
+/// A cap on spending.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Cap {
     /// Whose money.
@@ -70,7 +70,7 @@ impl fmt::Display for Cap {
     }
 }
 
-/// What a host may want to tell its people. Each is sent once for a cap and a period; after a restart, once more.
+/// A budget event for the host. Each is sent once per cap and period, and once more after a restart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BudgetEvent {

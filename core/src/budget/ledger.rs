@@ -1,4 +1,4 @@
-//! The books: pure arithmetic over entries; time comes in, nothing goes out.
+//! The accounting: pure arithmetic over entries, without I/O; time is an argument.
 
 use super::calendar::Day;
 use super::config::{Caps, KeyCaps, MAX_NAME, Rules};
@@ -12,11 +12,11 @@ use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Who pays once `max_keys` are known.
+/// The account of all keys past `max_keys`.
 pub(super) const OTHERS: &str = "(others)";
-/// No counter goes further, cap or no cap: nine trillion dollars, and sums of two still fit.
+/// The largest value of a counter, with or without a cap: nine trillion dollars; the sum of two still fits.
 const MOST: u64 = i64::MAX as u64;
-/// Reservations open at once. Calls in flight are hundreds; so many are reservations that somebody forgets.
+/// The most open reservations. Calls in flight are hundreds; this many means that reservations leak.
 const MAX_OPEN: usize = 100_000;
 
 /// A reservation that has neither been committed nor released.
@@ -92,7 +92,7 @@ impl Ledger {
             self.past.insert(self.today, over);
         }
         self.today = day;
-        // This month's days stay, and the last ones.
+        // Keeps the days of this month and the last `history_days`.
         let oldest = day.back(history_days);
         self.past.retain(|&past, _| past >= oldest || past.month() == day.month());
         let now = self.now();
@@ -111,7 +111,7 @@ impl Ledger {
         }
     }
 
-    /// Who pays for a spend.
+    /// The accounts charged for a spend.
     fn keys(&self, rules: &Rules, spend: &Spend<'_>) -> Result<Keys> {
         if rules.config.prices.tiers(spend.api).is_none() {
             let known: Vec<_> = rules.config.prices.apis().collect();
@@ -145,8 +145,7 @@ impl Ledger {
         self.apis.get(api).map_or(0, |account| account.month.images)
     }
 
-    /// What a spend would cost at most: what others have reserved may come to nothing, so it does not make images
-    /// cheaper yet.
+    /// The most that a spend can cost: other reservations may be released, so they do not lower the tier price yet.
     pub(super) fn cost(&self, rules: &Rules, spend: &Spend<'_>) -> u64 {
         rules
             .config
@@ -177,7 +176,7 @@ impl Ledger {
             (api, rules.config.api.of(&keys.api), CapScope::Api, &keys.api),
             (camera, rules.config.camera.of(&keys.camera), CapScope::Camera, &keys.camera),
         ];
-        // The cap that frees last is the one to name.
+        // Names the cap that frees last.
         for period in [CapPeriod::Month, CapPeriod::Day, CapPeriod::Minute] {
             for (account, caps, scope, name) in &accounts {
                 let (used, limit) = self.standing(account, caps, period);
@@ -263,10 +262,10 @@ impl Ledger {
     pub(super) fn commit(&self, rules: &Rules, id: u64, images: u32) -> Option<Entry> {
         let open = self.open.get(&id)?;
         let images = images.min(open.images);
-        // Later than its month, at the price that was reserved: the volume of that month is forgotten.
+        // Committed after its month: charged at the reserved price, since that month's volume is no longer known.
         let amount = if open.day.month() == self.today.month() {
             let spend = Spend { api: &open.keys.api, images, ..Spend::default() };
-            // An API that has lost its price since costs what it cost.
+            // An API that has lost its price is charged as reserved.
             rules.config.prices.tiers(spend.api).map_or(open.amount, |_| self.cost(rules, &spend)).min(open.amount)
         } else {
             open.amount
@@ -370,8 +369,8 @@ impl Ledger {
         (self.open.values().fold(0, |sum: u64, open| sum.saturating_add(open.amount)), self.open.len())
     }
 
-    /// Takes over what another process has left: its open calls count as spent, for nobody knows how they ended, and
-    /// its minutes begin anew, for its monotonic time means nothing here.
+    /// Takes over the state of another process: its open calls count as spent, since their results are unknown, and its
+    /// minute windows restart, since its monotonic time is not comparable.
     pub(super) fn take_over(&mut self, rules: &Rules, now: Moment) {
         let left: Vec<u64> = self.open.keys().copied().collect();
         for id in left {

@@ -1,4 +1,4 @@
-//! Money that cannot run away: reserve before a call, commit or release after it, caps that hold at every moment.
+//! Spending limits: reserve before a call, commit or release after it; caps hold at every moment.
 //!
 //! [`Ledger`](ledger::Ledger) decides and does no I/O. [`Budget`] puts it behind one lock, so that two calls never spend
 //! the same dollar. It reaches its journal through the trait [`Log`](shared::Log).

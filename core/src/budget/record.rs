@@ -19,8 +19,8 @@ fn decode<T: serde::de::DeserializeOwned>(content: &[u8]) -> Option<T> {
     postcard::take_from_bytes(content).ok().filter(|(_, rest)| rest.is_empty()).map(|(value, _)| value)
 }
 
-/// The ledger that a journal tells of. A last record that is shorter than it says is left out: its write never
-/// returned, so the call that it was for never went.
+/// Reads the ledger from a journal. An incomplete last record is ignored: its write never returned, so its call was
+/// never made.
 ///
 /// # Errors
 /// `DataCorrupt` saying how much is sound and what to do; `Unsupported` for another version.

@@ -14,13 +14,13 @@ const ROWS: usize = 20;
 /// Money of a period.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Amounts {
-    /// Committed, and lost from sight: see `unknown`.
+    /// Committed, or of unknown result: see `unknown`.
     pub spent: MicroDollars,
     /// Set aside for calls under way.
     pub reserved: MicroDollars,
     /// Images that were billed.
     pub images: u64,
-    /// Of `spent`: calls of which nobody knows whether they were billed (a crash, a reservation dropped).
+    /// Of `spent`: calls whose billing is unknown (a crash, a reservation dropped).
     pub unknown: MicroDollars,
     /// What the gate has saved.
     pub saved_by_gate: MicroDollars,
@@ -62,7 +62,7 @@ pub struct DayReport {
     pub amounts: Amounts,
 }
 
-/// How far a cap is from being met.
+/// The state of a cap.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CapReport {
     /// Which one.
@@ -93,7 +93,7 @@ pub struct BudgetReport {
     pub month: Amounts,
     /// Set aside by all reservations that are open, of whatever day.
     pub reserved: MicroDollars,
-    /// How many these are.
+    /// Number of open reservations.
     pub reservations: usize,
     /// By camera, in order of name.
     pub cameras: Vec<KeyReport>,
@@ -171,7 +171,7 @@ fn caps(ledger: &Ledger, rules: &Rules, unix: UnixTime) -> Vec<CapReport> {
         for (name, account) in accounts {
             add(scope(name.clone()), account, keys.of(name));
         }
-        // Those that have not spent yet have their caps as well.
+        // Cameras, tenants and APIs without any spend have caps as well.
         for (name, caps) in keys.named.iter().filter(|(name, _)| !accounts.contains_key(*name)) {
             add(scope(name.clone()), &nobody, caps);
         }

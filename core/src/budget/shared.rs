@@ -31,7 +31,7 @@ impl Default for Spend<'_> {
     }
 }
 
-/// What kept money from being spent.
+/// What saved the cost of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Saving {
@@ -41,20 +41,20 @@ pub enum Saving {
     Cache,
 }
 
-/// Where entries go before they count.
+/// Where entries are recorded before they are applied.
 pub(super) trait Log: Send {
-    /// Keeps an entry that is about to be applied to `ledger`. After an error nothing of it is kept, or the log stays
-    /// unusable until it has been written anew.
+    /// Records an entry that is about to be applied to `ledger`. After an error nothing of it is kept, or the log stays
+    /// unusable until it has been rewritten.
     fn append(&mut self, entry: &Entry, ledger: &Ledger, now: Timestamp) -> Result<()>;
 
-    /// Has everything so far outlive a power cut.
+    /// Makes everything recorded so far durable.
     fn sync(&mut self, ledger: &Ledger) -> Result<()>;
 }
 
 // std's in every build: what it holds is unsized, and it is no part of what the lock guards.
 type Listener = std::sync::Arc<dyn Fn(&BudgetEvent) + Send + Sync>;
 
-/// Money that cannot run away: what is reserved and spent never goes past a cap, whatever the threads do.
+/// A spending budget: what is reserved and spent never exceeds a cap, also with concurrent callers.
 ///
 /// Clones share one account. `now` comes from the caller; see `docs/guide/cost.md` for what clocks that jump do.
 ///
@@ -90,7 +90,7 @@ struct State {
 }
 
 impl Budget {
-    /// A budget that forgets everything with the process.
+    /// A budget in memory only.
     ///
     /// # Errors
     /// `InvalidConfig` naming the field.
@@ -102,8 +102,9 @@ impl Budget {
         Self(Arc::new(Inner { rules, state: Mutex::new(State { ledger, log, listener: None }) }))
     }
 
-    /// Sets who is told of warnings and refusals, for all clones; one listener, the last one set. It is called on the
-    /// thread that spends, without the lock, so it may ask for a report; it should be quick. A panic there is caught and lost.
+    /// Sets the listener for warnings and refusals, for all clones; the last one set replaces others. It is called on
+    /// the spending thread, without the lock, so it may ask for a report; it should be quick. A panic in it is caught
+    /// and discarded.
     pub fn with_listener(self, listener: impl Fn(&BudgetEvent) + Send + Sync + 'static) -> Self {
         self.0.lock(|state| state.listener = Some(std::sync::Arc::new(listener)));
         self
@@ -114,8 +115,8 @@ impl Budget {
         &self.0.rules.config
     }
 
-    /// Sets money aside for a call that is about to go. What is set aside is the most the call can cost: the price at
-    /// the volume billed so far this month.
+    /// Reserves money for a call that is about to be made: the most the call can cost, at the price for the volume
+    /// billed so far this month.
     ///
     /// # Errors
     /// `BudgetExhausted` naming the cap and when it frees (with advice `ChangeConfig` where the call alone is more than
@@ -169,7 +170,7 @@ impl Budget {
         });
     }
 
-    /// Where the money stands.
+    /// Reports spending, reservations and caps.
     pub fn report(&self, now: Moment) -> BudgetReport {
         let rules = &self.0.rules;
         self.0.lock(|state| {
@@ -178,7 +179,7 @@ impl Budget {
         })
     }
 
-    /// Has everything so far outlive a power cut, whatever the fsync policy: for an orderly end.
+    /// Makes everything recorded so far durable, whatever the fsync policy: for an orderly shutdown.
     ///
     /// # Errors
     /// `ResourceExhausted` where the journal cannot be written.
@@ -197,7 +198,7 @@ impl fmt::Debug for Budget {
 }
 
 impl Inner {
-    /// The one lock: a look at the caps and the change after it are one step for all threads.
+    /// Runs `work` under the one lock: checking the caps and the change after it are atomic.
     fn lock<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {
         work(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -220,8 +221,8 @@ impl Inner {
 }
 
 impl State {
-    /// Applies an entry that must count even where it cannot be written. The log then knows that it is behind, and takes
-    /// no reservation before it has been written anew.
+    /// Applies an entry that must count even where it cannot be written. The log is then marked as behind, and takes no
+    /// reservation before it has been rewritten.
     fn settle(&mut self, entry: &Entry, rules: &Rules, now: Timestamp, events: &mut Vec<BudgetEvent>) {
         if let Some(log) = &mut self.log {
             let _ = log.append(entry, &self.ledger, now);
@@ -230,8 +231,8 @@ impl State {
     }
 }
 
-/// Money set aside for one call. Dropped without [`commit`](Self::commit) or [`release`](Self::release), it counts as
-/// spent in full, for nobody knows whether the call was billed.
+/// Money reserved for one call. Dropped without [`commit`](Self::commit) or [`release`](Self::release), it counts as
+/// spent in full, since the call may have been billed.
 #[must_use = "dropped, it counts as spent"]
 pub struct Reservation {
     inner: Arc<Inner>,
@@ -241,18 +242,18 @@ pub struct Reservation {
 }
 
 impl Reservation {
-    /// What is set aside.
+    /// The reserved amount.
     pub fn amount(&self) -> MicroDollars {
         self.amount
     }
 
-    /// The call was billed: returns what it really cost, never more than was reserved. It is charged to the minute, day
-    /// and month of the reservation, at the price of the volume billed so far.
+    /// Commits a billed call: returns its actual cost, never more than was reserved. It is charged to the minute, day
+    /// and month of the reservation, at the price for the volume billed so far.
     pub fn commit(self, now: Moment) -> MicroDollars {
         self.commit_images(u32::MAX, now)
     }
 
-    /// Only so many of the images were billed; the money of the others is released.
+    /// Commits only this many of the images; the money of the others is released.
     pub fn commit_images(mut self, images: u32, now: Moment) -> MicroDollars {
         self.open = false;
         let (rules, id) = (&self.inner.rules, self.id);

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// The length of a minute cap's window.
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
 
-/// What was already told about a cap in this period; not kept over a restart, so that nobody misses it.
+/// Which events of a cap were sent in this period; not persisted, so that they are sent again after a restart.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Told {
     pub(super) warning: bool,
@@ -21,7 +21,7 @@ pub(super) struct Tally {
     pub(super) reserved: u64,
     /// Images of commits: the volume that tiers count.
     pub(super) images: u64,
-    /// Of `spent`: calls of which nobody knows whether they were billed.
+    /// Of `spent`: calls whose billing is unknown.
     pub(super) unknown: u64,
     pub(super) saved_by_gate: u64,
     pub(super) saved_by_cache: u64,
@@ -32,16 +32,16 @@ pub(super) struct Tally {
 /// How a reservation ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// So many images were billed, at so much.
+    /// This many images were billed, for this amount.
     Billed { amount: u64, images: u32 },
-    /// None was.
+    /// No image was billed.
     Released,
-    /// Nobody knows.
+    /// The result is unknown.
     Unknown,
 }
 
 impl End {
-    /// What is spent of a reservation of so much.
+    /// How much of the reserved amount is spent.
     pub(super) fn spent(self, reserved: u64) -> u64 {
         match self {
             Self::Billed { amount, .. } => amount.min(reserved),
@@ -74,7 +74,8 @@ impl Tally {
 /// 60 s of monotonic time, from the first spend on.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Window {
-    /// Which one, over all accounts; 0 before the first. A call that ends in a later window finds its own gone.
+    /// The window's number, over all accounts; 0 before the first. A call that ends in a later window finds its own
+    /// expired.
     pub(super) serial: u64,
     start: i64,
     pub(super) spent: u64,
@@ -105,7 +106,7 @@ impl Window {
     }
 }
 
-/// Everything that is counted for a payer.
+/// All counters of one account.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Account {
     pub(super) minute: Window,
@@ -119,7 +120,7 @@ impl Account {
         self.minute.left(now).map_or((0, 0), |_| (self.minute.spent, self.minute.reserved))
     }
 
-    /// The serial number of the window that this falls into.
+    /// Reserves an amount; returns the serial number of the window it falls into.
     pub(super) fn reserve(&mut self, amount: u64, now: Timestamp, next: &mut u64) -> u64 {
         if self.minute.left(now).is_none() {
             *next = next.saturating_add(1);

@@ -60,7 +60,7 @@ impl Detection {
     }
 }
 
-/// A label of a whole picture: something is in it, or it is of that kind, and nobody says where.
+/// A label of a whole picture, without a location.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ImageLabel {
@@ -127,7 +127,7 @@ impl<'a> IntoIterator for &'a Detections {
     }
 }
 
-/// Where the time of one frame went.
+/// The time spent on one frame, by stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timing {
     /// From the frame to the input tensor.

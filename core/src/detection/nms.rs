@@ -7,7 +7,7 @@ pub(crate) struct Candidate {
     pub(crate) bbox: BoundingBox,
     pub(crate) score: f32,
     pub(crate) class_id: u32,
-    /// The anchor's number: the lower one goes first among equal scores, so that the order is the same everywhere.
+    /// The anchor's index: breaks ties among equal scores, so that the order is deterministic.
     pub(crate) anchor: u32,
 }
 

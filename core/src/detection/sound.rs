@@ -1,4 +1,4 @@
-//! What every answer keeps, whoever gave it: scores in 0..1, and boxes that can be of an object in the picture.
+//! Invariants of every provider's results: scores in 0..1, and boxes that can be of an object in the picture.
 
 use super::{Detection, Detections};
 use crate::error::{Error, Result};
@@ -40,7 +40,7 @@ pub(crate) fn fits(bbox: &BoundingBox, size: Size) -> bool {
 }
 
 impl Detection {
-    /// Checks that it can be what somebody saw.
+    /// Checks that the values of a detection are valid.
     ///
     /// # Errors
     /// `InvalidArgument` for a confidence outside of 0..1, or a box without an area or with an edge that is no number.

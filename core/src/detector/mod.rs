@@ -48,7 +48,7 @@ pub struct Detector {
     report: DetectorReport,
     /// Why the model refused a batch, although its batch axis is free; from then on frames go one after the other.
     batch_refused: OnceLock<String>,
-    /// Whether a batch was seen to give for each frame what the frame gives alone.
+    /// Whether a batch was verified to give the same results as single frames.
     batch_proven: AtomicBool,
     /// Boxes without an area that were left out.
     boxes_left_out: AtomicU64,
@@ -63,7 +63,7 @@ impl std::fmt::Debug for Detector {
     }
 }
 
-/// All that one call needs of its own.
+/// Buffers of one call.
 struct Scratch {
     preprocessor: Preprocessor,
     tensor: Tensor,
@@ -233,7 +233,7 @@ impl Detector {
         Ok(())
     }
 
-    /// Whether an error can come from there being several frames.
+    /// Whether running several frames together can cause this error.
     fn may_be_the_batch(&self, error: &Error) -> bool {
         self.spec.input.batch == BatchSize::Dynamic
             && matches!(error.code(), ErrorCode::ModelInvalid | ErrorCode::Unavailable)

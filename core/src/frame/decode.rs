@@ -100,7 +100,7 @@ pub(super) fn open(path: &Path, options: &DecodeOptions) -> Result<Frame> {
     guarded(|| decode(&encoded, options)).map_err(in_file)
 }
 
-/// A panic of a decoder that we did not write ends here.
+/// Turns a panic of a third-party decoder into an error.
 pub(super) fn guarded(decode: impl FnOnce() -> Result<Frame>) -> Result<Frame> {
     caught(decode).unwrap_or_else(|| Err(Error::internal("a panic in the decoder of a picture")))
 }

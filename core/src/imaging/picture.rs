@@ -90,7 +90,7 @@ impl Picture {
     }
 }
 
-/// Ends the encoding as soon as it is too long, so that an attempt in vain costs no more than its share.
+/// A writer that fails as soon as the encoding is too long, so that a failed attempt is cheap.
 struct Capped {
     bytes: Vec<u8>,
     max_bytes: usize,

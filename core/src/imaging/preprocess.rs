@@ -146,7 +146,7 @@ impl Preprocessor {
         }
     }
 
-    /// What the tensors are for.
+    /// The transform of the model's input.
     pub fn transform(&self) -> &InputTransform {
         &self.transform
     }

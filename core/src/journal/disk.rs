@@ -23,7 +23,7 @@ pub(crate) struct FileDisk {
 }
 
 impl FileDisk {
-    /// Also what stands in the file, where there is one.
+    /// Opens and locks the file; also returns its content, where it exists.
     ///
     /// # Errors
     /// `InvalidState` where it is open already, here or in another process; `NotFound`, `PermissionDenied` or
@@ -55,7 +55,7 @@ impl FileDisk {
         Ok((Self { path: path.to_path_buf(), file: None, _lock: lock }, before))
     }
 
-    /// Has the new name in the folder outlive a power cut.
+    /// Makes the file's new name in the folder durable.
     #[cfg(unix)]
     fn sync_folder(&self) -> io::Result<()> {
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());

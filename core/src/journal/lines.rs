@@ -6,7 +6,7 @@ use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// The longest end without a line break that is looked through: an event with a large picture is shorter.
+/// The longest tail without a line break that is searched: an event with a large picture is shorter.
 const LONGEST_TAIL: u64 = 256 << 20;
 const BLOCK: u64 = 64 << 10;
 
@@ -24,7 +24,7 @@ pub(crate) struct Lines {
 impl Lines {
     /// Opens or makes the file, locks it and mends its end. A new one gets these permissions.
     pub(crate) fn open(path: &Path, beginning: &'static [u8], permissions: Option<&Permissions>) -> Result<Self> {
-        // Opening a pipe would wait for somebody who reads it.
+        // Opening a pipe would block until it has a reader.
         if let Ok(found) = std::fs::metadata(path)
             && !found.is_file()
         {
@@ -92,7 +92,7 @@ impl Lines {
     /// Cuts off what stands behind this length, the end of a line; where that fails, before the next line is added.
     pub(crate) fn cut(&mut self, length: u64) -> Result<()> {
         self.torn_at = Some(length);
-        // Never longer: where somebody emptied the file meanwhile, that would fill it with zeros.
+        // Never longer: if the file was truncated meanwhile, that would fill it with zeros.
         if self.length()? > length {
             // Not through the file itself: on Windows, what is open for adding cannot be cut.
             #[cfg(not(unix))]
@@ -166,7 +166,7 @@ impl Lines {
     }
 }
 
-/// Puts the file aside: `events.jsonl` becomes `events.1.jsonl`, and so on. Of those, `keep` stay.
+/// Rotates the file: `events.jsonl` becomes `events.1.jsonl`, and so on; `keep` of those stay.
 pub(crate) fn put_aside(path: &Path, keep: u32) -> Result<()> {
     let aside = |n: u32| if n == 0 { path.to_path_buf() } else { numbered(path, n) };
     // Only up to the first gap: where an earlier try stopped halfway, nothing is moved, or deleted, twice.

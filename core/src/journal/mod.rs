@@ -16,7 +16,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// While the file cannot be written, it is tried anew no more often.
+/// While the file cannot be written, the least interval between attempts.
 const RETRY: Duration = Duration::from_secs(1);
 
 /// A snapshot and the records after it, on a disk. What the records mean is known to its user, who also says when they are
@@ -30,10 +30,10 @@ pub(crate) struct Journal {
     /// The check that the next record continues.
     sum: u32,
     length: u64,
-    /// The length from which on it is written anew.
+    /// The length from which on the file is compacted.
     compact_at: u64,
     synced: Timestamp,
-    /// The disk does not hold what the user knows, or it is not known whether it does: since when. It must be written anew.
+    /// Since when the disk may not hold all that was recorded; none where it does. The file must then be rewritten.
     behind: Option<Timestamp>,
 }
 
@@ -111,7 +111,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Has everything outlive a power cut.
+    /// Makes everything written so far durable.
     ///
     /// # Errors
     /// As the disk's.

@@ -96,7 +96,7 @@ fn check(before: u32, bytes: &[u8]) -> u32 {
     hasher.finalize()
 }
 
-/// What can be cut off the front of a journal.
+/// The result of parsing the first record of some bytes.
 enum Part<'a> {
     Whole {
         content: &'a [u8],

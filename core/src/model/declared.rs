@@ -144,7 +144,7 @@ impl DeclaredInput {
         Ok(Self { size, layout, element, batch })
     }
 
-    /// The family's own preprocessing, with what the hints say on top.
+    /// The family's default preprocessing, overridden by the hints.
     pub(super) fn transform(&self, family: Family, hints: &ModelHints) -> Result<InputTransform> {
         let levels = [1.0; 3];
         let zero = [0.0; 3];

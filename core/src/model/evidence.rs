@@ -1,4 +1,4 @@
-//! What a file tells about the outputs of its graph.
+//! Evidence from a file about the outputs of its graph.
 
 use super::head::RowOrder;
 use super::hints::ModelHints;
@@ -40,7 +40,7 @@ pub(super) struct Evidence<'a> {
     pub(super) row_order: Option<RowOrder>,
     /// Boxes are decoded behind the last layer of the network.
     pub(super) decodes_boxes: bool,
-    /// What the input wants is said by a hint, or it takes whole levels.
+    /// A hint specifies the input, or it takes whole levels.
     pub(super) input_is_told: bool,
     pub(super) hints: &'a ModelHints,
 }
@@ -98,7 +98,7 @@ impl SingleOutput<'_> {
         n <= 1000 && !self.is_grid(n) && !self.is_triple_grid(n)
     }
 
-    /// No shape speaks for any family.
+    /// Whether both axes are free.
     pub(super) fn is_free(&self) -> bool {
         self.second.is_none() && self.third.is_none()
     }

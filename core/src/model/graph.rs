@@ -1,13 +1,13 @@
-//! What the nodes of a graph tell about its outputs.
+//! Evidence from the nodes of a graph about its outputs.
 
 use super::head::RowOrder;
 use super::proto::{Graph, Node};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The nodes of a graph by what they give.
+/// The nodes of a graph by the tensors they output.
 pub(super) struct Nodes<'a>(BTreeMap<&'a str, &'a Node>);
 
-/// These hand on the numbers that they get, or some of them.
+/// Operators that pass on their input's values, or some of them.
 const HAND_ON: [&str; 11] = [
     "Cast",
     "Flatten",
@@ -21,7 +21,7 @@ const HAND_ON: [&str; 11] = [
     "Transpose",
     "Unsqueeze",
 ];
-/// The layers of a network: what stands behind the last one of them is decoding.
+/// Operators of network layers: what follows the last of them is decoding.
 const LAYERS: [&str; 8] =
     ["Conv", "ConvInteger", "ConvTranspose", "Gemm", "MatMul", "MatMulInteger", "QLinearConv", "QLinearMatMul"];
 /// Anchors that are applied: the logarithm of a size is undone, or a box is made of distances from a point.
@@ -33,7 +33,7 @@ impl<'a> Nodes<'a> {
         Self(given.filter(|(name, _)| !name.is_empty()).collect())
     }
 
-    /// The first node behind this tensor, going back, that does more than to hand on.
+    /// The nearest node before this tensor that does more than pass values on.
     fn origin(&self, tensor: &str) -> Option<(&'a Node, &str)> {
         let mut tensor = tensor;
         let mut passed = BTreeSet::new();

@@ -120,7 +120,7 @@ impl Labels {
     }
 }
 
-/// Asks for the name that is likely meant, where one of these is near: at most a third of it is written otherwise.
+/// Suggests the known name closest to a misspelt one, if at most a third of it differs.
 pub(crate) fn is_meant<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     let lower = name.to_lowercase();
     let far = |known: &str| strsim::damerau_levenshtein(&lower, &known.to_lowercase());

@@ -4,7 +4,7 @@ use super::literal::{self, Literal};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 
-/// What exporters write beside a graph.
+/// Metadata that exporters write beside a graph.
 pub(super) struct Metadata<'a> {
     entries: BTreeMap<&'a str, &'a str>,
     /// Then an entry that cannot be read is damaged. One of another exporter's may mean anything under the same name, and

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// The variables that name the library or its folder, in the order in which they are asked.
 pub(super) const VARIABLES: [&str; 2] = ["GUARITA_ONNXRUNTIME", "ORT_DYLIB_PATH"];
 
-/// A place to try, and who named it.
+/// A place to try, and where its path comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) path: PathBuf,

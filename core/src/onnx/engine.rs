@@ -2,7 +2,7 @@ use super::execution::ExecutionProvider;
 use crate::error::Result;
 use half::f16;
 
-/// Something that runs one model. ONNX Runtime today; the trait knows nothing of it.
+/// Runs one model; independent of ONNX Runtime.
 pub(crate) trait Engine: Send + Sync {
     /// Runs the model once and lets `read` look at the outputs, in the order asked for at opening.
     ///
@@ -12,7 +12,7 @@ pub(crate) trait Engine: Send + Sync {
     fn report(&self) -> &EngineReport;
 }
 
-/// What runs a model, and where.
+/// The provider and settings that run a model.
 #[derive(Clone, Debug)]
 pub(crate) struct EngineReport {
     pub(crate) provider: ExecutionProvider,

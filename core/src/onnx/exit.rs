@@ -1,18 +1,18 @@
 //! The end of the process while threads are in ONNX Runtime. `exit` runs the library's own destructors under them: what they
 //! see then is taken for a bad model, or crashes.
 //!
-//! Functions given to `atexit` run in reverse. One that was registered after the library was loaded runs before the library's
-//! destructors; it waits until nobody is inside, and lets nobody in from then on.
+//! Functions given to `atexit` run in reverse. One registered after the library was loaded runs before the library's
+//! destructors; it waits until no thread is inside, and lets none in from then on.
 
 use crate::error::{Error, Result};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// The process ends after this time whoever is still inside.
+/// The longest wait at exit, even with threads still inside.
 const LONGEST_WAIT: Duration = Duration::from_secs(5);
 const STEP: Duration = Duration::from_millis(1);
 
-/// The process in the upper half, and how many of its threads are inside in the lower one: a child of a fork has none.
+/// The process id in the upper half, and the number of its threads inside in the lower one: a forked child has none.
 static INSIDE: AtomicU64 = AtomicU64::new(0);
 static ENDS: AtomicBool = AtomicBool::new(false);
 

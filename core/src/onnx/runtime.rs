@@ -21,7 +21,8 @@ pub struct RuntimeInfo {
     /// The file that was loaded; a bare name where the system's loader found it.
     #[serde(serialize_with = "shown")]
     pub library: PathBuf,
-    /// Who named it: `the config`, a variable, `beside guarita`, `loaded by this process before` and others.
+    /// Where its path comes from: `the config`, a variable, `beside guarita`, `loaded by this process before` and
+    /// others.
     pub origin: &'static str,
     /// Its version, such as `1.31.1`.
     pub version: String,
@@ -29,7 +30,7 @@ pub struct RuntimeInfo {
     pub providers: Vec<ExecutionProvider>,
 }
 
-/// A path that is no text is shown as well as it can be.
+/// Serialises a path, lossily where it is no text.
 fn shown<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&path.display())
 }

@@ -2,9 +2,9 @@ use crate::check::within;
 use crate::error::Result;
 use crate::sync::{Arc, AtomicUsize, Ordering};
 
-/// Bounds how many calls are under way at the same time. It has no queue: what finds no place is refused at once.
+/// Limits the number of concurrent calls. It has no queue: a call over the limit is refused at once.
 ///
-/// Clones share the places.
+/// Clones share the limit.
 ///
 /// ```
 /// use guarita::resilience::Bulkhead;
@@ -22,10 +22,10 @@ pub struct Bulkhead {
 }
 
 impl Bulkhead {
-    /// The limit for calls to a cloud, unless somebody sets another.
+    /// The default limit for calls to a cloud.
     pub const DEFAULT_LIMIT: usize = 50;
 
-    /// With so many places, 1..1000000.
+    /// A bulkhead with this limit, 1..1000000.
     ///
     /// # Errors
     /// `InvalidConfig` for another number.
@@ -34,7 +34,7 @@ impl Bulkhead {
         Ok(Self { in_flight: Arc::new(AtomicUsize::new(0)), limit })
     }
 
-    /// Takes a place; none where all are taken.
+    /// Acquires a permit; none where the limit is reached.
     pub fn try_enter(&self) -> Option<BulkheadPermit> {
         // Relaxed: the count guards no other memory.
         self.in_flight
@@ -43,25 +43,25 @@ impl Bulkhead {
             .map(|_| BulkheadPermit { in_flight: self.in_flight.clone() })
     }
 
-    /// Places taken now.
+    /// Permits in use now.
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Places in all.
+    /// The limit.
     pub fn limit(&self) -> usize {
         self.limit
     }
 }
 
-/// [`DEFAULT_LIMIT`](Self::DEFAULT_LIMIT) places.
+/// A limit of [`DEFAULT_LIMIT`](Self::DEFAULT_LIMIT).
 impl Default for Bulkhead {
     fn default() -> Self {
         Self { in_flight: Arc::new(AtomicUsize::new(0)), limit: Self::DEFAULT_LIMIT }
     }
 }
 
-/// A place in a [`Bulkhead`]; dropping it gives the place back.
+/// A permit of a [`Bulkhead`]; released when dropped.
 #[derive(Debug)]
 #[must_use = "dropping it gives the place back"]
 pub struct BulkheadPermit {

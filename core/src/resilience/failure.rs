@@ -21,7 +21,7 @@ pub enum Verdict {
     NotCounted,
 }
 
-/// Tells what an error says about the other side.
+/// Classifies what an error says about the called service.
 ///
 /// `Unavailable` is [`Verdict::Unavailable`], except a breaker's own refusal; `DeadlineExceeded` is `TimedOut`;
 /// `RateLimited` is `Throttled`; `ResourceExhausted` is `OutOfMemory` where its advice is
@@ -81,7 +81,7 @@ impl Default for FailurePolicy {
 }
 
 impl FailurePolicy {
-    /// Whether this error speaks against the other side.
+    /// Whether this error counts as a failure of the called service.
     pub fn counts(&self, error: &Error) -> bool {
         match classify(error) {
             Verdict::Unavailable | Verdict::TimedOut | Verdict::OutOfMemory => true,

@@ -1,4 +1,4 @@
-//! What keeps a provider's trouble within bounds: breaker, retry, rate, bulkhead, timeout.
+//! Limits the effects of a failing provider: breaker, retry, rate limit, bulkhead, timeout.
 //!
 //! The deciding parts are plain machines: time and seeds come in as arguments, nothing here reads a clock, sleeps, draws
 //! random numbers of its own or starts a thread.

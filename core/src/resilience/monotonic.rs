@@ -1,10 +1,10 @@
 use crate::clock::Timestamp;
 
-/// A step back of more than this is a clock that somebody set; less is two threads that read the clock in one order
-/// and came here in the other.
+/// A larger step back means that the clock was set; a smaller one, that two threads read the clock in one order and
+/// reached this point in the other.
 const SET_BACK_NS: u64 = 10_000_000_000;
 
-/// Time as a machine feels it: it only goes forward, whatever the clock does.
+/// Monotonic time derived from a clock that may be set back.
 ///
 /// A step back takes no time. After a small one, time stands still until the clock is where it was; after a large one
 /// it goes on from the new place at once. So nothing that waits for the end of a span waits longer than the span and

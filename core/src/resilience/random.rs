@@ -1,5 +1,5 @@
-/// Numbers that look random and follow from a seed: SplitMix64 (Steele, Lea and Flood, 2014). Good enough to spread
-/// waits; no use as a secret.
+/// A pseudorandom number generator: SplitMix64 (Steele, Lea and Flood, 2014). Good enough to spread waits; not for
+/// secrets.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 

@@ -44,10 +44,9 @@ const FINE: u128 = 1 << 20;
 /// Bounds the calls of each key (a camera, a client, an API) with a bucket of tokens of its own: in any time t, a key
 /// makes at most `per_second` × t + `burst` calls, to the call.
 ///
-/// Clones share the buckets. A key that is not known has a full bucket. Where `max_keys` are known, a new one takes the
-/// place of a key whose bucket is full, and which so loses nothing; while there is none, new keys are refused: nobody gains
-/// tokens by being forgotten. Set `max_keys` above the number of keys there are; memory is bounded by it and by the length
-/// of the keys.
+/// Clones share the buckets. An unknown key has a full bucket. At `max_keys`, a new key replaces one whose bucket is
+/// full and which so loses nothing; while there is none, new keys are refused, so that forgetting a key never gains it
+/// tokens. Set `max_keys` above the number of keys in use; memory is bounded by it and by the length of the keys.
 ///
 /// A clock that goes back takes no time: no tokens come, none are lost
 /// ([as for the breaker](crate::CircuitBreaker)).
@@ -78,7 +77,7 @@ struct Buckets {
     time: MonotonicTime,
     /// When the bucket of each key will be full, in parts of a nanosecond.
     full_at: BTreeMap<std::sync::Arc<str>, u128>,
-    /// The same, the fullest first: finds a key to forget without a search.
+    /// The same, ordered by that time: finds a key to forget without a search.
     order: BTreeSet<(u128, std::sync::Arc<str>)>,
 }
 
@@ -153,7 +152,7 @@ impl Buckets {
     }
 }
 
-/// Rounded up: after it, the wait is over.
+/// Rounded up, so that a token is available after the wait.
 fn duration(parts: u128) -> Duration {
     Duration::from_nanos(u64::try_from(parts.div_ceil(FINE)).unwrap_or(u64::MAX))
 }

@@ -101,13 +101,13 @@ pub enum GiveUpReason {
 pub struct RetryTokens(u32);
 
 impl RetryTokens {
-    /// So many, for a host that keeps them as a number, with a job that waits in a queue for instance. No more come back than
+    /// This many tokens, for a host that stores the number, for instance with a queued job. No more are returned than
     /// the bucket holds.
     pub const fn new(count: u32) -> Self {
         Self(count)
     }
 
-    /// How many they are.
+    /// The number of tokens.
     pub const fn count(&self) -> u32 {
         self.0
     }
@@ -182,7 +182,7 @@ impl RetryPolicy {
         self.again(error, attempt, retry_after, now, deadline)
     }
 
-    /// The same, where the caller knows already that the call may succeed later, whatever the error's code.
+    /// As [`next`](Self::next), where the caller already knows that the call is retryable, whatever the error's code.
     pub(crate) fn again(
         &self,
         error: &Error,

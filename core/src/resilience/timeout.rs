@@ -21,7 +21,7 @@ pub struct Timeout {
 }
 
 impl Timeout {
-    /// So many seconds, 0.001..86400.
+    /// A timeout of this many seconds, 0.001..86400.
     ///
     /// # Errors
     /// `InvalidConfig` for another number.

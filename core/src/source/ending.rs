@@ -1,8 +1,8 @@
-//! What the end of the program means.
+//! Interprets the exit of the program.
 
 use crate::error::{Advice, ErrorCode};
 
-/// What the end of the program means, from its exit and from the faults it named.
+/// The error for the program's exit status and the errors it reported, if any.
 pub(super) fn verdict(
     exit: &Exit,
     opened: bool,
@@ -40,7 +40,7 @@ pub(super) fn verdict(
     }
 }
 
-/// What ffmpeg says where it does not know something of `Input::arguments`.
+/// Messages of an ffmpeg too old for the options of `Input::arguments`.
 const OLD_PROGRAM: [&str; 6] = [
     "Unrecognized option",
     "No such filter",

@@ -10,7 +10,7 @@ const MAX_LINE_CHARS: usize = 300;
 /// Of a line that is read. Longer than what is kept, as an address that is cut off cannot be told from its secrets.
 const MAX_LINE_BYTES: usize = 8_192;
 
-/// The last lines that tell of a fault. Bounded, whatever a video makes the program say.
+/// The last lines that report an error. Bounded, whatever a video makes the program write.
 #[derive(Default)]
 pub(super) struct Log {
     lines: VecDeque<String>,
@@ -22,7 +22,7 @@ pub(super) struct Log {
     pub(super) duration: Option<Option<Duration>>,
     /// Lines without a level go with the one before.
     keeping: bool,
-    /// What must not stand in a line.
+    /// Text that is removed from lines.
     secrets: Vec<String>,
 }
 

@@ -209,7 +209,7 @@ impl Iterator for VideoSource {
 
 impl std::iter::FusedIterator for VideoSource {}
 
-/// Says what the error is about.
+/// Adds the source's name to an error.
 fn in_source(name: &str, program: &Program, error: Error) -> Error {
     let by = match error.code() {
         ErrorCode::RuntimeUnavailable => format!(" ({}, from {})", program.path.display(), program.origin),
@@ -223,7 +223,7 @@ fn no_frame() -> Error {
     Error::data_corrupt("it has no frame that can be decoded")
 }
 
-/// The layout of every frame, from a size that nobody vouches for.
+/// The layout of every frame, from an untrusted size.
 fn checked_layout(size: Size, config: &SourceConfig) -> Result<Layout> {
     if size.width.max(size.height) > MAX_SIDE || size.pixels() > config.max_pixels {
         return Err(Error::resource_exhausted(format!(
@@ -251,7 +251,7 @@ enum Event {
     Fault(String),
 }
 
-/// Frames that wait for the caller.
+/// Capacity of the queue of decoded frames.
 const WAITING: usize = 2;
 
 /// A child and the two threads that empty its pipes.
@@ -303,7 +303,7 @@ impl Stream {
         Error::deadline_exceeded(format!("no frame in {} s (timeout_s){words}", timeout.as_secs_f64()))
     }
 
-    /// What was wrong with a stream that is over, if anything was.
+    /// The error of a stream that has ended, if any.
     fn end(&mut self, frames: u64) -> Option<Error> {
         let exit = self.child.finish();
         // The pipe closes with the child; a grandchild that holds it is not waited for.
@@ -375,8 +375,7 @@ fn read_frames(stdout: ChildStdout, config: &SourceConfig, events: &SyncSender<E
     }
 }
 
-/// Ends at the end of the pipe, and where nobody listens any more. A pipe that is cut ends it too: the child's exit says
-/// why.
+/// Reads the pipe until it ends or the receiver is dropped. A pipe cut short also ends it: the child's exit tells why.
 fn pass_on(pipe: impl Read, config: &SourceConfig, events: &SyncSender<Event>) -> Result<(), nut::Fault> {
     let Some(mut reader) = nut::Reader::open(pipe)? else { return Ok(()) };
     let size = reader.size();

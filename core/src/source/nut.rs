@@ -30,7 +30,7 @@ mod flag {
     pub(super) const INVALID: u64 = 8192;
 }
 
-/// Why there is no frame.
+/// Why no frame could be read.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// The bytes end in the middle of a packet, or cannot be read.

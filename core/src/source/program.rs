@@ -1,7 +1,7 @@
 //! Where the `ffmpeg` program may be.
 //!
-//! A path that somebody wrote down (config, then `GUARITA_FFMPEG`) is the answer: if it does not work, that is an error,
-//! not a reason to run another program. Only without one are `PATH` and the PyPI package `imageio-ffmpeg` looked at.
+//! A path that is configured (config, then `GUARITA_FFMPEG`) is binding: if it does not work, that is an error, not a
+//! reason to run another program. Only without one are `PATH` and the PyPI package `imageio-ffmpeg` searched.
 
 use crate::error::{Error, Result};
 use std::ffi::OsString;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 /// The variable that names the program.
 pub(super) const VARIABLE: &str = "GUARITA_FFMPEG";
 
-/// A program to run, and who named it.
+/// A program to run, and where its path comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Program {
     pub(super) path: PathBuf,
@@ -60,7 +60,7 @@ fn plan(
     }
     let on_path: Vec<PathBuf> =
         variable("PATH").map(|value| std::env::split_paths(&value).collect()).unwrap_or_default();
-    // Not the relative ones: they would run what somebody put into the working folder.
+    // Not the relative ones: they would run a file planted in the working folder.
     let on_path = on_path.into_iter().filter(|folder| folder.is_absolute()).map(|folder| folder.join(NAME));
     let mut places: Vec<Program> = on_path.map(|path| Program { path, origin: "PATH" }).collect();
     let environments = [

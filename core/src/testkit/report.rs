@@ -5,7 +5,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BehaviourReport {
-    /// Whose rules: the provider's name for itself, or what the sink was called.
+    /// The name of the provider or sink that was checked.
     pub name: String,
     /// The checks in their order.
     pub checks: Vec<Check>,

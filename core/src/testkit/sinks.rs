@@ -23,7 +23,7 @@ pub trait SinkSetup {
     /// not of what it was sent: as another program finds it.
     fn received(&self) -> Vec<String>;
 
-    /// Takes the receiver away, or gives it back; false where the test cannot do that.
+    /// Makes the receiver unreachable, or reachable again; false where the test cannot do that.
     fn set_reachable(&self, reachable: bool) -> bool {
         let _ = reachable;
         false
@@ -40,7 +40,7 @@ type Verdict = std::result::Result<(), Outcome>;
 
 struct Suite<'a> {
     setup: &'a dyn SinkSetup,
-    /// No two runs share an id, nor do two checks.
+    /// Unique between runs and between checks.
     next_ns: Cell<i64>,
 }
 
@@ -122,7 +122,7 @@ impl Suite<'_> {
         self.setup.received().into_iter().filter(|id| sent.contains(id)).collect()
     }
 
-    /// That the receiver has these, in this order, and nothing else since it had so many.
+    /// Checks that the receiver got exactly these, in this order, after its first `before`.
     fn ensure_received(&self, sent: &[Delivery], before: usize) -> Verdict {
         let (got, all) = (self.received(sent), self.setup.received());
         ensure(got == ids(sent), || {
@@ -133,7 +133,7 @@ impl Suite<'_> {
         ensure(more == sent.len(), || format!("{} came, and the receiver has {more} ids more", sent.len()))
     }
 
-    /// As many as the sink takes at a time.
+    /// A batch of the sink's largest size.
     fn batch(&self, sink: &dyn Sink) -> Vec<Delivery> {
         self.events(sink.max_batch().clamp(1, MANY))
     }
@@ -205,7 +205,7 @@ impl Suite<'_> {
         ensure(came == sent, || format!("{} ids of {}", came.len(), sent.len()))
     }
 
-    /// Tries a batch while the receiver is away; what is left of it.
+    /// Attempts a batch while the receiver is unreachable; returns the remaining deliveries.
     fn try_out_of_reach(&self, sink: &mut dyn Sink, sent: &[Delivery]) -> std::result::Result<usize, Outcome> {
         if !self.setup.set_reachable(false) {
             return Err(Outcome::NotApplicable("the receiver cannot be taken away".into()));
@@ -238,7 +238,7 @@ impl Suite<'_> {
         let given_up = deliver_all(&mut *sink, sent.get(durable..).unwrap_or_default())?;
         ensure(given_up.is_empty(), || format!("{} were refused: {:?}", given_up.len(), given_up.first()))?;
         let mut got = self.received(&sent);
-        // What arrived while nobody said so may be there twice.
+        // Deliveries that arrived without an acknowledgement may be there twice.
         let mut seen = BTreeSet::new();
         got.retain(|id| seen.insert(id.clone()));
         ensure(got == ids(&sent), || format!("of {} the receiver has {}, or in another order", sent.len(), got.len()))

@@ -8,7 +8,7 @@ use guarita::{BoundingBox, Detection, Detections, Error, ErrorCode, Result, Size
 use std::cell::Cell;
 use std::sync::Arc;
 
-/// What one call gave, as the SDK read it.
+/// The content of one answer, as parsed by the SDK.
 #[derive(Debug)]
 pub(crate) enum Raw {
     Labels(Vec<aws::Label>),
@@ -16,7 +16,7 @@ pub(crate) enum Raw {
     Faces(Vec<aws::FaceDetail>),
 }
 
-/// What an answer is read by.
+/// The parameters for reading an answer.
 pub(crate) struct Reading<'a> {
     pub(crate) config: &'a RekognitionConfig,
     pub(crate) window: Window,
@@ -74,7 +74,7 @@ impl Reading<'_> {
                 items.push(item);
             }
         }
-        // It is in the picture, and nobody says where, or not surely enough.
+        // It is in the picture, but without a location, or without one that is sure enough.
         if items.len() == before && self.is_sure(confidence) {
             let mut whole = ImageLabel::new(label, confidence);
             whole.parents = parents;
@@ -100,7 +100,7 @@ impl Reading<'_> {
         Some(Detection::new(self.place(raw.bounding_box())?, unnumbered("face"), sure))
     }
 
-    /// Whether it counts; what is no number counts, and is refused later.
+    /// Whether its confidence suffices; NaN passes, and is refused later.
     fn is_sure(&self, confidence: f32) -> bool {
         confidence.is_nan() || confidence >= self.least
     }
@@ -124,7 +124,7 @@ fn share(percent: Option<f32>) -> Option<f32> {
     percent.map(|percent| percent / 100.0)
 }
 
-/// `Person` and `Man` with the same box are one person. Sorted, so the surest stays.
+/// Merges labels with the same box: `Person` and `Man` are one person. Sorted, so the surest stays.
 fn once(sorted: Vec<Detection>) -> Vec<Detection> {
     let mut kept: Vec<Detection> = Vec::with_capacity(sorted.len());
     for item in sorted {

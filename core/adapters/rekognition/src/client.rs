@@ -50,14 +50,14 @@ pub(crate) struct ClientState {
     /// too.
     pub(crate) calls: Arc<Semaphore>,
     pub(crate) waiting: AtomicUsize,
-    /// The provider is being dropped: what fails now fails for that.
+    /// Whether the provider is being dropped: failures from now on are due to that.
     pub(crate) closing: AtomicBool,
     pub(crate) log: Mutex<HealthLog>,
 }
 
 const ENDED: &str = "the provider ended before it answered";
 
-/// What one frame gave.
+/// The result of one frame.
 struct Looked {
     detections: Detections,
     version: Option<String>,
@@ -66,10 +66,10 @@ struct Looked {
     calls: u32,
 }
 
-/// How a request failed.
+/// The error of a request.
 struct Failed {
     error: Error,
-    /// Its own deadline is why: one with more time, or none, may fare better.
+    /// Whether its own deadline caused it: another request with more time may succeed.
     own: bool,
 }
 
@@ -141,7 +141,7 @@ impl RekognitionClient {
         answer
     }
 
-    /// Asks, or waits for another one that asks for the same.
+    /// Sends the request, or waits for another one with the same key.
     async fn once(&self, key: &IdempotencyKey, request: Arc<Request>, submitted: Timestamp) -> Result<Response> {
         loop {
             let (tell, ending) = oneshot::channel();
@@ -150,7 +150,7 @@ impl RekognitionClient {
                 Role::Leader(_, leader) => {
                     let answer = self.ask(Arc::clone(&request), submitted).await;
                     let now = self.clock.now();
-                    // Those who follow may have more time, and have not taken theirs back: one of them asks anew.
+                    // Followers may have more time, and were not cancelled: one of them asks again.
                     let own = matches!(&answer, Err(failed) if failed.own)
                         || answer.is_err()
                             && (request.deadline.is_some_and(|deadline| now >= deadline)
@@ -158,7 +158,7 @@ impl RekognitionClient {
                     let answer = answer.map_err(|failed| failed.error);
                     if !own {
                         for follower in leader.finish(answer.as_ref().ok(), now) {
-                            // It may have given up.
+                            // The follower may be gone.
                             let _ = follower.send(answer.as_ref().map(paid).map_err(repeated));
                         }
                     }
@@ -195,13 +195,13 @@ impl RekognitionClient {
             tasks.spawn(async move { client.frame(&request, at, submitted).await.map(|looked| (at, looked)) });
         }
         let looked = self.before_the_deadline(&request, self.collect(&mut tasks)).await;
-        // So that the money of calls that are given up is settled when the answer comes.
+        // So that the money of aborted calls is settled when the answer comes.
         tasks.shutdown().await;
         let mut looked = looked.map_err(Failed::by_deadline)??;
         looked.sort_unstable_by_key(|(at, _)| *at);
         let mut response = Response::new(Vec::new(), &self.name, Latency::default());
         for (_, frame) in looked {
-            // They went side by side: the longest counts.
+            // Frames run concurrently: the longest counts.
             let Latency { queue, prepare, call, parse, .. } = &mut response.latency;
             *queue = (*queue).max(frame.latency.queue);
             *prepare = (*prepare).max(frame.latency.prepare);
@@ -245,7 +245,7 @@ impl RekognitionClient {
         let encoder = Arc::clone(&self.state.encoders).acquire_owned().await.map_err(ended)?;
         let (client, shared_request) = (self.clone(), Arc::clone(request));
         let prepared = tokio::task::spawn_blocking(move || {
-            // Held until the work is done, even where nobody waits for it any more.
+            // Held until the work is done, even where its result is no longer awaited.
             let _encoder = encoder;
             client.prepare(&shared_request, at)
         });
@@ -290,7 +290,7 @@ impl RekognitionClient {
             })
     }
 
-    /// The call, made again as the policy says.
+    /// Makes the call, with retries by policy.
     async fn call(&self, request: &Request, at: usize, bytes: Vec<u8>) -> Result<Called, Failed> {
         let operation = Operation::of(request.want)?;
         let (api, deadline) = (operation.api(), request.deadline);
@@ -423,7 +423,7 @@ struct Called {
     calls: u32,
 }
 
-/// A frame that has no place yet.
+/// Counts a frame while it waits for its slot.
 struct Waiting<'a>(&'a ClientState);
 
 impl<'a> Waiting<'a> {

@@ -24,7 +24,7 @@ use tokio::sync::OnceCell;
 /// What the SDK does by default, as of this version of it.
 const BEHAVIOR: fn() -> BehaviorVersion = BehaviorVersion::v2026_01_12;
 
-/// Keys that somebody gave; never printed.
+/// Configured keys; never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Keys {
     pub(crate) access: String,
@@ -33,7 +33,7 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// What no message may have in it.
+    /// Secrets that no message may contain.
     pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
         [self.secret.as_str(), self.access.as_str()].into_iter().chain(self.session.as_deref())
     }
@@ -50,7 +50,7 @@ pub(crate) struct Connection {
     config: Arc<RekognitionConfig>,
     keys: Option<Keys>,
     http: OnceCell<SharedHttpClient>,
-    /// Held while credentials are looked for, so that one looks for all.
+    /// Held during a lookup of credentials, so that there is one for all.
     looking: Arc<tokio::sync::Mutex<()>>,
     renewal: Mutex<Renewal<Ready>>,
 }
@@ -85,8 +85,7 @@ impl Connection {
         Self { config, keys, http: OnceCell::new(), looking: Arc::default(), renewal: Mutex::default() }
     }
 
-    /// Why credentials were looked for in vain the last time, and whether the next request gets that answer without another
-    /// look.
+    /// Why the last lookup of credentials failed, and whether the next request fails for that without another lookup.
     pub(crate) fn trouble(&self, now: Timestamp) -> Option<(String, bool)> {
         self.renewal().trouble(now)
     }
@@ -97,7 +96,7 @@ impl Connection {
         match step(self) {
             Step::Use(ready) => return Ok(ready),
             Step::UseAndLook(ready) => {
-                // Unless somebody is looking already.
+                // Unless a lookup is running.
                 if let Ok(looking) = Arc::clone(&self.looking).try_lock_owned() {
                     drop(self.look_aside(looking, clock));
                 }
@@ -107,7 +106,7 @@ impl Connection {
             Step::Look => {}
         }
         let looking = Arc::clone(&self.looking).lock_owned().await;
-        // Another one may have looked meanwhile.
+        // Another task may have looked up credentials meanwhile.
         match step(self) {
             Step::Use(ready) | Step::UseAndLook(ready) => return Ok(ready),
             Step::Fail(error) => return Err(error),
@@ -117,8 +116,8 @@ impl Connection {
         found.unwrap_or_else(|_| Err(Error::new(ErrorCode::Internal, "looking for credentials ended early")))
     }
 
-    /// Looks in a task of its own, that nobody's deadline ends: where all have less time than looking takes, nobody would ever
-    /// find anything.
+    /// Looks up credentials in a task of its own, without any request's deadline: if all have less time than a lookup
+    /// takes, none would ever succeed.
     fn look_aside(
         self: &Arc<Self>,
         looking: tokio::sync::OwnedMutexGuard<()>,
@@ -142,7 +141,7 @@ impl Connection {
         })
     }
 
-    /// These credentials were refused: others are looked for. The error says so where that was in vain lately.
+    /// Records that these credentials were refused. The error says so where renewing them failed lately.
     pub(crate) fn refused(&self, signed: &Ready, error: Error) -> Error {
         match self.renewal().refused(signed) {
             Some(trouble) => {
@@ -153,7 +152,7 @@ impl Connection {
         }
     }
 
-    /// The other side took these credentials.
+    /// Records that these credentials were accepted.
     pub(crate) fn taken(&self, signed: &Ready, now: UnixTime) {
         self.renewal().taken(signed, now);
     }
@@ -162,7 +161,7 @@ impl Connection {
         self.renewal.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Made once, unless it cannot be.
+    /// Created once; a failure is not kept.
     async fn http(&self) -> Result<SharedHttpClient> {
         let make = || async {
             // Then it is this machine itself, see `check_endpoint`.

@@ -1,5 +1,5 @@
-//! From the SDK's errors to ours: the code that tells what to do, whether the call may have been billed, and what never
-//! goes into a message.
+//! Maps the SDK's errors to ours: the code and its advice, whether the call may have been billed, and what never goes
+//! into a message.
 
 use crate::connection::Keys;
 use aws_sdk_rekognition::config::http::HttpResponse;
@@ -14,11 +14,11 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) error: Error,
-    /// Nobody knows whether it was billed, or it was.
+    /// Whether it was billed, or may have been.
     pub(crate) billed: bool,
     /// The wait that the other side asks for.
     pub(crate) retry_after: Option<Duration>,
-    /// The credentials are no good (any more), so others are looked for next time.
+    /// The credentials were refused, so new ones are loaded next time.
     pub(crate) credentials: bool,
 }
 
@@ -64,7 +64,7 @@ where
         }
         SdkError::ResponseError(response) => {
             let status = response.raw().status().as_u16();
-            // Of a 200, somebody has looked at the picture, and the bill may say so.
+            // With status 200 the picture was processed, and may be billed.
             let error = of_status(status, place, &format!("the answer cannot be read: {}", words(&error, keys)));
             Failure { billed: status < 300, retry_after: wait_asked(response.raw(), now), ..Failure::unbilled(error) }
         }
@@ -165,7 +165,7 @@ fn words(error: &dyn std::error::Error, keys: &Keys) -> String {
     one_line(&text, keys.all())
 }
 
-/// The same error for another one who waits.
+/// A copy of the error for another waiting request.
 pub(super) fn repeated(error: &Error) -> Error {
     Error::new(error.code(), error.to_string()).with_advice(error.advice())
 }

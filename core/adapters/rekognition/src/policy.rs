@@ -1,4 +1,4 @@
-//! What may be spent, how often a call is made, and how many at a time.
+//! Limits on spending, call rate and concurrency.
 
 use crate::config::RekognitionConfig;
 use guarita::budget::{MicroDollars, Reservation, Spend};
@@ -7,14 +7,14 @@ use guarita::resilience::{RateLimit, RateLimitConfig};
 use guarita::{Budget, CameraId, Error, ErrorCode, Result, Timestamp};
 use std::time::Duration;
 
-/// Where the money for a call comes from: a budget, or nobody's, at the price of the config.
+/// The source of the money for a call: a budget, or none, at the price of the config.
 #[derive(Clone, Debug)]
 pub(crate) struct Billing {
     pub(crate) budget: Option<Budget>,
     pub(crate) price: MicroDollars,
 }
 
-/// Money held for one call. Dropped, it counts as spent: nobody knows how that call ended.
+/// Money reserved for one call. Dropped, it counts as spent: its result is unknown.
 #[derive(Debug)]
 pub(crate) enum Charge {
     OfBudget(Reservation),

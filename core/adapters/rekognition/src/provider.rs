@@ -181,9 +181,9 @@ impl Provider for RekognitionProvider {
         let client = self.client.clone();
         runtime.spawn(async move {
             let answer = client.answer(request, now).await;
-            // First, so that who has the answer can submit the next.
+            // First, so that the receiver of the answer can submit the next request.
             drop(place);
-            // The host's code: should it wait after all, or start a runtime of its own, the others go on.
+            // The host's code: if it blocks, or starts a runtime of its own, the other requests go on.
             tokio::task::block_in_place(|| reply.send(answer));
         });
     }
@@ -197,8 +197,8 @@ impl Drop for RekognitionProvider {
     fn drop(&mut self) {
         self.client.state.closing.store(true, Ordering::Relaxed);
         if let Some(runtime) = self.runtime.take() {
-            // Tasks are dropped at the place where they wait, and with them their replies. A picture that is being made
-            // ready is finished, and goes nowhere.
+            // Tasks are dropped at their await points, and their replies with them. A picture being prepared is
+            // finished, and discarded.
             runtime.shutdown_background();
         }
     }

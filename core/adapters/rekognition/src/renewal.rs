@@ -1,21 +1,21 @@
-//! When credentials are looked for, and which ones a call is signed with meanwhile. Decides only.
+//! Decides when credentials are renewed, and which ones sign a call meanwhile. No I/O.
 
 use crate::failure::repeated;
 use guarita::clock::{Moment, UnixTime};
 use guarita::{Error, Timestamp};
 use std::time::Duration;
 
-/// Credentials are looked for anew this long before they end, as a call takes a while and clocks differ.
+/// Credentials are renewed this long before they expire, as a call takes a while and clocks differ.
 const BEFORE_THE_END: Duration = Duration::from_secs(60);
-/// The wait after the first look that brought nothing; each further one doubles it. Looking takes seconds where nobody
-/// answers, and who gives credentials out has troubles enough.
+/// The wait after the first failed renewal; each further one doubles it. A lookup takes seconds where no service
+/// answers, and an overloaded credentials service must not get more load.
 const FIRST_WAIT: Duration = Duration::from_secs(5);
-/// So long, at most, do requests fail after the trouble is over.
+/// The longest wait between renewals, and so how long requests may fail after an outage.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// What is known by its credentials.
 pub(crate) trait Signing: Clone {
-    /// When the credentials end, where they do.
+    /// When the credentials expire, if they do.
     fn ends(&self) -> Option<UnixTime>;
     /// Whether the other one signs with the same credentials.
     fn is_same(&self, other: &Self) -> bool;
@@ -25,27 +25,27 @@ pub(crate) trait Signing: Clone {
 #[derive(Debug)]
 pub(crate) enum Step<T> {
     Use(T),
-    /// These are good for now; others are looked for without waiting for them.
+    /// Use these; renew them in the background.
     UseAndLook(T),
-    /// There are none that are good for now: the call waits for the look.
+    /// No usable credentials: the call waits for the lookup.
     Look,
-    /// There are none, and it is too soon for another look.
+    /// No credentials, and it is too soon for another lookup.
     Fail(Error),
 }
 
-/// The last credentials, and how the looks for others went.
+/// The last credentials, and the results of renewals.
 ///
 /// Credentials are kept until there are others, also when they have ended or were refused: clocks differ, and the other side
 /// decides. Looks that bring nothing new come further and further apart.
 #[derive(Debug)]
 pub(crate) struct Renewal<T> {
     known: Option<T>,
-    /// The other side did not take the known ones.
+    /// Whether the service refused the known ones.
     refused: bool,
-    /// Looks since credentials that serve were found.
+    /// Lookups since usable credentials were found.
     looks: u32,
     looked_at: Timestamp,
-    /// Why the last look failed.
+    /// Why the last lookup failed.
     trouble: Option<Error>,
 }
 
@@ -81,7 +81,7 @@ impl<T: Signing> Renewal<T> {
                 self.trouble = None;
                 let was_refused = self.refused;
                 self.refused &= self.known.as_ref().is_some_and(|known| known.is_same(&found));
-                // After a refusal it takes a call to show that others are better.
+                // After a refusal only an accepted call shows that new ones work.
                 if !was_refused && self.serves(&found, now.unix) {
                     self.looks = 0;
                 }
@@ -101,7 +101,7 @@ impl<T: Signing> Renewal<T> {
         self.trouble.as_ref()
     }
 
-    /// A call was taken.
+    /// A call's credentials were accepted.
     pub(crate) fn taken(&mut self, signed: &T, now: UnixTime) {
         if self.known.as_ref().is_some_and(|known| known.is_same(signed)) {
             self.refused = false;
@@ -111,7 +111,7 @@ impl<T: Signing> Renewal<T> {
         }
     }
 
-    /// Why the last look failed, and whether the next call gets that answer.
+    /// Why the last lookup failed, and whether the next call fails for that.
     pub(crate) fn trouble(&self, now: Timestamp) -> Option<(String, bool)> {
         let failing = self.known.is_none() && !self.may_look(now);
         self.trouble.as_ref().map(|error| (error.to_string(), failing))

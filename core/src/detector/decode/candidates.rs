@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::geometry::{BoundingBox, Size};
 use crate::model::BoxUnits;
 
-/// So many boxes of one picture without an area are no accident.
+/// This many boxes of one picture without an area are no accident.
 const SEVERAL: usize = 2;
 
 /// The candidates of one picture, checked as they come.

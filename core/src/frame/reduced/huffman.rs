@@ -161,7 +161,7 @@ impl Firsts {
     }
 }
 
-/// For coefficients that are only to be passed: several of them at a look.
+/// For coefficients that are skipped: several of them per look-up.
 #[derive(Debug)]
 pub(super) struct Lengths {
     /// Bits 0..3: length of all codes and numbers. 4..10: places. 15: the block ends behind them. 0 where not even one

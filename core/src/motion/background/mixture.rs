@@ -62,7 +62,7 @@ const NEAR: f32 = 9.0;
 /// Pixels that are worth a thread of their own.
 const LEAST_BAND: usize = 32 * 1024;
 
-/// Mixtures of `pixels` pixels in a row; what row they are in is the caller's business.
+/// The mixtures of `pixels` consecutive pixels; their place in the picture is up to the caller.
 #[derive(Clone, Debug)]
 pub(crate) struct Mixture {
     channels: usize,
@@ -163,7 +163,7 @@ impl Mixture {
         (used, values)
     }
 
-    /// The way back; none for numbers that no mixture has.
+    /// The inverse of [`save`](Self::save); none for values that no mixture has.
     pub(crate) fn load(config: &BackgroundModelConfig, used: &[u8], values: &[f32]) -> Option<Self> {
         let most = config.mixtures;
         let wanted: usize = used.iter().map(|&used| 3 * usize::from(used)).sum();

@@ -14,7 +14,7 @@ use crate::clock::Timestamp;
 use crate::frame::Frame;
 use crate::motion::background::{BackgroundModelConfig, Kernel, Mixture};
 
-/// What is known about a camera.
+/// The learnt state of one camera.
 #[derive(Clone, Debug)]
 pub(super) struct Camera {
     pub(super) grid: Grid,
@@ -36,7 +36,7 @@ pub(super) struct Camera {
     pub(super) passed_s: Option<f64>,
     /// Until then the light that was adopted last is learnt quickly.
     pub(super) settling_s: f64,
-    /// Whether the frame before lay beside the background.
+    /// Whether the frame before was displaced against the background.
     pub(super) shifted: bool,
     /// Whether motion could have been seen in the frame before.
     pub(super) sees: bool,
@@ -208,12 +208,12 @@ impl Camera {
         };
         let sees = match action {
             Action::Watch | Action::Follow | Action::Doubt | Action::Settle => true,
-            // A picture that is left out blinds nobody.
+            // A skipped broken picture does not count as blindness.
             Action::Ignore if self.broken_s.is_some() => self.sees,
             _ => false,
         };
         if sees && !self.sees && self.passed_s.is_some_and(|at| now_s - at >= LOOK_AGAIN_S) {
-            // What came while the gate was blind is in the background now; somebody should look.
+            // Changes while the gate could not see are in the background now: pass a frame.
             self.passed_s = None;
         }
         self.sees = sees;
@@ -223,7 +223,7 @@ impl Camera {
             && (fraction >= config.min_fraction || found.iter().any(|region| region.area as f32 >= least));
         let pts = frame.meta().pts;
         let (state, since) = self.state_since(moves, pts);
-        // What is hidden at this instant cannot have left.
+        // An object that is hidden now cannot have left.
         if moves || (sees && self.sightings.hides(now_s)) {
             self.moved_s = Some(now_s);
         }
@@ -285,7 +285,7 @@ impl Camera {
         if self.frames > 0 && is_broken(width, &buffers.picture, &buffers.before) {
             let since_s = *self.broken_s.get_or_insert(now_s);
             if now_s - since_s < BROKEN_S {
-                // As if it had not come.
+                // The frame is skipped.
                 buffers.picture.copy_from_slice(&buffers.before);
                 return Action::Ignore;
             }
@@ -326,14 +326,14 @@ impl Camera {
         }
         let color = color::of(frame);
         let action = self.machine.step(&Facts { now_s, view, identical, color, shift, steady });
-        // Where the light changes, noise cannot be told.
+        // While the light changes, noise cannot be measured.
         let followed = std::mem::replace(&mut self.shifted, shift != (0, 0));
         let seen = matches!(action, Action::Watch | Action::Learn | Action::Doubt) && !identical && step_s > 0.0;
         if seen && !followed && !self.shifted {
             let noise = noise::between(&self.grid, &self.buffers.picture, &self.buffers.before);
             let share = if self.noise == 0.0 { 1.0 } else { 1.0 - (-step_s / NOISE_S).exp() };
             let noise = if self.noise == 0.0 { noise.min(MOST_AT_FIRST) } else { noise };
-            // In a light that changes, there may be less of it, but not more.
+            // While the light changes, the estimate may fall, but not rise.
             if action != Action::Doubt || noise < self.noise {
                 self.noise += (noise - self.noise) * share as f32;
             }

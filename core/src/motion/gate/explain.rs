@@ -1,5 +1,5 @@
-//! What else than an object can have changed a few pixels: the same background a pixel or two aside (wind, a shaking camera),
-//! or the same background in a softer or stronger light (the border of a lamp's pool).
+//! Explanations of changed pixels other than an object: the same background shifted by a pixel or two (wind, a shaking
+//! camera), or in softer or stronger light (the edge of a lamp's light).
 
 use super::regions::Region;
 use crate::imaging::vectorized;
@@ -7,14 +7,14 @@ use std::ops::Range;
 
 /// Pixels of a side of a cell, which is explained as a whole.
 pub(super) const CELL: usize = 8;
-/// A cell is judged together with this border.
+/// Width of the border that a cell is judged together with.
 const BORDER: usize = 4;
 const SIDE: usize = CELL + 2 * BORDER;
-/// The farthest that a background may have moved, in pixels.
+/// The largest displacement of the background, in pixels.
 const REACH: usize = 3;
-/// Where the background sways, so many pixels of a window change.
+/// Changed pixels in a window from which on it counts as swaying.
 const LEAF: usize = 12;
-/// Changed pixels for each one that an explanation may leave over.
+/// Changed pixels for each one that may stay unexplained.
 const PER_LEFT: usize = 3;
 
 /// The pictures that an explanation is sought in, all of the same size.
@@ -24,9 +24,9 @@ pub(super) struct Scene<'a> {
     pub(super) height: usize,
     pub(super) picture: &'a [u8],
     pub(super) background: &'a [u8],
-    /// 1 where a pixel is looked at.
+    /// 1 where a pixel is in the region of interest.
     pub(super) inside: &'a [u8],
-    /// Levels by which a pixel may differ and still be the same.
+    /// The difference of levels up to which pixels count as equal.
     pub(super) tolerance: u8,
 }
 
@@ -35,7 +35,7 @@ pub(super) struct Scene<'a> {
 pub(super) enum Reason {
     Light,
     Sway,
-    /// Background aside, but of so few pixels that noise does it.
+    /// Displaced background, but so few pixels that noise explains them.
     Little,
 }
 
@@ -61,19 +61,19 @@ pub(super) fn explain(scene: &Scene<'_>, changed: &mut [u8], mut explained: impl
     }
 }
 
-/// Where the background swayed lately, cell by cell.
+/// When the background last swayed, by cell.
 #[derive(Clone, Debug)]
 pub(super) struct Sway {
     columns: usize,
-    /// When, in seconds.
+    /// Times in seconds.
     pub(super) last_s: Vec<f64>,
 }
 
-/// Wind comes in gusts: a cell that swayed is believed to sway for so long.
+/// Wind comes in gusts: a cell that swayed counts as swaying this long.
 const GUST_S: f64 = 3.0;
-/// So many of the 25 cells around a region make it a matter of wind.
+/// Swaying cells, of the 25 around a region, from which on wind may explain it.
 const BRANCH_CELLS: usize = 4;
-/// Smaller regions are parts of what sways, in pixels; those smaller than a crown may be.
+/// Regions smaller than `BRANCH` pixels are part of what sways; those smaller than `CROWN` may be.
 const BRANCH: usize = 96;
 const CROWN: usize = 400;
 
@@ -92,7 +92,7 @@ impl Sway {
         let (x, y) = region.center();
         let (x, y) = (x as usize / CELL, y as usize / CELL);
         let own = |at: usize, side: &Range<usize>| at * CELL < side.end && side.start < (at + 1) * CELL;
-        // What is the region's own may be an object before a pattern.
+        // Cells of the region itself are left out: it may be an object in front of a pattern.
         let sways = |&(row, column): &(usize, usize)| {
             !(own(row, &region.y) && own(column, &region.x))
                 && now_s - self.last_s[row * self.columns + column] <= GUST_S

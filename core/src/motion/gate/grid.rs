@@ -1,4 +1,4 @@
-//! The picture that the gate works on: its size, what of it is looked at, and how a frame is reduced to it.
+//! The working picture of the gate: its size, its region of interest, and how a frame is reduced to it.
 
 use super::MotionGateConfig;
 use crate::error::{Error, Result};
@@ -18,12 +18,12 @@ const MAX_ROWS: usize = 4;
 /// The widest box of colours of which 16 bits hold the sum.
 const MAX_BOX: usize = 64;
 
-/// Pixels of a row that are looked at.
+/// A run of pixels of a row in the region of interest.
 #[derive(Clone, Debug)]
 pub(super) struct Span {
     pub(super) y: usize,
     pub(super) x: Range<usize>,
-    /// Where they stand in a list of all pixels that are looked at.
+    /// Their offset in a list of all pixels in the region of interest.
     pub(super) at: usize,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct Grid {
     pub(super) width: usize,
     pub(super) height: usize,
     spans: Vec<Span>,
-    /// Pixels that are looked at.
+    /// Number of pixels in the region of interest.
     pub(super) count: usize,
     /// 1 where a pixel is looked at.
     pub(super) inside: Vec<u8>,
@@ -101,7 +101,7 @@ impl Grid {
         self.width * self.height
     }
 
-    /// The pixels that are looked at, as a list.
+    /// Copies the pixels in the region of interest to a list.
     pub(super) fn gather(&self, picture: &[u8], list: &mut [u8]) {
         for Span { y, x, at } in &self.spans {
             let row = &picture[y * self.width..][..self.width];
@@ -109,7 +109,7 @@ impl Grid {
         }
     }
 
-    /// The way back; the rest of the picture stays as it is.
+    /// The inverse of [`gather`](Self::gather); the rest of the picture is unchanged.
     pub(super) fn scatter(&self, list: &[u8], picture: &mut [u8]) {
         for Span { y, x, at } in &self.spans {
             let row = &mut picture[y * self.width..][..self.width];
@@ -117,7 +117,7 @@ impl Grid {
         }
     }
 
-    /// Where a pixel stands in the list, if it is looked at.
+    /// The index of a pixel in the list, if it is in the region of interest.
     pub(super) fn index(&self, x: usize, y: usize) -> Option<usize> {
         let after = self.spans.partition_point(|span| (span.y, span.x.start) <= (y, x));
         let span = &self.spans[after.checked_sub(1)?];

@@ -120,7 +120,7 @@ impl MotionGate {
         Ok(Self { config, camera: None })
     }
 
-    /// How it decides.
+    /// The gate's config.
     pub fn config(&self) -> &MotionGateConfig {
         &self.config
     }
@@ -136,8 +136,8 @@ impl MotionGate {
         snapshot::write(self)
     }
 
-    /// Goes on from a snapshot of a gate with the same `working_width`, `include` and `exclude`. The host's timestamps should go
-    /// on too; what happened in between is a gap like any other. A frame of another size starts anew, as always.
+    /// Restores a snapshot of a gate with the same `working_width`, `include` and `exclude`. The host's timestamps
+    /// should continue; the time between is a gap like any other. A frame of another size starts anew, as always.
     ///
     /// # Errors
     /// `DataCorrupt` for bytes that are torn or no snapshot, `Unsupported` for one of another version of guarita,

@@ -8,27 +8,27 @@ use std::ops::Range;
 
 /// The largest overlay, as a share of the picture.
 const MOST_AREA: f32 = 0.015;
-/// A place grows up to this share of the picture, from a part of a digit to all of it, by changes that come and are over at the
-/// next look: somebody who goes slowly leaves it.
+/// A place grows to at most the picture's area divided by this, from a part of a digit to the whole overlay, by changes
+/// that are over at the next frame; a person who moves slowly leaves it.
 const GROWN: usize = 200;
-/// By so many pixels a change may reach over the box of a place.
+/// Pixels by which a change may exceed the box of a place.
 const MARGIN: usize = 2;
-/// What blinks as a whole keeps its box to so many pixels.
+/// Pixels by which the box of something that blinks as a whole may differ.
 const SAME: usize = 1;
-/// A change so near may be one of the same place, in pixels.
+/// Distance in pixels up to which a change may belong to the same place.
 const NEXT: usize = 6;
-/// So many changes in one place, and nothing that leaves it.
+/// An overlay changes more often than this in one place, and nothing leaves it.
 const CHANGES: u32 = 3;
 /// Changes closer than this are one, in seconds.
 const APART_S: f64 = 0.3;
-/// Something that was seen so near, in pixels, and so lately, in seconds, may have left it.
+/// A region seen this near, in pixels, and this recently, in seconds, may have left the place.
 const BESIDE: usize = 12;
 const LEFT_S: f64 = 5.0;
-/// A place where nothing changes for so long is forgotten, in seconds.
+/// A place without changes is forgotten after this time, in seconds.
 const FORGET_S: f64 = 120.0;
-/// Places that are looked at.
+/// The most places that are tracked.
 const MOST_PLACES: usize = 32;
-/// The share of the pixels of a change that have been so before.
+/// The least share of a change's pixels that had their level before.
 const KNOWN: f32 = 0.8;
 
 /// A place where something changes and does not leave.
@@ -52,7 +52,7 @@ pub(super) struct Overlays {
     places: Vec<Place>,
 }
 
-/// What is known of the look at a region.
+/// Context of the observation of a region.
 #[derive(Clone, Copy)]
 pub(super) struct Look {
     /// Of the picture.
@@ -104,7 +104,7 @@ impl Overlays {
         masked.len() as u32
     }
 
-    /// Whether all of it can be, for what was read from somewhere.
+    /// Whether all values are plausible, after deserialization.
     pub(super) fn is_sound(&self) -> bool {
         self.places.len() <= MOST_PLACES
             && self.places.iter().all(|place| {
@@ -149,7 +149,7 @@ impl Overlays {
         }
         if known_since_s.is_none() {
             if self.places.len() == MOST_PLACES {
-                // The one that changed least lately.
+                // The one whose last change is the oldest.
                 let last = |k: &usize| self.places[*k].changed_s;
                 let oldest = (0..MOST_PLACES).min_by(|a, b| last(a).total_cmp(&last(b)));
                 oldest.map(|oldest| self.places.swap_remove(oldest));

@@ -1,8 +1,8 @@
-//! How far one picture lies beside another.
+//! Estimates the displacement of one picture against another.
 
 use crate::imaging::vectorized;
 
-/// The farthest shift that is looked for, in working pixels.
+/// The largest displacement that is searched, in working pixels.
 const REACH: isize = 8;
 /// Pixels of a side of the tiles that a shift must explain, and how many better ones there must be for each one that it makes
 /// worse.
@@ -28,7 +28,7 @@ pub(super) fn shift(width: usize, height: usize, picture: &[u8], background: &[u
         .sum::<u64>()
     };
     let still = difference(0, 0);
-    // Downhill: pictures of the world grow less alike the farther they are apart.
+    // Descent: natural pictures differ more the farther they are displaced.
     let (mut least, mut x, mut y) = (still, 0isize, 0isize);
     loop {
         let (from_x, from_y) = (x, y);
@@ -70,7 +70,7 @@ fn is_everywhere(width: usize, height: usize, picture: &[u8], background: &[u8],
             worse += usize::from(still + clearly < moved);
         }
     }
-    // Pictures of a few tiles have no say.
+    // Accepted where there are too few tiles to judge.
     worse * MOST_WORSE <= better
 }
 

@@ -1,65 +1,66 @@
-//! What was seen lately: small things, and anything in doubtful light or wind, must be seen twice; many small things that come and
-//! go are weather.
+//! Recent sightings: small regions, and any region in doubtful light or wind, must be seen twice; many small regions
+//! that come and go are weather.
 
 use super::regions::Region;
 use super::{IgnoreReason, IgnoreReasons};
 use serde::{Deserialize, Serialize};
 
-/// An earlier sighting counts this long, in seconds, and at least from one frame to the next.
+/// How long an earlier sighting counts, in seconds; at least from one frame to the next.
 const MEMORY_S: f64 = 1.6;
 /// In doubt it must be older than this: longer than lightning.
 const DOUBT_S: f64 = 0.25;
-/// Smaller regions are small, as a share of the picture: a person of 3 % of its height.
+/// The largest area of a small region, as a share of the picture: a person of 3 % of its height.
 const SMALL: f32 = 0.0002;
-/// In weather, regions up to this many times the drops are small.
+/// In weather, regions up to this many times the weather's area are small.
 const SMALL_IN_WEATHER: f32 = 4.0;
-/// A thing does not grow by more than this from one sighting to the next.
+/// The largest growth of an object from one sighting to the next, as a factor.
 const ALIKE: f32 = 3.0;
-/// How far a thing goes, in widths of the picture a second, and in pixels besides.
+/// The largest speed of an object, in widths of the picture a second, and a tolerance in pixels.
 const SPEED: f64 = 0.15;
 const NEAR: f64 = 5.0;
-/// How far weather is believed to go between two frames that follow closely.
+/// The same for weather between two frames that follow closely.
 const SLOW: f64 = 0.06;
-/// So many small regions that come out of nothing are weather.
+/// The number of new small regions from which on a frame shows weather.
 const MANY: usize = 4;
-/// In two of so many looks, which are no longer ago than this, in seconds.
+/// Weather must show in two of this many frames, within this many seconds.
 const FALLS_LOOKS: usize = 6;
 const FALLS_S: f64 = 2.0;
-/// So many small regions are weather wherever they come from: flakes fall slowly.
+/// The number of small regions that are weather even if seen before: flakes fall slowly.
 const CROWD: usize = 16;
 /// The largest drop or flake, as a share of the picture.
 const DROP: f32 = 0.0012;
-/// What is this many times as large as weather is something else.
+/// Regions this many times as large as weather are something else.
 const LARGER: f32 = 2.0;
-/// After this time a half of the weather is forgotten.
+/// Half-life of the weather's area, in seconds.
 const WEATHER_S: f64 = 10.0;
-/// What sways is averaged over this time, in seconds.
+/// Time constant of the average area of swaying regions, in seconds.
 const LEAF_S: f64 = 5.0;
-/// What is so many times as large as a leaf is something else, where it goes on.
+/// A moving region this many times as large as a swaying one is something else.
 const SEVERAL: f32 = 3.0;
-/// Among more that are alike and near, none is followed; among so many, only one that is where it was expected.
+/// The most similar regions nearby among which one is still followed: the only one at the expected place.
 const CROWDED: usize = 3;
-/// What was missed in so many looks less one is followed all the same, where they are so far apart, in seconds.
+/// A region is followed over this many frame intervals, where frames are at least `SELDOM_S` seconds apart.
 const MOST_LOOKS: f64 = 2.0;
 const SELDOM_S: f64 = 0.8;
-/// What went on and is lost among what sways is taken to be there for so long, in seconds.
+/// How long a moving region that is lost among swaying ones counts as present, in seconds.
 const HIDDEN_S: f64 = 3.0;
-/// What is nearer to the edge, in pixels, has left.
+/// A region nearer to the edge than this, in pixels, has left.
 const EDGE: usize = 8;
-/// How far back a way is known, in seconds, and how far apart its places are that its length is measured by.
+/// Length of the track that is kept, in seconds; its length is measured between points `STRIDE_S` apart.
 const WAY_S: f64 = 2.55;
 const STRIDE_S: f64 = 0.3;
 const STRIDES: usize = 2;
-/// What goes so far, in widths of the picture, is no part of something that comes back: 8 of 320 pixels.
+/// The distance, in widths of the picture, from which on a region does not belong to something that sways: 8 of 320
+/// pixels.
 const GOES: f64 = 0.025;
-/// What went on is believed to go on for so long, in seconds.
+/// How long a region that moved on counts as moving on, in seconds.
 const WENT_S: f64 = 1.0;
 /// Where frames follow closely, it has gone on by chance at one look, and is sure to go on after so long, in seconds.
 const AGAIN_S: f64 = 0.12;
 const SURE_S: f64 = 0.4;
-/// A way is straight that is at most so much longer than its ends are apart.
+/// A track is straight whose length is at most this many times the distance of its ends.
 const STRAIGHT: f64 = 1.15;
-/// What is followed from one look to the next has an area that changes by no more than this.
+/// The largest change of area of a region followed from one frame to the next, as a factor.
 const FOLLOWED: f32 = 2.5;
 
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,11 +76,11 @@ struct Sighting {
     y: f64,
     at_s: f64,
     area: f32,
-    /// Where it came from, the latest place last, at most [`WAY_S`] back.
+    /// Its track, latest point last, at most [`WAY_S`] back.
     way: Vec<Step>,
-    /// Whether much swayed around it: then it says nothing about others.
+    /// Whether it is in a swaying area; then it does not confirm other sightings.
     sways: bool,
-    /// When it first and last had gone on in one direction.
+    /// When it was first and last seen moving on in one direction.
     went_s: Option<(f64, f64)>,
 }
 
@@ -99,7 +100,7 @@ pub(super) struct Sightings {
     hidden_s: Option<f64>,
 }
 
-/// What else than an object a region could be.
+/// The explanation of a region other than an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Doubt {
     None,
@@ -127,7 +128,7 @@ pub(super) struct Place {
 }
 
 impl Sightings {
-    /// Whether all of it can be: for what was read from somewhere.
+    /// Whether all values are plausible, after deserialization.
     pub(super) fn is_sound(&self) -> bool {
         let finite = |number: f64| number.abs() < 1e12;
         let step = |step: &Step| finite(step.x) && finite(step.y) && finite(step.at_s);
@@ -216,7 +217,7 @@ impl Sightings {
         regions
     }
 
-    /// Whether something is there that can not be seen for what sways before it.
+    /// Whether a moving object may be hidden behind something that sways.
     pub(super) fn hides(&self, now_s: f64) -> bool {
         self.hidden_s.is_some_and(|at_s| now_s - at_s <= HIDDEN_S)
     }
@@ -230,7 +231,7 @@ impl Sightings {
         SEVERAL * self.leaf
     }
 
-    /// A region as a sighting, with the way of the one that it comes from, a look or two before.
+    /// A region as a sighting, with the track of the earlier sighting that it continues.
     fn followed(&self, region: &Region, step_s: f64, width: f64) -> Sighting {
         let mut now = sighting(region, self.last_s);
         let size = region.x.len().max(region.y.len()) as f64 / 2.0;
@@ -251,7 +252,7 @@ impl Sightings {
         let near: Vec<&Sighting> = self.seen.iter().filter(alike).collect();
         let latest_s = near.iter().map(|one| one.at_s).fold(f64::NEG_INFINITY, f64::max);
         let last = || near.iter().copied().filter(|one| latest_s - one.at_s < 1e-6);
-        // In a crowd of alike ones nobody can say which one it was.
+        // Among several similar ones, the match is ambiguous.
         let from = match last().count() {
             1 => last().next(),
             // Where frames follow closely, a way has many steps, and each may be the wrong one.
@@ -319,7 +320,7 @@ fn sighting(region: &Region, at_s: f64) -> Sighting {
     Sighting { x: x.into(), y: y.into(), at_s, area: region.area as f32, way: Vec::new(), sways: false, went_s: None }
 }
 
-/// Whether the way leads on: so far in one direction, over two steps at least.
+/// Whether the track covers this distance in one direction, over two steps at least.
 fn goes_on(sighting: &Sighting, far: f64) -> bool {
     let here = Step { x: sighting.x, y: sighting.y, at_s: sighting.at_s };
     let (mut last, mut length, mut steps) = (here, 0.0, 0);

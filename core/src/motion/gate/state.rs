@@ -1,4 +1,4 @@
-//! The states of the gate: a machine that gets facts about a frame, and time, and has no other source.
+//! The states of the gate: a state machine whose only inputs are facts about a frame, and time.
 
 use super::light::View;
 use serde::{Deserialize, Serialize};
@@ -36,7 +36,7 @@ pub(super) struct Facts {
     pub(super) identical: bool,
     /// Colourfulness, where the format tells it.
     pub(super) color: Option<f32>,
-    /// How far the picture lies beside the background, in working pixels.
+    /// The displacement of the picture against the background, in working pixels.
     pub(super) shift: (isize, isize),
     /// Whether the picture is like that of a second ago.
     pub(super) steady: bool,
@@ -97,9 +97,9 @@ const HOLD_S: f64 = 1.0;
 /// Identical frames over this time are a frozen picture.
 const FROZEN_S: f64 = 5.0;
 const FROZEN_FRAMES: u32 = 3;
-/// After this long an obscured picture is the one to work with.
+/// After this time an obscured picture becomes the background.
 const OBSCURED_S: f64 = 60.0;
-/// A picture is at rest when it was steady for this long, and after the second time whatever it does.
+/// A picture is at rest when steady for `REST_S`, and after `RESTLESS_S` in any case.
 const REST_S: f64 = 0.4;
 const RESTLESS_S: f64 = 30.0;
 /// Shares of tiles, see [`View`].
@@ -111,25 +111,25 @@ const SUDDEN_S: f64 = 1.2;
 const STOOD_S: f64 = 3.0;
 const FLAT: f32 = 0.6;
 const FLAT_NO_MORE: f32 = 0.4;
-/// A share of relit tiles, and a mean level, that make a difference.
+/// Differences of the relit share and of the mean level that count as a change of light.
 const RELIT_STEP: f32 = 0.04;
 const LEVEL_STEP: f32 = 1.5;
-/// Slow changes are taken over this often.
+/// Least interval between adoptions of slow changes of light.
 const FOLLOW_S: f64 = 2.0;
 /// Colourfulness of a colour picture, and of a gray one.
 const COLORED: f32 = 2.5;
 const GRAY: f32 = 1.0;
 /// The share of tiles that look different after the filter has switched.
 const SWITCHED: f32 = 0.3;
-/// A shift of the camera: at once from this many pixels, and after a while from one.
+/// A camera movement: at once from `SHIFT` pixels on; from one pixel on after `SHIFT_S`.
 const SHIFT: isize = 2;
 const SHIFT_S: f64 = 0.5;
-/// A camera that comes back so soon sways.
+/// A camera that returns within this time sways.
 const BACK_S: f64 = 10.0;
-/// So long after it was last beside its place it is known to sway.
+/// How long after its last displacement a camera counts as swaying.
 const SWAYS_S: f64 = 30.0;
 
-/// The farther of the two ways of a shift.
+/// The larger component of a displacement.
 fn farther((x, y): (isize, isize)) -> isize {
     x.abs().max(y.abs())
 }
@@ -141,11 +141,11 @@ pub(super) struct Machine {
     identical: Option<(f64, u32)>,
     /// Relit share and level at some time, at most a second ago.
     light: (f64, f32, f32),
-    /// When the picture last had most of its pattern in place.
+    /// When most of the background's pattern was last in place.
     calm_s: f64,
-    /// Since when it lies beside the background.
+    /// Since when the picture is displaced.
     shifted_s: Option<f64>,
-    /// When the camera was last beside its place of those times that it came back from.
+    /// When the camera was last displaced and came back.
     swayed_s: Option<f64>,
     colored: Option<bool>,
     /// When a slow change of light was last taken over.
@@ -175,12 +175,12 @@ impl Machine {
         matches!(self.phase, Phase::Learning { .. })
     }
 
-    /// Whether the camera is known to sway: then a shift is taken back, and hides nothing.
+    /// Whether the camera is known to sway: then a displacement is compensated and hides nothing.
     pub(super) fn sways(&self, now_s: f64) -> bool {
         self.swayed_s.is_some_and(|at_s| now_s - at_s <= SWAYS_S)
     }
 
-    /// Whether a changed picture has to come to rest.
+    /// Whether the machine waits for a changed picture to settle.
     pub(super) fn waits(&self) -> bool {
         matches!(self.phase, Phase::Unsettled { .. })
     }

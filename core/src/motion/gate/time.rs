@@ -3,12 +3,12 @@
 use crate::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What a frame is taken to last where timestamps tell nothing, in seconds.
+/// The assumed duration of a frame where timestamps give none, in seconds.
 const USUAL_S: f64 = 0.04;
 /// The longest step that a timestamp is believed, a day; and by how much frames come out of order.
 const MOST_S: f64 = 86_400.0;
 const OUT_OF_ORDER_NS: i64 = 1_000_000_000;
-/// So many timestamps in a row that do not go on are a clock that stands still, not repeated frames.
+/// This many timestamps in a row without an increase mean a stopped clock, not repeated frames.
 const STALLED: u32 = 5;
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

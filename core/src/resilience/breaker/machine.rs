@@ -24,7 +24,7 @@ struct Probes {
     /// Permits that have not come back.
     out: u32,
     succeeded: u32,
-    /// Of those that succeeded.
+    /// Successful ones that were slow.
     slow: u32,
     /// When a permit was last given or reported.
     news_ns: u128,
@@ -54,7 +54,7 @@ pub(super) struct Machine {
     failed_rounds: u32,
     refused: u64,
     opened: u64,
-    /// Transitions that no listener has seen yet, the oldest first.
+    /// Transitions that the listeners have not received yet, oldest first.
     pub(super) news: VecDeque<BreakerTransition>,
 }
 
@@ -82,7 +82,7 @@ impl Machine {
         self.random = Random::new(seed);
     }
 
-    /// Asks for leave to make a call.
+    /// Requests permission to make a call.
     pub(super) fn acquire(&mut self, now: Timestamp) -> Result<Ticket, BreakerOpen> {
         let at = self.advance(now);
         let retry_after = match &mut self.phase {
@@ -106,9 +106,9 @@ impl Machine {
         Ticket { generation: self.generation, given_ns }
     }
 
-    /// The call of this ticket ended.
+    /// Records the result of this ticket's call.
     ///
-    /// A report does not first look whether the probes took too long: news that comes is better than none.
+    /// The timeout of the probes is not checked first: a late report is better than none.
     pub(super) fn report(&mut self, ticket: &Ticket, failed: bool, now: Timestamp) {
         if ticket.generation != self.generation {
             return;
@@ -152,7 +152,7 @@ impl Machine {
         }
     }
 
-    /// Which of the three rules says that it is enough.
+    /// The first of the three rules that opens the breaker, if any.
     fn trips(&self, tally: Tally) -> Option<TransitionReason> {
         let config = &self.config;
         if config.consecutive_failures > 0 && self.consecutive >= config.consecutive_failures {
@@ -167,7 +167,7 @@ impl Machine {
         reaches(config.slow_call_rate, tally.slow, tally.calls).then_some(TransitionReason::SlowCallRate)
     }
 
-    /// A ticket comes back without a result.
+    /// Returns a ticket without a result.
     pub(super) fn give_back(&mut self, ticket: &Ticket) {
         if let Phase::HalfOpen(probes) = &mut self.phase
             && ticket.generation == self.generation
@@ -217,7 +217,7 @@ impl Machine {
         }
     }
 
-    /// Does what is due by now; returns the machine's own time.
+    /// Applies transitions that are due by now; returns the machine's own time.
     fn advance(&mut self, now: Timestamp) -> u128 {
         let at = self.time.at(now);
         match &self.phase {
@@ -281,8 +281,8 @@ impl Machine {
     }
 }
 
-/// Whether so many of these calls reach the rate. The share is rounded as the rate of the config was, so that 10 of
-/// 100 reach 0.1.
+/// Whether the share `some / all` reaches the rate. It is rounded to f32 as the config's rate is, so that 10 of 100
+/// reach 0.1.
 fn reaches(rate: f32, some: u64, all: u64) -> bool {
     rate > 0.0 && all > 0 && (some as f64 / all as f64) as f32 >= rate
 }

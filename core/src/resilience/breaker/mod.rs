@@ -15,7 +15,7 @@ use std::fmt;
 // A trait object needs the standard one: `crate::sync::Arc` may be instrumented.
 type Listener = std::sync::Arc<dyn Fn(&BreakerTransition) + Send + Sync>;
 
-/// Stops calls to something that does not answer, and finds out with a few probes when it does again.
+/// Stops calls to a service that fails, and probes it later to detect when it works again.
 ///
 /// Closed, every call passes; it opens on failures in a row, on a share of failures, or on a share of slow calls. Open,
 /// every call is refused. After the open time, [`half_open_permits`](CircuitBreakerConfig::half_open_permits) calls pass
@@ -57,7 +57,7 @@ struct Shared {
 struct Inner {
     machine: Machine,
     listeners: Vec<Listener>,
-    /// A thread is telling the listeners: it will tell what is added meanwhile too.
+    /// Whether a thread is calling the listeners; it also delivers transitions added meanwhile.
     telling: bool,
 }
 
@@ -87,7 +87,7 @@ impl CircuitBreaker {
         self
     }
 
-    /// Asks for leave to make one call.
+    /// Requests permission to make one call.
     ///
     /// # Errors
     /// [`BreakerOpen`] where the call must not be made; it turns into an [`Error`](crate::Error) with `?`.
@@ -144,7 +144,7 @@ impl Shared {
         answer
     }
 
-    /// Tells the listeners what is new, unless another thread does.
+    /// Calls the listeners with new transitions, unless another thread is doing so.
     #[cold]
     fn tell(&self) {
         loop {
@@ -158,7 +158,7 @@ impl Shared {
             inner.telling = true;
             let listeners = inner.listeners.clone();
             drop(inner);
-            // Given back also where a listener panics; what it missed is told after the next transition.
+            // Released also where a listener panics; transitions it missed are delivered with the next one.
             let turn = Turn(self);
             for listener in &listeners {
                 listener(&transition);
@@ -168,7 +168,7 @@ impl Shared {
     }
 }
 
-/// The right to tell the listeners.
+/// The exclusive right to call the listeners.
 struct Turn<'a>(&'a Shared);
 
 impl Drop for Turn<'_> {
@@ -177,8 +177,8 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Leave to make one call, and the way to say how it went. Dropped without a word, it counts as
-/// [`ignore`](Self::ignore): a probe's place is free again.
+/// Permission to make one call, used to report its result. Dropped without a report, it counts as
+/// [`ignore`](Self::ignore): a probe's slot is free again.
 #[must_use = "a permit that is dropped says nothing about the call"]
 pub struct Permit {
     shared: Arc<Shared>,
@@ -191,7 +191,8 @@ impl Permit {
         self.report(false, now);
     }
 
-    /// The call failed in a way that speaks against the other side: see [`FailurePolicy`](crate::resilience::FailurePolicy).
+    /// The call failed in a way that counts against the called service: see
+    /// [`FailurePolicy`](crate::resilience::FailurePolicy).
     pub fn failure(self, now: Timestamp) {
         self.report(true, now);
     }

@@ -54,11 +54,11 @@ pub enum TransitionReason {
     ProbesSlow,
     /// No probe reported for too long.
     ProbesHung,
-    /// Somebody forced the breaker open.
+    /// The host forced the breaker open.
     Forced,
-    /// Somebody disabled the breaker.
+    /// The host disabled the breaker.
     Disabled,
-    /// Somebody reset the breaker.
+    /// The host reset the breaker.
     Reset,
 }
 

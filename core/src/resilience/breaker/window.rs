@@ -1,7 +1,7 @@
 use super::config::BreakerWindow;
 use crate::check::nanos;
 
-/// Calls that ended, and how.
+/// Counts of completed calls by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     pub(super) calls: u64,
@@ -53,7 +53,7 @@ impl Window {
         let past = match config {
             BreakerWindow::Calls(calls) => {
                 let most = usize::try_from(calls).unwrap_or(usize::MAX).max(1);
-                // All of it now: no call grows a buffer under the lock.
+                // Allocated up front: recording a call never grows a buffer under the lock.
                 Past::Calls { marks: Vec::with_capacity(most), most, next: 0 }
             }
             BreakerWindow::Time { seconds } => Past::Time {
@@ -98,13 +98,13 @@ impl Window {
         }
     }
 
-    /// What the window holds.
+    /// The counts of the calls in the window.
     pub(super) fn tally(&mut self, at_ns: u128) -> Tally {
         self.forget(at_ns);
         self.sum
     }
 
-    /// Drops what is older than a window of time.
+    /// Removes calls older than the time window.
     fn forget(&mut self, at_ns: u128) {
         let Past::Time { slices, slice_ns, head, began_ns } = &mut self.past else {
             return;
@@ -113,7 +113,7 @@ impl Window {
         let mut steps = 0;
         while at_ns >= began_ns.saturating_add(slice_ns) {
             if steps == SLICES {
-                // Everything is gone already: straight to now.
+                // All slices have expired: restart at the current one.
                 *began_ns = at_ns - at_ns % slice_ns;
                 break;
             }

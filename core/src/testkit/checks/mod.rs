@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// Until an answer counts as lost: far more than any provider needs on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// `submit` must not wait. A thread can be kept off its processor for a few tens of milliseconds all the same.
+/// The longest that `submit` may take. It must not wait, but its thread can be preempted for tens of milliseconds.
 const AT_ONCE: Duration = Duration::from_millis(50);
 
 const THREADS: usize = 8;

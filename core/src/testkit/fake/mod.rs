@@ -141,8 +141,7 @@ impl FakeProvider {
         self.handle.0.give_due(&self.name, self.clock.now())
     }
 
-    /// Ends the provider: what waits is answered `Cancelled`, and so is what comes. The last clone that is dropped does
-    /// the same.
+    /// Closes the provider: pending and later requests are answered `Cancelled`. Dropping the last clone does the same.
     pub fn close(&self) {
         self.handle.0.close();
     }

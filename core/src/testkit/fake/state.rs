@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The end of the last one is the end of the provider, while its thread holds what is shared.
+/// Dropping the last one ends the provider, whose thread holds the shared state.
 pub(super) struct Handle(pub(super) Arc<Shared>);
 
 impl Drop for Handle {
@@ -102,7 +102,7 @@ impl Give {
 }
 
 impl State {
-    /// Takes a request up, or says why not.
+    /// Accepts a request, or returns why not.
     pub(super) fn admit(&mut self, name: &str, request: &Request, now: Timestamp) -> Result<()> {
         if self.closed {
             return Err(Error::cancelled(format!("{name} is closed")));
@@ -120,7 +120,7 @@ impl State {
         Ok(())
     }
 
-    /// Keeps the books on an answer that is given now.
+    /// Accounts for an answer that is given now.
     pub(super) fn settle(&mut self, pending: Pending, name: &Arc<str>, now: Timestamp) -> Give {
         let Pending { reply, came, answer, billed, frames, key, .. } = pending;
         self.taken -= 1;
