@@ -3,7 +3,7 @@ use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A price a cloud would have to raise a thousandfold; above, it is a mistake of units.
+/// No cloud asks so much for an image (1000 $); above, it is a mistake of units.
 const MOST_PER_IMAGE: u64 = 1_000_000_000;
 
 /// What an image costs up to some number of images in a month.
