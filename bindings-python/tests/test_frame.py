@@ -347,7 +347,7 @@ def test_a_detector_and_a_gate_see_the_same_in_planes(model: str) -> None:
     whole = Frame(np.concatenate([plane.ravel() for plane in planes]).reshape(120, 96), format="i420")
     apart = Frame.from_planes(planes, format="i420", share=True, pts=1.5, camera="yard", seq=7)
     assert (apart.pts, apart.camera, apart.seq) == (1.5, "yard", 7)
-    with guarita.Detector(model, confidence=0.05) as detector:
+    with guarita.Detector(model, min_confidence=0.05) as detector:
         found = [[one.to_dict() for one in detector.detect(frame)] for frame in (whole, apart)]
         assert found[0] == found[1]
     motion = [guarita.MotionGate().observe(frame, pts=1.5) for frame in (whole, apart)]

@@ -53,7 +53,7 @@ impl Default for LowLight {
 /// ```
 /// use guarita::CameraConfig;
 /// let gate_7: CameraConfig = serde_json::from_str(r#"{ "id": "gate-7", "fps": 2.0, "priority": "critical" }"#)?;
-/// assert_eq!((gate_7.min_confidence, gate_7.max_age_s), (0.5, 5.0));
+/// assert_eq!((gate_7.look.min_confidence, gate_7.queue.max_age_s), (0.5, 5.0));
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

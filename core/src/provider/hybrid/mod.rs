@@ -30,6 +30,7 @@ use std::thread::JoinHandle;
 /// validation error is answered as it is: the other side would say the same, for money.
 ///
 /// ```
+/// use guarita::provider::{HybridConfig, Request};
 /// # use guarita::*;
 /// # use std::sync::Arc;
 /// # fn look(local: Arc<dyn Provider>, cloud: Arc<dyn Provider>, frame: Frame) -> Result<()> {
