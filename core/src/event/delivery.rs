@@ -78,7 +78,7 @@ impl Deliveries {
     }
 }
 
-/// Why not all of a batch is durable, and how much of it is.
+/// A delivery error: how much of a batch is durable, and why not all of it.
 ///
 /// ```
 /// use guarita::{Error, ErrorCode};
@@ -96,12 +96,12 @@ pub struct DeliveryError {
 }
 
 impl DeliveryError {
-    /// So many, from the front, are durable; the error is about one or all of the others.
+    /// The first `durable` items are durable; the error is about one or all of the others.
     pub const fn after(durable: usize, error: Error) -> Self {
         Self { durable, is_about_next: false, error }
     }
 
-    /// All before this place are durable, and the error is about the one at it: those behind it were not tried.
+    /// Those before index `place` are durable, and the error is about the one at it: later ones were not tried.
     pub const fn at(place: usize, error: Error) -> Self {
         Self { durable: place, is_about_next: true, error }
     }
@@ -116,7 +116,7 @@ impl DeliveryError {
         self.is_about_next
     }
 
-    /// Why.
+    /// The error.
     pub const fn error(&self) -> &Error {
         &self.error
     }

@@ -7,7 +7,7 @@ use crate::tracking::Object;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// What was found in one frame of a camera: what a host gets that wants every answer and not only events.
+/// The result of one analysed frame of a camera, for hosts that want every result and not only events.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FrameResult {
@@ -23,9 +23,9 @@ pub struct FrameResult {
     pub time: UnixTime,
     /// The host's number of the frame.
     pub seq: u64,
-    /// Whether the answer was used again for the same picture.
+    /// Whether the answer came from the cache.
     pub cached: bool,
-    /// What counts of what was found: by label, confidence and place. What the call cost is not in its JSON.
+    /// Detections that passed the filters of label, confidence and region. The cost of the call is not in the JSON.
     pub detections: Detections,
     /// The objects that are confirmed.
     pub objects: Vec<Object>,

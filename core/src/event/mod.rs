@@ -1,5 +1,4 @@
-//! What happened: triggers look at scenes and say when something is worth telling, sinks carry events to where they are
-//! wanted.
+//! Events: triggers evaluate scenes and fire events, sinks deliver them.
 
 mod delivery;
 mod frame_result;
@@ -42,7 +41,7 @@ use std::sync::Arc;
 #[serde(transparent)]
 pub struct EventId(Arc<str>);
 
-/// Raised whenever an id is made of something else, so that no new one is equal to an old one.
+/// Raised whenever the input of ids changes, so that no new one is equal to an old one.
 const ID_VERSION: u8 = 2;
 
 impl EventId {
@@ -58,12 +57,12 @@ impl EventId {
     }
 }
 
-/// What ids are made of, as 32 hexadecimal digits, the first two of which are the version.
+/// Hashes the input of an id to 32 hexadecimal digits, the first two of which are the version.
 fn digits(names: &[&str], civil_ns: i64) -> String {
     use sha2::{Digest, Sha256};
     let mut hash = Sha256::new();
     hash.update([ID_VERSION]);
-    // Lengths first, so that no two lists of names read alike.
+    // Length prefixes, so that no two lists of names give the same input.
     for name in names {
         hash.update((name.len() as u64).to_le_bytes());
         hash.update(name);
@@ -79,7 +78,7 @@ impl fmt::Display for EventId {
     }
 }
 
-/// Something that a trigger found worth telling.
+/// An event fired by a trigger.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Event {
@@ -116,7 +115,7 @@ pub struct EventPicture {
     /// The bytes of a JPEG file.
     #[serde(rename = "jpeg_base64", serialize_with = "to_base64", deserialize_with = "from_base64")]
     pub jpeg: Arc<[u8]>,
-    /// What of the frame it shows, in pixels of the frame: left, top, right, bottom.
+    /// The part of the frame that it shows, in pixels of the frame: left, top, right, bottom.
     pub region: BoundingBox,
 }
 
@@ -136,7 +135,7 @@ fn from_base64<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result
     STANDARD.decode(text.as_bytes()).map(Into::into).map_err(serde::de::Error::custom)
 }
 
-/// What a trigger says when it fires.
+/// A firing of a trigger: its zone, reason and objects.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Firing {
@@ -161,20 +160,20 @@ impl Firing {
     }
 }
 
-/// Looks at the scenes of cameras in the order of time, and says when something is worth an event.
+/// Evaluates the scenes of cameras in the order of time, and decides when to fire an event.
 ///
-/// The built-in one is [`TriggerMachine`]. One of the host's own is called on a thread of its own,
-/// with the scenes of every camera that names it: it may be slow, panic or hang without holding up a camera.
+/// The built-in one is [`TriggerMachine`]. A host trigger is called on a thread of its own, with the scenes of every
+/// camera that names it: it may be slow, panic or hang without blocking a camera.
 pub trait Trigger: Send {
-    /// Looks at the next scene.
+    /// Evaluates the next scene.
     fn observe(&mut self, scene: &Scene<'_>) -> Option<Firing>;
 }
 
-/// Carries events and results of frames to where they are wanted. It is called on a thread of its own, with one batch at a
-/// time: it may block, fail or panic without holding up a camera or another sink.
+/// Delivers events and results of frames. It is called on a thread of its own, with one batch at a time: it may block,
+/// fail or panic without blocking a camera or another sink.
 ///
-/// Only what a sink says is durable counts as delivered. The rest comes again, in the same order and under the same ids, so a
-/// receiver that gets something twice can tell by [`Delivery::id`]. `testkit::check_sink` runs a sink through these
+/// Only what a sink reports as durable counts as delivered. The rest is delivered again, in the same order and with the
+/// same ids, so a receiver can detect duplicates by [`Delivery::id`]. `testkit::check_sink` tests a sink against these
 /// rules.
 ///
 /// ```
@@ -194,18 +193,18 @@ pub trait Trigger: Send {
 /// # Ok::<(), DeliveryError>(())
 /// ```
 pub trait Sink: Send {
-    /// Delivers a batch, the oldest first, and returns when all of it is durable: at the end of a transaction, after a sync,
-    /// once the other side has said that it has it. An empty batch is delivered at once.
+    /// Delivers a batch, the oldest first, and returns when all of it is durable: at the end of a transaction, after a
+    /// sync, once the receiver has confirmed it. An empty batch is delivered at once.
     ///
     /// # Errors
-    /// Where not all of it is durable: how many are, from the front, and why no more. Where the error's advice is to retry
-    /// later, the rest is delivered again after a while, not before the time in its cause where that is a [`RetryAfter`].
-    /// Otherwise the delivery that it is about is given up and counted; where the sink cannot say which one that is, it is
-    /// found by batches of half the size.
+    /// Where not all of it is durable: how many are, from the front, and the reason. Where the error's advice is to
+    /// retry later, the rest is delivered again after a while, not before the time in its cause where that is a
+    /// [`RetryAfter`]. Otherwise the failed delivery is given up and counted; where the sink cannot tell which one that
+    /// is, it is found by halving the batch.
     fn deliver(&mut self, batch: &[Delivery]) -> Result<(), DeliveryError>;
 
-    /// The most deliveries that a call gets, whatever `max_batch` of the outlet says; asked once. By default there is no other
-    /// bound. 1 suits a sink that gains nothing by batches: the end of each delivery is then known, and counted, at once.
+    /// Upper bound of deliveries per call, beside the outlet's `max_batch`; read once. There is none by default. 1
+    /// suits a sink that gains nothing by batches: the result of each delivery is then known, and counted, at once.
     fn max_batch(&self) -> usize {
         usize::MAX
     }

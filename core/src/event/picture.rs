@@ -28,7 +28,7 @@ pub enum PictureWanted {
 const QUALITY: u8 = 85;
 /// On each side, as a share of the box of all objects: a person is recognised by what is around too.
 const MARGIN: f32 = 0.2;
-/// People can tell nothing in less.
+/// Smaller pictures are of no use to people.
 const LEAST_SIDE: f32 = 64.0;
 
 /// Makes the picture that is wanted of a frame, or none.
@@ -70,7 +70,7 @@ fn around(frame: Size, objects: &[Object]) -> Option<BoundingBox> {
     Some(BoundingBox::from_xyxy(left, top, right, bottom))
 }
 
-/// Along one side: with the margin, at least so long, moved into the picture where there is room.
+/// Widens one dimension by the margin, to the least side at least, moved into the picture where there is room.
 fn widened(from: f32, to: f32, side: u32) -> (f32, f32) {
     let side = side as f32;
     let margin = ((to - from) * MARGIN).max((LEAST_SIDE - (to - from)) / 2.0);

@@ -1,4 +1,4 @@
-//! The account: who is in, how everybody left, and what was decided on.
+//! Frame accounting: frames in flight, outcomes, and recorded decisions.
 
 use super::explain::{Decision, Ring};
 use super::{DropReason, Outcome, OutcomeCounts, SkipReason};
@@ -9,20 +9,20 @@ use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// What became of the frames of a camera, or of all cameras. `pushed = outcomes + in_flight`, at every instant.
+/// Frame counts of one camera, or of all cameras. `pushed = outcomes + in_flight` holds at all times.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Account {
     /// Frames that were pushed.
     pub pushed: u64,
-    /// Those that have not ended yet.
+    /// Frames that have not ended yet.
     pub in_flight: u64,
-    /// How the others ended.
+    /// Ended frames, by outcome.
     pub outcomes: OutcomeCounts,
 }
 
 impl Account {
-    /// Whether it adds up.
+    /// Whether `pushed = outcomes + in_flight` holds.
     pub fn balances(&self) -> bool {
         self.pushed == self.outcomes.total().saturating_add(self.in_flight)
     }
@@ -47,12 +47,12 @@ impl Account {
     }
 }
 
-/// The books of one camera, written by everybody who has one of its frames.
+/// The shared account of one camera, updated by every holder of one of its frames.
 #[derive(Debug)]
 pub(super) struct Books {
     pub(super) camera: CameraId,
     state: Mutex<State>,
-    /// A frame ended, and somebody waits for that.
+    /// Notified when a frame ends while a thread waits for it.
     ended: Condvar,
 }
 
@@ -65,9 +65,9 @@ pub(super) struct State {
     pub(super) events: u64,
     pub(super) last_pts: Option<Timestamp>,
     pub(super) last_failure: Option<(Outcome, Timestamp)>,
-    /// The age at their end of frames that were looked at: a mean that forgets, in seconds.
+    /// Moving average of the age at the end of analysed frames, in seconds.
     pub(super) age_s: Option<f64>,
-    /// Those who wait for a frame to end.
+    /// Number of threads that wait for a frame to end.
     #[serde(skip)]
     waiting: usize,
 }
@@ -78,7 +78,7 @@ impl Books {
         Arc::new(Self { camera, state, ended: Condvar::new() })
     }
 
-    /// Those of a camera that goes on where it was.
+    /// Restores the account of a camera from a saved state.
     pub(super) fn with_state(camera: CameraId, state: State) -> Arc<Self> {
         Arc::new(Self { camera, state: Mutex::new(state), ended: Condvar::new() })
     }
@@ -87,7 +87,7 @@ impl Books {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the account is such, after the next end of a frame or this time of the real clock at the latest.
+    /// Waits for the next end of a frame, or `within` of real time; returns whether the account satisfies `enough`.
     #[allow(dead_code, reason = "only recordings need it, which are a feature")]
     pub(super) fn wait_until(&self, within: Duration, enough: impl Fn(&Account) -> bool) -> bool {
         let mut state = self.lock();
@@ -109,7 +109,7 @@ impl Books {
 }
 
 impl State {
-    /// As a new process goes on with it.
+    /// The state as saved in a checkpoint.
     pub(super) fn saved(&self) -> Self {
         let account = self.account.clone().without_flight();
         // Its time is on a clock that ends with the process.
@@ -138,8 +138,8 @@ impl State {
     }
 }
 
-/// A frame's way through the pipeline, from the push to its one outcome. It cannot be copied, and where it is lost, which
-/// is a fault of ours, the account says `Failed(Internal)` and still adds up.
+/// Tracks a frame from the push to its single outcome. Not `Clone`; if it is dropped without an outcome, which is a
+/// bug, the frame counts as `Failed(Internal)` and the account still balances.
 #[derive(Debug)]
 pub(super) struct Passage {
     books: Arc<Books>,

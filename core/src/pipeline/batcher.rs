@@ -2,24 +2,24 @@ use crate::clock::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// When to send what waits, and how much of it.
+/// Decides when to send the waiting frames as a batch, and how many.
 ///
-/// A batch that is full goes at once, and so does what there is while the provider stands still and gains nothing by a
-/// larger one. It is worth waiting for more only where all of this holds:
+/// A full batch is sent at once; so are the waiting frames while the provider is idle and gains nothing by a larger
+/// batch. Waiting pays only where all of this holds:
 /// - the provider takes less time for a frame of a full batch than for a single one: less than [`GAIN`] of it, by what was
 ///   measured;
 /// - at the present rate, the batch fills within twice the time that it takes to run. Slower arrivals are far from the
 ///   provider's limit, and a wait would gain nothing but age.
 ///
-/// Then it waits that long at most, and never longer than `max_wait`. While all places of the provider are taken, frames
-/// gather by themselves.
+/// Then it waits that long at most, and never longer than `max_wait`. While no slot of the provider is free, frames
+/// accumulate by themselves.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Batcher {
     max_batch: usize,
     max_wait: Duration,
-    /// Time of a run for each size of batch, a mean that forgets; index 0 is a batch of one.
+    /// Moving average of the run time for each batch size; index 0 is a batch of one.
     runs: Vec<Option<Duration>>,
-    /// Of arrivals: the last ones' mean distance in time.
+    /// Moving average of the time between arrivals.
     distance: Option<Duration>,
     last_arrival: Option<Timestamp>,
     sent: u64,
@@ -29,11 +29,11 @@ pub(super) struct Batcher {
 /// What to do now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// Send so many of those that wait longest.
+    /// Send this many of the frames that have waited longest.
     Send(usize),
-    /// Nothing before this time, unless something comes.
+    /// Wait until this time, unless a frame arrives.
     Wait(Timestamp),
-    /// There is nothing, or no place.
+    /// No frame is waiting, or no slot is free.
     Nothing,
 }
 
@@ -79,7 +79,7 @@ impl Batcher {
         self.last_arrival = Some(self.last_arrival.map_or(now, |last| last.max(now)));
     }
 
-    /// A batch of so many frames was answered so long after it was sent.
+    /// Records the run time of a batch of this many frames.
     pub(super) fn ran(&mut self, frames: usize, took: Duration) {
         let took = took.min(LONGEST);
         if let Some(run) = self.run_of(frames) {
@@ -92,7 +92,7 @@ impl Batcher {
         self.runs.get_mut(frames.checked_sub(1)?.min(last))
     }
 
-    /// `waiting` frames are ready, the oldest since `oldest`; the provider has `places` left of all that it is given.
+    /// Decides for `waiting` ready frames, the oldest since `oldest`, and `places` free slots of the provider.
     pub(super) fn decide(&self, waiting: usize, oldest: Timestamp, places: usize, now: Timestamp) -> Decision {
         if waiting == 0 || places == 0 {
             return Decision::Nothing;
@@ -111,7 +111,7 @@ impl Batcher {
         self.frames = self.frames.saturating_add(frames as u64);
     }
 
-    /// How long it is worth waiting, from the arrival of the oldest one; none where it is not.
+    /// How long waiting pays, from the arrival of the oldest frame; `None` where it does not.
     fn window(&self, waiting: usize) -> Option<Duration> {
         // Of the full size, or of the largest that there was. Small ones are made by themselves, when frames gather.
         let (size, run) = self.runs.iter().enumerate().rev().find_map(|(k, run)| run.map(|run| (k + 1, run)))?;
@@ -119,12 +119,12 @@ impl Batcher {
         if run.as_secs_f64() / (size as f64) >= GAIN * single.as_secs_f64() {
             return None;
         }
-        // A run takes a time of its own, and so much more for each frame.
+        // A run has a fixed cost, plus a cost per frame.
         let each = run.saturating_sub(single) / u32::try_from(size - 1).unwrap_or(u32::MAX);
         let full = run + each * u32::try_from(self.max_batch.saturating_sub(size)).unwrap_or(0);
         let missing = u32::try_from(self.max_batch - waiting).unwrap_or(u32::MAX);
         let fills_in = self.distance?.checked_mul(missing)?;
-        // From the first of the batch on, the whole of it takes this long to come.
+        // Time for a whole batch to arrive, from its first frame on.
         let whole = self.distance?.checked_mul(u32::try_from(self.max_batch).unwrap_or(u32::MAX))?;
         (whole <= full * 2 && fills_in <= full * 2).then_some(whole.max(fills_in) * 5 / 4)
     }

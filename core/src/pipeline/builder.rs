@@ -104,14 +104,14 @@ impl PipelineBuilder {
         Self { provider, config, threads: None, wanted, budget: None, checkpoint: None }
     }
 
-    /// Sets how it works.
+    /// Sets the pipeline's config.
     pub fn config(mut self, config: PipelineConfig) -> Self {
         self.config = config;
         self
     }
 
-    /// Lends it the threads that compute. Give the same ones to `LocalProvider::on_threads`, and their number is that of all
-    /// threads that compute, inference included.
+    /// Lends it the compute threads. Where the same ones are given to `LocalProvider::on_threads`, their number is the
+    /// total of compute threads, inference included.
     pub fn threads(mut self, threads: &Threads) -> Self {
         self.threads = Some(threads.clone());
         self
@@ -122,35 +122,35 @@ impl PipelineBuilder {
         self.sink_with(name, Box::new(sink), OutletConfig::default())
     }
 
-    /// Adds a sink with an outlet of this config: what it gets, in which batches, and how often it is tried.
+    /// Adds a sink with an outlet config: its deliveries, batching and retries.
     pub fn sink_with(mut self, name: &str, sink: Box<dyn Sink>, config: OutletConfig) -> Self {
         self.wanted.sinks.push((name.into(), sink, config));
         self
     }
 
-    /// Adds a trigger of the host's; cameras name it in `host_triggers`. It sees the scenes of all of them, on a thread of
-    /// its own.
+    /// Adds a host trigger; cameras name it in `host_triggers`. It observes the scenes of all of them, on its own
+    /// thread.
     pub fn trigger(mut self, name: &str, trigger: impl Trigger + 'static) -> Self {
         self.wanted.triggers.push((name.into(), Box::new(trigger), OutletConfig::default()));
         self
     }
 
-    /// Calls this with the result of every frame that was looked at, on a thread of its own; where it is slow, the oldest
-    /// ones that wait are dropped and counted. The same as a [`CallbackSink::results`] whose outlet asks for `results`.
+    /// Calls `take` with the result of every analysed frame, on its own thread; if it is slow, the oldest queued
+    /// results are dropped and counted. The same as a [`CallbackSink::results`] whose outlet asks for `results`.
     pub fn on_result(self, name: &str, take: impl FnMut(&FrameResult) + Send + 'static) -> Self {
         let config = OutletConfig { deliveries: Deliveries::Results, ..OutletConfig::default() };
         self.sink_with(name, Box::new(CallbackSink::results(take)), config)
     }
 
-    /// Counts in this budget what gate and cache save, at the price of this API in its table.
+    /// Records in this budget what gate and cache save, at the price of `api` in its table.
     pub fn budget(mut self, budget: &Budget, api: &str) -> Self {
         self.budget = Some((budget.clone(), api.into()));
         self
     }
 
-    /// Goes on where another pipeline was: its account, and each of its cameras as soon as one of that name is added. What
-    /// a camera's config does not fit any more starts cold, and the log says so: a gate that looks elsewhere, a trigger
-    /// that changed. Events and results that were not delivered go to the sinks of the same names.
+    /// Restores another pipeline's state: its account, and each camera's state when a camera of that name is added.
+    /// State that no longer fits a camera's config (a gate with another view, a changed trigger) starts cold, and is
+    /// logged. Undelivered events and results go to the sinks of the same names.
     ///
     /// The frames' presentation times should go on too; what happened in between is a gap like any other.
     pub fn restore(mut self, checkpoint: PipelineCheckpoint) -> Self {

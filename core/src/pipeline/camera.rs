@@ -15,8 +15,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// One camera of a [`Pipeline`](crate::Pipeline): the place where its frames are pushed. A clone is the same camera; it may
-/// be used on any thread.
+/// Handle of one camera of a [`Pipeline`](crate::Pipeline), to push its frames. Clones are the same camera, and may be
+/// used on any thread.
 #[derive(Clone)]
 pub struct Camera {
     pub(super) executor: Arc<Executor>,
@@ -30,14 +30,14 @@ impl Camera {
         &self.work.books.camera
     }
 
-    /// How it is treated.
+    /// The camera's config.
     pub fn config(&self) -> CameraConfig {
         (*self.work.config()).clone()
     }
 
-    /// Pushes a frame, raw or encoded, without a copy of its pixels; never waits. Frames of a camera are to come in the
-    /// order of their presentation times; one whose time is not after that of the one before it ends as
-    /// `Failed(InvalidArgument)`, except where the time goes back by a second or more: that is taken for a new origin.
+    /// Pushes a frame, raw or encoded, without a copy of its pixels; never blocks. Frames must come in the order of
+    /// their presentation times; one that is not later than the one before it ends as `Failed(InvalidArgument)`, except
+    /// where the time goes back by a second or more: that counts as a new origin.
     pub fn push(&self, frame: impl Into<Input>) -> Admission {
         let input = frame.into();
         let (now, unix_ns) = (self.executor.clock.now(), self.executor.clock.unix_ns());
@@ -55,13 +55,13 @@ impl Camera {
         }
     }
 
-    /// Treats it otherwise from the next frame on. What the gate, the cache and the triggers know is kept where the new
-    /// config looks at the same thing. The other cameras go on undisturbed.
+    /// Applies another config from the next frame on. The state of gate, cache and triggers is kept where the new
+    /// config concerns the same thing. Other cameras are not affected.
     ///
     /// # Errors
-    /// `InvalidConfig` as [`CameraConfig::validate`], also where `id` is another one or `host_triggers` names one that the
-    /// pipeline was not given; `Unsupported` where the provider cannot look for it; `InvalidState` after `remove`. The camera
-    /// then goes on as before.
+    /// `InvalidConfig` as [`CameraConfig::validate`], also where `id` differs or `host_triggers` names an unknown
+    /// trigger; `Unsupported` where the provider does not support it; `InvalidState` after `remove`. The camera then
+    /// keeps its previous config.
     pub fn update(&self, config: CameraConfig) -> Result<()> {
         if config.id != *self.id() {
             let (theirs, ours) = (config.id.as_str(), self.id().as_str());
@@ -81,8 +81,8 @@ impl Camera {
         Ok(())
     }
 
-    /// Takes it out of the pipeline. Its frames that wait end as `Dropped(Shutdown)`; those that the provider has in hand end
-    /// when it has answered, and fire no triggers. Gives the account as it stands; the pipeline's goes on to hold it.
+    /// Removes the camera from the pipeline. Queued frames end as `Dropped(Shutdown)`; those at the provider end when
+    /// it has answered, and fire no triggers. Returns the account as of now, which stays part of the pipeline's.
     ///
     /// # Errors
     /// `InvalidState` where it was removed before.
@@ -97,7 +97,7 @@ impl Camera {
         Ok(self.work.books.lock().account.clone())
     }
 
-    /// Frames that come end as `Skipped(Paused)`, until [`resume`](Self::resume). What was pushed before goes on.
+    /// Pauses the camera: new frames end as `Skipped(Paused)` until [`resume`](Self::resume). Earlier ones go on.
     pub fn pause(&self) {
         self.set_paused(true);
     }
@@ -113,14 +113,13 @@ impl Camera {
         self.executor.leave(state);
     }
 
-    /// What became of its frames whose presentation time lies between these, both included, and what was decided on: why
-    /// was nothing told of gate 7 at 03:12? As far back as `explain` of the config reaches, in the order in which the frames
-    /// ended.
+    /// The decisions on its frames with presentation times from `from` to `to`, both included: why was there no event
+    /// from gate 7 at 03:12? Goes back as far as `explain` of the config, in the order in which the frames ended.
     pub fn explain(&self, from: Timestamp, to: Timestamp) -> Vec<Decision> {
         self.work.books.lock().ring.between(from, to)
     }
 
-    /// How it stands.
+    /// Statistics of the camera.
     pub fn stats(&self) -> CameraStats {
         let paused = self.executor.lock().scheduler.is_paused(self.key);
         self.stats_with(paused)

@@ -6,7 +6,7 @@ use super::scene_stage::SceneStage;
 use crate::error::Result;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// One camera as the threads work on it: its gate and its scene, by the config of now.
+/// Worker-side state of one camera: its gate and scene stages, with the current config.
 pub(super) struct CameraWork {
     pub(super) books: Arc<Books>,
     pub(super) config: Mutex<Arc<CameraConfig>>,
@@ -16,13 +16,13 @@ pub(super) struct CameraWork {
 }
 
 impl CameraWork {
-    /// All that is known of the camera, between two frames; none where it was removed. `of_scheduler` gives the scheduler's
+    /// The camera's checkpoint, between two frames; `None` where it was removed. `of_scheduler` gives the scheduler's
     /// part.
     pub(super) fn checkpoint(
         &self,
         of_scheduler: impl FnOnce() -> Option<(State, SavedLane)>,
     ) -> Option<CameraCheckpoint> {
-        // Gate, triggers and books of the same moment: locked in this order, which is that of a frame's way.
+        // A consistent snapshot of gate, triggers and account: locked in the order in which a frame passes them.
         let gate = lock(&self.gate);
         let scene = lock(&self.scene);
         let (books, lane) = of_scheduler()?;
@@ -32,7 +32,7 @@ impl CameraWork {
         Some(CameraCheckpoint { id: self.books.camera.clone(), books, lane, seen, gate, confirm, triggers, frame })
     }
 
-    /// Goes on where a camera of this name was. What does not fit any more starts cold, and the log says so.
+    /// Restores a camera's checkpoint. State that no longer fits the config starts cold, and is logged.
     pub(super) fn resume(&self, saved: &CameraCheckpoint) {
         let mut cold = lock(&self.scene).resume(&saved.confirm, &saved.triggers, saved.frame);
         if let Err(error) = lock(&self.gate).resume(saved.seen, saved.gate.as_deref()) {
@@ -58,15 +58,15 @@ impl CameraWork {
         Arc::clone(&lock(&self.config))
     }
 
-    /// The gate, by the config of now. A change of it is made here, on a thread of the pipeline's, so that the host does not
-    /// wait for the frame that is being looked at.
+    /// The gate stage with the current config. A config change is applied here, on a thread of the pipeline, so that
+    /// the host does not wait for the frame being processed.
     pub(super) fn current_gate(&self) -> Result<MutexGuard<'_, GateStage>> {
         let mut gate = lock(&self.gate);
         gate.update(self.config())?;
         Ok(gate)
     }
 
-    /// How the gate stands, as of the last frame: a frame that is being looked at is not waited for.
+    /// State of the gate as of the last frame, without waiting for the frame being processed.
     pub(super) fn seen(&self) -> GateSeen {
         if let Ok(gate) = self.gate.try_lock() {
             *lock(&self.seen) = gate.seen;

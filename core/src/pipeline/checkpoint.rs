@@ -1,4 +1,4 @@
-//! All that a pipeline knows, as data: what a process that was killed goes on with.
+//! Checkpoints: the state of a pipeline as data, which the next process restores.
 
 use super::Pipeline;
 use super::account::Account;
@@ -12,11 +12,11 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// All that a pipeline knows, at one moment of each camera: accounts, decisions, samplers, motion gates, confirmation,
-/// triggers, and events and results that were not delivered yet.
+/// The state of a pipeline, consistent for each camera: accounts, decisions, samplers, motion gates, confirmation,
+/// triggers, and undelivered events and results.
 ///
-/// Frames that were on their way are not in it; they count as `Dropped(Shutdown)`. Neither are answers that the cache
-/// keeps, tokens of the rate limit, and money, which a `Budget` keeps in a journal of its own.
+/// Frames in flight are not in it; they count as `Dropped(Shutdown)`. Neither are cached answers, tokens of the rate
+/// limit, and money, which a `Budget` keeps in a journal of its own.
 ///
 /// ```
 /// # fn main() -> guarita::Result<()> { guarita_example() }
@@ -49,7 +49,7 @@ pub struct PipelineCheckpoint {
     pub(super) outlets: SavedOutlets,
 }
 
-/// What waits for the host's code, by name.
+/// Undelivered items for the host's code, by name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct SavedOutlets {
     pub(super) events: Vec<(CameraId, Arc<str>, u64)>,
@@ -69,7 +69,7 @@ impl SavedOutlet {
         Self { counts: backlog.counts, waiting: backlog.waiting.iter().map(json).collect() }
     }
 
-    /// Takes out of the list what waits for this name.
+    /// Removes and returns the undelivered items of this name.
     pub(super) fn take<T: DeserializeOwned>(list: &mut BTreeMap<Arc<str>, Self>, name: &str) -> Backlog<T> {
         let Some(Self { mut counts, waiting }) = list.remove(name) else { return Backlog::default() };
         let all = waiting.len();
@@ -95,8 +95,8 @@ const HEAD: usize = MARK.len() + size_of::<u16>();
 const SUM: usize = size_of::<u32>();
 
 impl PipelineCheckpoint {
-    /// As bytes: a mark, a version, the data, and a CRC-32 of all that. About 1.3 MB for each camera with a motion gate at
-    /// its default width, and 45 bytes for each decision that `explain` reaches.
+    /// Encodes it: a magic number, a version, the data, and a CRC-32 of all that. About 1.3 MB for each camera with a
+    /// motion gate at its default width, and 45 bytes for each decision that `explain` reaches.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = MARK.to_vec();
         bytes.extend(VERSION.to_le_bytes());
@@ -107,7 +107,7 @@ impl PipelineCheckpoint {
         bytes
     }
 
-    /// The way back.
+    /// Decodes a checkpoint from bytes.
     ///
     /// # Errors
     /// `DataCorrupt` for bytes that are cut off, damaged or no checkpoint, `Unsupported` for one of another version of
@@ -139,7 +139,7 @@ impl PipelineCheckpoint {
         if sound { Ok(checkpoint) } else { Err(torn()) }
     }
 
-    /// Leaves out what motion gates have learnt, which is nearly all of a checkpoint: they then start cold, and take some
+    /// Removes the state of motion gates, which is nearly all of a checkpoint: they then start cold, and take some
     /// seconds to learn again.
     pub fn without_gates(mut self) -> Self {
         for camera in &mut self.cameras {
@@ -153,7 +153,7 @@ impl PipelineCheckpoint {
         self.cameras.iter().map(|camera| &camera.id)
     }
 
-    /// What became of all frames up to it. It adds up, and nothing in it is in flight.
+    /// The account of all frames up to the checkpoint. It balances, with no frame in flight.
     pub fn account(&self) -> Account {
         let mut total = self.removed.clone();
         for camera in &self.cameras {
@@ -164,9 +164,9 @@ impl PipelineCheckpoint {
 }
 
 impl Pipeline {
-    /// All that it knows, for [`PipelineBuilder::restore`](crate::pipeline::PipelineBuilder::restore), in this process or the next
-    /// one. It goes on meanwhile: each camera waits for as long as its own part takes, some milliseconds, after at most one
-    /// frame that is being looked at.
+    /// Takes a checkpoint for [`PipelineBuilder::restore`](crate::pipeline::PipelineBuilder::restore), in this process
+    /// or the next one. The pipeline keeps running: each camera pauses only for its own part, some milliseconds, after
+    /// at most one frame in progress.
     ///
     /// An event that is fired meanwhile is in the checkpoint as fired and waiting, or not at all; never as fired and lost.
     /// One that is delivered after the checkpoint is delivered again after a restore, with the same id.

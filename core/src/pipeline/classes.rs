@@ -1,4 +1,4 @@
-//! Whether what a camera counts by name can be found at all.
+//! Checks that the provider can find the classes that a camera's config names.
 
 use super::CameraConfig;
 use crate::error::{Error, Result};
@@ -7,7 +7,7 @@ use crate::provider::{Capability, Want};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Refuses a class that the provider knows it cannot find.
+/// Rejects a class that the provider is known not to find.
 pub(super) fn check(config: &CameraConfig, provider: &str, capability: &Capability) -> Result<()> {
     let Some(labels) = &capability.labels else { return Ok(()) };
     match named(config).into_iter().find(|(_, class)| !labels.contains_key(class.as_str())) {
@@ -21,7 +21,7 @@ pub(super) fn check(config: &CameraConfig, provider: &str, capability: &Capabili
     }
 }
 
-/// What of a camera's names may be a slip, for people. `found` is what the provider has found so far.
+/// Warnings about class names that may be typos. `found` is what the provider has found so far.
 pub(super) fn notes(
     config: &CameraConfig,
     provider: &str,

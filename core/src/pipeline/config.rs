@@ -265,7 +265,7 @@ mod gate_or_false {
 const MAX_LIST: usize = 1024;
 
 impl CameraConfig {
-    /// A camera of this name, with the usual settings.
+    /// A config for a camera of this name, with the defaults.
     pub fn new(id: &str) -> Self {
         Self { id: CameraId::new(id), ..Self::default() }
     }
@@ -339,8 +339,8 @@ impl CameraConfig {
         self.gate().map(|_| ())
     }
 
-    /// That what is remembered from one frame to the next outlives the time between them: a camera that would never fire, or
-    /// fire at each frame, looks like any other.
+    /// Checks that state kept between frames outlives the time between them: a camera that never fires, or fires at
+    /// each frame, would otherwise look like any other.
     fn check_gaps(&self) -> Result<()> {
         let period = if self.fps > 0.0 { 1.0 / self.fps } else { 0.0 };
         let short = |at: &str, field: &str, gap: f64, so: &str| {

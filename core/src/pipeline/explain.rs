@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::fmt;
 
-/// What became of a frame, or of several in a row of which the same is to be said, and what the decision was made on.
+/// The outcome of a frame, or of a run of frames with the same one, and the measurements behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Decision {
@@ -19,7 +19,7 @@ pub struct Decision {
     pub frames: u32,
     /// How they ended.
     pub outcome: Outcome,
-    /// What the motion gate took the picture for; none where it was not asked.
+    /// State of the motion gate; none where it was not consulted.
     pub gate: Option<MotionState>,
     /// Why the gate was open; none where it was closed.
     pub open: Option<OpenReason>,
@@ -33,7 +33,7 @@ pub struct Decision {
     pub age_ms: u32,
     /// Objects that the provider found.
     pub found: u16,
-    /// Those of them that counted: by label, confidence and place.
+    /// Found objects that passed the filters of label, confidence and region.
     pub counted: u16,
     /// Events that it led to.
     pub events: u16,
@@ -62,7 +62,7 @@ impl Decision {
         }
     }
 
-    /// Whether the same is to be said of both; only of frames that come in great numbers and matter little.
+    /// Whether both can be merged into one run; only for outcomes that are frequent and matter little.
     fn joins(&self, next: &Self) -> bool {
         let quiet = matches!(
             self.outcome,

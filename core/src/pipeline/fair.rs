@@ -5,12 +5,11 @@ use std::collections::{BTreeMap, VecDeque};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Key(pub(super) u64);
 
-/// Frames of many cameras that wait, and whose turn it is.
+/// Fair queue of the frames of many cameras.
 ///
 /// Critical cameras go before all others. Among those of one kind it is deficit round-robin (Shreedhar and Varghese, 1995):
 /// a camera that has its turn gains one credit; a frame costs one credit of a normal camera, and [`LOW_COST`] of a low one.
-/// However many frames a camera has, it gets no more than its share while others wait, and what others do not use is given
-/// away.
+/// A camera gets no more than its share while others wait, however many frames it has; unused shares go to the others.
 #[derive(Debug)]
 pub(super) struct FairQueue<T> {
     lanes: BTreeMap<Key, Lane<T>>,
@@ -24,7 +23,7 @@ struct Lane<T> {
     items: VecDeque<T>,
     priority: Priority,
     credit: u32,
-    /// Somebody works on a frame of this camera, and no other frame of it may be taken meanwhile.
+    /// A frame of this camera is being processed, and no other frame of it may be taken meanwhile.
     held: bool,
     /// Whether it stands in the order of turns.
     queued: bool,
@@ -136,7 +135,7 @@ impl<T> FairQueue<T> {
         }
     }
 
-    /// Whether somebody may have a turn.
+    /// Whether any camera may have a turn.
     pub(super) fn has_turn(&self) -> bool {
         !self.critical.is_empty() || !self.others.is_empty()
     }
@@ -160,7 +159,7 @@ impl<T> FairQueue<T> {
         Some(item)
     }
 
-    /// Takes the frames that are meant, of one camera or of all, oldest first of each.
+    /// Removes and returns the frames that match, of one camera or of all, oldest first of each.
     pub(super) fn take_if(&mut self, of: Option<Key>, mut meant: impl FnMut(&T) -> bool) -> Vec<(Key, T)> {
         let mut taken = Vec::new();
         for (key, lane) in self.lanes.iter_mut().filter(|(key, _)| of.is_none_or(|of| of == **key)) {

@@ -2,7 +2,7 @@ use super::config::CameraConfig;
 use crate::clock::{Timestamp, UnixTime};
 use serde::{Deserialize, Serialize};
 
-/// When a frame was taken, in the three ways that are asked for.
+/// The capture time of a frame, on three time bases.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct FrameTime {
     /// As the host says.
@@ -13,8 +13,7 @@ pub(super) struct FrameTime {
     pub(super) civil_ns: i64,
 }
 
-/// Where the times of a camera's stream begin, in civil time: what makes ids of two runs differ, and those of one run
-/// stay.
+/// Civil-time origin of a camera's stream: makes event ids differ between runs, and stay the same within one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct StreamOrigin {
     /// Civil time less presentation time; none before the first frame.

@@ -1,4 +1,4 @@
-//! Shows each frame of a camera to its motion gate and its result cache.
+//! Gate stage: motion gate and result cache of a camera.
 
 use super::cache::{Fingerprint, ResultCache, Thumbnail};
 use super::config::CameraConfig;
@@ -19,7 +19,7 @@ use std::sync::Arc;
 /// An answer that the cache keeps.
 pub(super) type Known = (Detections, Answer);
 
-/// What a camera's frames are shown to first.
+/// The first stage of a camera's frames: motion gate and result cache.
 #[derive(Debug)]
 pub(super) struct GateStage {
     config: Arc<CameraConfig>,
@@ -45,7 +45,7 @@ impl GateStage {
         Ok(Self { config, gate, cache, seen: GateSeen::default() })
     }
 
-    /// Goes on with another config; what the gate has learnt is kept where the new one looks at the same picture.
+    /// Applies another config; the gate's state is kept where the new one looks at the same picture.
     pub(super) fn update(&mut self, config: Arc<CameraConfig>) -> Result<()> {
         if Arc::ptr_eq(&config, &self.config) {
             return Ok(());
@@ -63,12 +63,12 @@ impl GateStage {
         Ok(())
     }
 
-    /// What the gate knows; none without a gate.
+    /// Snapshot of the gate's state; none without a gate.
     pub(super) fn snapshot(&self) -> Option<Arc<[u8]>> {
         self.gate.as_ref().map(|gate| gate.snapshot().into())
     }
 
-    /// Goes on where another one was; an error where the gate starts cold.
+    /// Restores a saved state; an error where the gate starts cold.
     pub(super) fn resume(&mut self, seen: GateSeen, snapshot: Option<&[u8]>) -> Result<()> {
         self.seen = seen;
         match (&mut self.gate, snapshot) {
@@ -77,7 +77,7 @@ impl GateStage {
         }
     }
 
-    /// Shows a frame to the gate and to the cache.
+    /// Runs a frame through the gate and the cache.
     pub(super) fn look(&mut self, job: &mut Job, now: Timestamp) -> Result<Verdict> {
         let near = self.cache.wants_thumbnail();
         let meta = meta(job, &self.config.id);
@@ -149,7 +149,7 @@ impl GateStage {
     }
 }
 
-/// Whether the provider leaves out the same: an answer under one config serves under the other.
+/// Whether answers of the provider under one config serve under the other: the same filters apply.
 fn asks_the_same(one: &CameraConfig, other: &CameraConfig) -> bool {
     one.look.want == other.look.want
         && one.look.min_confidence == other.look.min_confidence

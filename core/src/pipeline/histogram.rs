@@ -1,7 +1,8 @@
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// Durations, counted in eight steps for each doubling (7 to 13 %) from a microsecond to half an hour: percentiles are off by no more than a step.
+/// A histogram of durations with eight steps for each doubling (7 to 13 %), from a microsecond to half an hour:
+/// percentiles are off by no more than a step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Histogram {
     counts: Vec<u64>,
@@ -33,13 +34,13 @@ impl Histogram {
         self.max_us = self.max_us.max(us);
     }
 
-    /// Whether it can be one: for what was read from somewhere.
+    /// Whether data that was read forms a valid histogram.
     pub(super) fn is_sound(&self) -> bool {
         let sum = self.counts.iter().try_fold(0_u64, |sum, count| sum.checked_add(*count));
         self.counts.len() == (STEPS * OCTAVES) as usize && sum == Some(self.count)
     }
 
-    /// The place of a duration: its leading bits, as those of a floating point number.
+    /// Index of a duration's bucket: its leading bits, as in a floating point number.
     fn step(us: u64) -> usize {
         if us < u64::from(STEPS) {
             return us as usize;
@@ -58,7 +59,7 @@ impl Histogram {
         }
     }
 
-    /// What was counted since this earlier state of the same histogram. The longest is that of all time.
+    /// The durations recorded since an earlier state of the same histogram. The maximum remains that of all time.
     pub fn since(&self, earlier: &Self) -> Self {
         let counts = self.counts.iter().zip(&earlier.counts).map(|(now, then)| now.saturating_sub(*then)).collect();
         Self {
@@ -69,12 +70,12 @@ impl Histogram {
         }
     }
 
-    /// How many were counted.
+    /// Number of recorded durations.
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// All of them together.
+    /// Sum of all durations.
     pub fn sum(&self) -> Duration {
         Duration::from_micros(self.sum_us)
     }
@@ -84,7 +85,7 @@ impl Histogram {
         Duration::from_micros(self.max_us)
     }
 
-    /// How long it took at most in this share of the cases, 0..1; zero where there was none.
+    /// The percentile for this share, 0..1; zero where nothing was recorded.
     pub fn percentile(&self, share: f64) -> Duration {
         let wanted = (self.count as f64 * share.clamp(0.0, 1.0)).ceil().max(1.0) as u64;
         let mut seen = 0;
@@ -97,7 +98,7 @@ impl Histogram {
         Duration::ZERO
     }
 
-    /// How many took no longer than this, to within a step.
+    /// Number of durations up to this one, to within a step.
     pub fn at_most(&self, took: Duration) -> u64 {
         let us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         self.counts

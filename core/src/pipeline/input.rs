@@ -3,8 +3,8 @@ use crate::error::Error;
 use crate::frame::{Frame, FrameMeta};
 use bytes::Bytes;
 
-/// A picture as the camera sent it, JPEG or PNG, that is not decoded yet: a pipeline does that only where somebody looks,
-/// small for the motion gate and whole for the provider. Cheap to clone.
+/// An encoded JPEG or PNG picture: a pipeline decodes it only where needed, small for the motion gate and whole for the
+/// provider. Cheap to clone.
 ///
 /// ```
 /// use guarita::{CameraId, Timestamp};
@@ -51,7 +51,7 @@ impl EncodedFrame {
 /// pixel would count as a megabyte.
 pub(super) const LEAST_BYTES: u64 = 1024;
 
-/// What a camera can be given.
+/// A frame to push, raw or encoded.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Input {
@@ -70,7 +70,7 @@ impl Input {
         }
     }
 
-    /// The memory that it holds on its way.
+    /// Memory that the frame counts for while in flight.
     pub(super) fn byte_len(&self) -> u64 {
         let len = match self {
             Self::Raw(frame) => frame.byte_len(),
@@ -92,20 +92,20 @@ impl From<EncodedFrame> for Input {
     }
 }
 
-/// What became of a push.
+/// The result of a push.
 #[derive(Debug)]
 #[must_use = "a refused frame is in no account"]
 pub enum Admission {
-    /// The frame is on its way; what becomes of it, the account says.
+    /// The frame was accepted; its outcome will be in the account.
     Taken,
-    /// It has ended already, and is in the account.
+    /// The frame has ended already, and is in the account.
     Ended(Outcome),
-    /// It was not taken, and is in no account: the camera was removed, or the pipeline is shut down.
+    /// The frame was refused, and is in no account: the camera was removed, or the pipeline is shut down.
     Refused(Error),
 }
 
 impl Admission {
-    /// Whether the frame is on its way.
+    /// Whether the frame was accepted.
     pub const fn is_taken(&self) -> bool {
         matches!(self, Self::Taken)
     }

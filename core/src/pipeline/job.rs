@@ -12,7 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A frame on its way, with everything that was found out about it.
+/// A frame in flight, with everything known about it.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) key: Key,
@@ -24,10 +24,10 @@ pub(super) struct Job {
     pub(super) frame: Option<Frame>,
     /// Mean luma, where somebody looked.
     pub(super) luma: Option<u8>,
-    /// What the result cache knows the picture by.
+    /// Key of the picture in the result cache.
     pub(super) fingerprint: Option<Fingerprint>,
     pub(super) thumbnail: Option<Thumbnail>,
-    /// Its place in the order of its camera, once the gate let it pass.
+    /// Its slot in the order of its camera, once the gate let it pass.
     pub(super) slot: Option<u64>,
     /// Whether it goes to the provider alone: a batch that it was in was refused.
     pub(super) alone: bool,
@@ -48,7 +48,7 @@ impl Job {
     }
 }
 
-/// What a frame spends its time in.
+/// A stage of a frame's processing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(usize)]
 #[non_exhaustive]
@@ -120,7 +120,7 @@ impl StageTimes {
     }
 }
 
-/// What was found in a frame, or is known of it.
+/// What was found in a frame, by the provider or in the cache.
 #[derive(Debug)]
 pub(super) enum Found {
     /// The provider looked.
@@ -129,7 +129,7 @@ pub(super) enum Found {
     Cached { detections: Detections, answer: Answer },
 }
 
-/// Something that a camera's triggers are to see, in the order of its frames.
+/// Input of a camera's triggers, in the order of its frames.
 #[derive(Debug)]
 pub(super) enum Item {
     Found(Box<Job>, Found),
@@ -137,8 +137,7 @@ pub(super) enum Item {
     Unchanged(FrameTime),
 }
 
-/// What is left of a frame that ended: it is dropped where no lock is held, since its pixels may belong to the host, whose
-/// own code runs then.
+/// Remains of an ended frame, dropped without a lock held: its pixels may belong to the host, whose code runs on drop.
 #[derive(Debug)]
 pub(super) struct Leftover {
     pub(super) _input: Option<Input>,

@@ -1,5 +1,4 @@
-//! How a pipeline stands, as text that Prometheus reads: made from the statistics when somebody asks, so that it costs
-//! nothing while nobody does.
+//! Prometheus metrics of a pipeline, rendered from its statistics on request, so that they cost nothing in between.
 
 use super::stats::{CameraStats, PipelineStats};
 use super::{Account, Histogram, Outcome, OutcomeCounts, Pipeline};
@@ -89,8 +88,8 @@ const STATES: [(MotionState, &str); 8] = [
 ];
 
 impl Pipeline {
-    /// How it stands, in the text format of OpenMetrics, which Prometheus reads: the metrics in `docs/guide/metrics.md`
-    /// and no others. Serve it as `application/openmetrics-text; version=1.0.0; charset=utf-8`.
+    /// The pipeline's metrics in the text format of OpenMetrics, which Prometheus reads: those in
+    /// `docs/guide/metrics.md` and no others. Serve it as `application/openmetrics-text; version=1.0.0; charset=utf-8`.
     ///
     /// It is made from [`stats`](Self::stats) at each call; nothing is collected in between. Of more than 10,000 cameras,
     /// those last by name share the label `(others)`, and those that were removed share `(removed)`.
@@ -124,7 +123,7 @@ impl Pipeline {
     }
 }
 
-/// Money since the process began. A budget counts by days and months; a counter must not begin anew with them.
+/// Money spent since the process began. A budget counts by days and months; a counter must not restart with them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Cost {
     /// Of the months before this one.
@@ -136,7 +135,7 @@ pub(super) struct Cost {
 }
 
 impl Cost {
-    /// Takes a report; gives the counters. What was spent in the rest of a month after its last report is not in them.
+    /// Updates the counters with a report. What was spent in the rest of a month after its last report is not in them.
     fn after(&mut self, report: &BudgetReport) -> Self {
         let month = report.date.get(..7).unwrap_or_default();
         if month != self.month {
@@ -167,7 +166,7 @@ struct Sheet {
     cost: Option<Cost>,
 }
 
-/// What is told of cameras that share a label.
+/// Values of the cameras that share a label.
 #[derive(Debug, Default)]
 struct Row<'a> {
     account: Account,

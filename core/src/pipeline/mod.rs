@@ -4,8 +4,8 @@
 //! push ─ sample ─ gate ─ cache ─ queue ─ prepare ─ batch ─ provider ─ filter ─ confirm ─ triggers ─ sinks
 //! ```
 //!
-//! Decisions are those of machines that take the time as an argument ([`scheduler`], [`batcher`], [`fair`], [`sampler`],
-//! the gate, the cache, the triggers); [`executor`] runs them on the threads that the host lent.
+//! Decisions are made by state machines that take the time as an argument ([`scheduler`], [`batcher`], [`fair`],
+//! [`sampler`], the gate, the cache, the triggers); [`executor`] runs them on the threads that the host lent.
 
 mod account;
 mod batcher;
@@ -66,9 +66,8 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Carries the frames of many cameras through one provider: samples them, shows them to motion gates, queues them fairly,
-/// batches them across cameras, filters what is found, fires triggers, delivers events, and can say at any time what
-/// became of every frame.
+/// Processes the frames of many cameras with one provider: samples them, gates them by motion, queues them fairly,
+/// batches them across cameras, filters detections, fires triggers, delivers events, and accounts for every frame.
 ///
 /// - **Threads.** One number: the host lends [`Threads`](crate::Threads), and gives the same ones to
 ///   `LocalProvider::on_threads`. Beside them there is one thread that waits for time, and one for each sink, trigger and
@@ -111,7 +110,7 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// Begins a pipeline that asks this provider.
+    /// Starts building a pipeline that uses this provider.
     pub fn builder(provider: Arc<dyn Provider>) -> PipelineBuilder {
         PipelineBuilder::new(provider)
     }
@@ -126,13 +125,12 @@ impl Pipeline {
         Ok(Self { executor, timer: Mutex::new(Some(thread)) })
     }
 
-    /// Adds a camera, while the others run.
+    /// Adds a camera while the pipeline runs.
     ///
     /// # Errors
-    /// `InvalidConfig` as [`CameraConfig::validate`], also where there is a camera of this name already, or `host_triggers`
-    /// names one that the builder was not given, or the provider knows that it cannot find a class that is named; `Unsupported`
-    /// where the provider cannot look for what is wanted;
-    /// `InvalidState` after `shutdown`.
+    /// `InvalidConfig` as [`CameraConfig::validate`], also where a camera of this name exists, `host_triggers` names an
+    /// unknown trigger, or the provider is known not to find a named class; `Unsupported` where the provider does not
+    /// support what is wanted; `InvalidState` after `shutdown`.
     pub fn add_camera(&self, config: CameraConfig) -> Result<Camera> {
         self.executor.check(&config)?;
         let config = Arc::new(config);
@@ -188,7 +186,7 @@ impl Pipeline {
         state.cameras.iter().map(camera).collect()
     }
 
-    /// Frames that come end as `Skipped(Paused)`, until [`resume`](Self::resume). What was pushed before goes on.
+    /// Pauses the pipeline: new frames end as `Skipped(Paused)` until [`resume`](Self::resume). Earlier ones go on.
     pub fn pause(&self) {
         self.executor.lock().scheduler.set_paused(None, true);
     }
@@ -198,7 +196,7 @@ impl Pipeline {
         self.executor.lock().scheduler.set_paused(None, false);
     }
 
-    /// How it stands.
+    /// Statistics of the pipeline.
     pub fn stats(&self) -> PipelineStats {
         let mut state = self.executor.lock();
         let account = state.account();
@@ -239,20 +237,20 @@ impl Pipeline {
         }
     }
 
-    /// Whether it does what it should.
+    /// Health of the pipeline.
     pub fn health(&self) -> PipelineHealth {
         self.executor.health()
     }
 
-    /// Says that the provider's clock was moved, where it does not run by itself (such as
-    /// [`ManualClock`](crate::clock::ManualClock)): has everything done that is due by now.
+    /// Runs everything that is due, after the provider's clock was moved by hand (such as
+    /// [`ManualClock`](crate::clock::ManualClock)).
     pub fn on_time(&self) {
         self.executor.on_time();
     }
 
-    /// Ends the pipeline: takes no more frames, brings those that it has to their end, and delivers the events that wait;
-    /// what is not done in time is ended as `Dropped(Shutdown)`, or dropped and counted. Returns by the deadline where that is
-    /// 4 seconds away or more: the last 0.9 s of it are for what threads have in hand. After a shorter one it may take up to a
+    /// Shuts the pipeline down: accepts no more frames, finishes those in flight, and delivers queued events; what is
+    /// not done in time ends as `Dropped(Shutdown)`, or is dropped and counted. Returns by the deadline where that is 4
+    /// seconds away or more: the last 0.9 s of it are for work in progress. After a shorter one it may take up to a
     /// second more. The provider is left as it is.
     ///
     /// Once it has ended, a further call gives the same account at once.

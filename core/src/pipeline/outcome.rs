@@ -5,17 +5,17 @@ use std::fmt;
 /// How a frame ended. Every pushed frame ends in exactly one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// The provider looked at it.
+    /// The provider analysed it.
     Analysed,
-    /// Nobody needed to look at it.
+    /// It needed no analysis.
     Skipped(SkipReason),
-    /// Somebody should have looked at it, and nobody did.
+    /// It needed analysis, and got none.
     Dropped(DropReason),
     /// It could not be read, or the provider failed.
     Failed(ErrorCode),
 }
 
-/// Why nobody needed to look at a frame.
+/// Why a frame needed no analysis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SkipReason {
@@ -31,7 +31,7 @@ pub enum SkipReason {
     Paused,
 }
 
-/// Why nobody looked at a frame that somebody should have looked at.
+/// Why a frame that needed analysis got none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DropReason {
@@ -146,7 +146,7 @@ impl<'de> Deserialize<'de> for Outcome {
     }
 }
 
-/// How many frames ended in which way.
+/// Number of frames for each outcome.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct OutcomeCounts([u64; Outcome::COUNT]);
 

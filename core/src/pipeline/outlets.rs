@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Everything of the host's that gets something: sinks and triggers. Each has a queue and a thread of its own.
+/// The outlets to host code: sinks and host triggers. Each has a queue and a thread of its own.
 pub(super) struct Outlets {
     sinks: Arc<Sinks>,
     triggers: BTreeMap<Arc<str>, Outlet<OwnedScene>>,
@@ -145,7 +145,7 @@ impl Outlets {
         Ok(Self { sinks, triggers })
     }
 
-    /// What waits. An event goes from the host's triggers to the sinks: seen twice, perhaps, but not missed.
+    /// Undelivered items. An event goes from the host's triggers to the sinks: it may be seen twice, but is not missed.
     pub(super) fn checkpoint(&self) -> SavedOutlets {
         let saved =
             |(name, outlet): (&Arc<str>, &Outlet<OwnedScene>)| (Arc::clone(name), SavedOutlet::new(&outlet.backlog()));
@@ -200,8 +200,8 @@ impl Outlets {
         self.sinks.events.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Has them deliver what waits, until the time is over, of the real clock; gives the names of those that hang. Triggers
-    /// first: what they fire goes to the sinks.
+    /// Delivers queued items for at most this much real time; returns the names of outlets that hang. Triggers first:
+    /// what they fire goes to the sinks.
     pub(super) fn close(&self, within: Duration) -> Vec<Arc<str>> {
         let begun = SystemClock.now();
         let left = || within.saturating_sub(SystemClock.now() - begun);

@@ -66,7 +66,7 @@ impl RunFileConfig {
         self.camera.validate().map_err(|error| error.with_parent("camera"))
     }
 
-    /// The camera as the pipeline gets it: what waits is bounded here, and nothing gives way.
+    /// The camera's config for the run: `in_flight` bounds its queue, and frames are not dropped for newer ones.
     fn waiting_camera(&self) -> CameraConfig {
         let mut camera = self.camera.clone();
         camera.queue.capacity = self.in_flight;
@@ -76,7 +76,7 @@ impl RunFileConfig {
     }
 }
 
-/// What became of one chunk of a recording: each of its frames has ended.
+/// Report on one chunk of a recording, whose frames have all ended.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ChunkReport {
@@ -99,13 +99,13 @@ pub struct ChunkReport {
 }
 
 impl ChunkReport {
-    /// Seconds of video in a second; 0 where no time passed.
+    /// Processing speed, in seconds of video per second; 0 where no time passed.
     pub fn speed(&self) -> f64 {
         speed(self.video, self.wall)
     }
 }
 
-/// How a recording was gone through.
+/// Summary of a run through a recording.
 #[derive(Debug)]
 #[non_exhaustive]
 #[must_use = "the end may be an error"]
@@ -129,7 +129,7 @@ pub struct RunSummary {
 }
 
 impl RunSummary {
-    /// Seconds of video in a second; 0 where no time passed.
+    /// Processing speed, in seconds of video per second; 0 where no time passed.
     pub fn speed(&self) -> f64 {
         speed(self.video, self.wall)
     }
@@ -141,7 +141,7 @@ impl RunSummary {
 pub enum RunEnd {
     /// The recording was over.
     Complete,
-    /// `progress` said so.
+    /// `progress` returned `Break`.
     Stopped,
     /// It could not go on; what was done before is done. The error says at what position.
     Broken(Error),
@@ -151,20 +151,20 @@ fn speed(video: Duration, wall: Duration) -> f64 {
     if wall.is_zero() { 0.0 } else { video.as_secs_f64() / wall.as_secs_f64() }
 }
 
-/// Who waits for a frame to end looks up so often, for what nobody tells: a pause that is over, a shutdown.
+/// Poll interval while waiting for a frame to end, for changes without a notification: the end of a pause, a shutdown.
 const LOOK_UP: Duration = Duration::from_millis(100);
 
 impl Pipeline {
-    /// Goes through a recording beside the other cameras, as fast as they let it, and returns when every frame of it has
-    /// ended. The camera is added for it, and removed at the end, also where that is an error or a panic of `progress`.
+    /// Processes a recording beside the other cameras, as fast as they let it, and returns when every frame of it has
+    /// ended. The camera is added for it, and removed at the end, also after an error or a panic of `progress`.
     ///
     /// It waits, on the caller's thread, while `in_flight` frames are on their way, or while the frames of all cameras fill
     /// the memory for frames, or while the pipeline or the camera is paused. So no frame is dropped because others wait or
     /// because it is old; but where memory is short, those of more important cameras take the place of what waits, and the
     /// account says so. Frames are sampled by their own times, as `camera.fps` says.
     ///
-    /// `progress` is called for each chunk once all its frames have ended, and for what there is of the last one; where it
-    /// breaks, the run ends there.
+    /// `progress` is called for each chunk once all its frames have ended, the last partial one included; if it returns
+    /// `Break`, the run ends there.
     ///
     /// A recording that turns out to be damaged is no `Err`, since what was done up to there counts: see
     /// [`RunSummary::end`]. The same holds where the pipeline is shut down or the camera removed meanwhile.
@@ -250,7 +250,7 @@ impl Pipeline {
     }
 }
 
-/// A camera that goes when the run is over, however that came about.
+/// Removes the camera on drop, however the run ended.
 struct Added(Camera);
 
 impl Drop for Added {
@@ -319,7 +319,7 @@ impl Run<'_> {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// Nobody looks at what waits, and what the provider has in hand comes to its end.
+    /// Drops queued frames, and waits for those at the provider.
     fn stopped(&self) -> RunEnd {
         drop(self.camera.remove());
         while !self.camera.work.books.wait_until(LOOK_UP, |account| account.in_flight == 0) {}
@@ -378,7 +378,7 @@ impl Run<'_> {
             }
             drop(state);
             if few {
-                // Others have the memory, or somebody paused it: nobody tells when that is over.
+                // Others hold the memory, or it is paused: there is no notification when that ends.
                 books.wait_until(LOOK_UP / 10, |_| false);
             }
         }

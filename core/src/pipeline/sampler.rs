@@ -13,7 +13,7 @@ pub(super) struct Sampler {
     due: Timestamp,
 }
 
-/// What the sampler says of a frame.
+/// The sampler's decision on a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sample {
     /// To be looked at.
@@ -24,8 +24,8 @@ pub(super) enum Sample {
     Backwards,
 }
 
-/// Times that go back further than this are a clock that was set, or a stream that began anew. Less is a frame that came
-/// too late, or twice.
+/// A larger step back means that a clock was set, or a stream restarted. A smaller one is a frame that came late, or
+/// twice.
 const NEW_ORIGIN: Duration = Duration::from_secs(1);
 
 impl Sampler {

@@ -1,4 +1,4 @@
-//! What machines of a pipeline know, as data: the parts of a checkpoint.
+//! Saved states of a pipeline's state machines: the parts of a checkpoint.
 
 use super::account::State;
 use super::batcher::Batcher;
@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// What the scheduler knows beside its cameras.
+/// State of the scheduler, except its cameras.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Flow {
     pub(super) paused: bool,
@@ -38,7 +38,7 @@ pub(super) struct CameraCheckpoint {
     pub(super) frame: Size,
 }
 
-/// What the scheduler knows of a camera.
+/// State of a camera in the scheduler.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct SavedLane {
     pub(super) sampler: Sampler,
@@ -46,8 +46,8 @@ pub(super) struct SavedLane {
     pub(super) paused: bool,
 }
 
-/// The state of a machine, and what the machine was made of, both as JSON: types that leave fields out, as these do, need
-/// a format with names in it.
+/// A state machine's state and the config it depends on, both as JSON: types that leave fields out, as these do, need a
+/// format with field names.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Kept {
     pub(super) name: String,
@@ -60,7 +60,7 @@ impl Kept {
         Self { name: name.into(), made_of: json(made_of), state: json(state) }
     }
 
-    /// The state, for a machine that is made of the same.
+    /// The state, where it was saved with the same config.
     pub(super) fn state<T: DeserializeOwned>(&self, made_of: &impl Serialize) -> Option<T> {
         if self.made_of != json(made_of) {
             return None;

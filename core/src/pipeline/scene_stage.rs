@@ -1,4 +1,4 @@
-//! Shows what was found in each frame of a camera to its confirmation and its triggers.
+//! Scene stage: confirmation and triggers of a camera.
 
 use super::config::CameraConfig;
 use super::frame_time::FrameTime;
@@ -33,7 +33,7 @@ impl OwnedScene {
     }
 }
 
-/// What a camera's answers are shown to.
+/// Confirmation and triggers of a camera.
 #[derive(Debug)]
 pub(super) struct SceneStage {
     config: Arc<CameraConfig>,
@@ -43,14 +43,14 @@ pub(super) struct SceneStage {
     frame: Size,
 }
 
-/// What the state of a trigger is about. Who is on which side of an edge is told by the numbers of objects, which are those of
-/// one confirmation.
+/// The config that a trigger's state depends on. Sides of an edge are stored by object id, and ids are those of one
+/// confirmation.
 fn about<'a>(trigger: &'a TriggerMachine, config: &'a CameraConfig) -> impl Serialize + 'a {
     let crosses = trigger.config().when.has(Condition::is_crossing);
     (trigger.watched(), crosses.then_some(&config.confirmation))
 }
 
-/// What came of an item.
+/// The results of an item.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     pub(super) events: Vec<Event>,
@@ -69,7 +69,7 @@ impl SceneStage {
         Ok(Self { config, confirm, triggers, frame: Size::new(0, 0) })
     }
 
-    /// Goes on with another config: triggers and confirmation keep what they know, where it is about the same.
+    /// Applies another config; triggers and confirmation keep their state where it still applies.
     pub(super) fn update(&mut self, config: Arc<CameraConfig>) -> Result<()> {
         if Arc::ptr_eq(&config, &self.config) {
             return Ok(());
@@ -103,7 +103,7 @@ impl SceneStage {
         (confirm, self.triggers.iter().map(kept).collect(), self.frame)
     }
 
-    /// Goes on where another one was; gives the names of those that start cold, since they are made of something else now.
+    /// Restores a saved state; returns the names of those that start cold, since their config has changed.
     pub(super) fn resume(&mut self, confirm: &Kept, triggers: &[Kept], frame: Size) -> Vec<String> {
         let mut cold = Vec::new();
         self.frame = frame;
@@ -130,7 +130,7 @@ impl SceneStage {
         cold
     }
 
-    /// Shows an item to the triggers. `results` says whether somebody wants every answer.
+    /// Runs the triggers on an item. `results` says whether every result is wanted.
     pub(super) fn look(&mut self, item: &mut Item, results: bool) -> Seen {
         let Item::Found(job, found) = item else {
             let Item::Unchanged(time) = *item else { return Seen::default() };
@@ -146,7 +146,7 @@ impl SceneStage {
         let time = job.time();
         self.frame = counted.frame;
         self.confirm.looked(&counted.items, time.pts);
-        // Of a known answer there is no whole picture; it is decoded where a trigger wants it.
+        // A cached answer has no whole picture; it is decoded where a trigger wants it.
         let mut seen = self.show(time, Some(job));
         job.passage.decision.events = count(seen.events.len());
         if results {

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How a pipeline stands.
+/// Statistics of a pipeline.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PipelineStats {
@@ -70,7 +70,7 @@ impl PipelineStats {
     }
 }
 
-/// How one camera stands.
+/// Statistics of one camera.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CameraStats {
@@ -106,7 +106,7 @@ impl CameraStats {
     }
 }
 
-/// Whether a pipeline does what it should.
+/// Health of a pipeline.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct PipelineHealth {
@@ -120,7 +120,7 @@ pub struct PipelineHealth {
     pub provider: Health,
 }
 
-/// How a pipeline ended.
+/// Report on a shutdown.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ShutdownReport {
@@ -130,6 +130,6 @@ pub struct ShutdownReport {
     pub account: Account,
     /// Sinks, triggers of the host, and callbacks: what was delivered, and what was not.
     pub outlets: Vec<OutletStats>,
-    /// Those that did not end: their code hangs, and was left alone.
+    /// Outlets that did not end: their code hangs, and was abandoned.
     pub hanging: Vec<Arc<str>>,
 }

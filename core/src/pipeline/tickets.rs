@@ -1,15 +1,15 @@
 use crate::clock::Timestamp;
 
-/// Who is to be called when somebody has changed something: a thread, where there is work and not all of them know; the
-/// timer, where something is due sooner than it thinks; and those who wait for the last frame to end.
+/// Decides which waiters to wake after a change: a thread, where there is work that not all of them know of; the timer,
+/// where something is due sooner than it expects; and those that wait for the last frame to end.
 ///
-/// It lies under the same lock as what there is to do. Everybody who changes that asks [`call`](Self::call) before the lock
-/// is released, and calls whom it names afterwards. A thread that finds nothing more to do says so by
-/// [`give_back`](Self::give_back) under the lock under which it looked, and asks `call` like everybody else. So whatever
-/// comes after its look finds that one thread less knows, and no work is forgotten. `core/loom` tries every interleaving.
+/// It is guarded by the same lock as the work. Each change of the work calls [`call`](Self::call) before the lock is
+/// released, and wakes the waiters it returns afterwards. A thread that finds no more work calls
+/// [`give_back`](Self::give_back) under the lock under which it looked, and then `call`. So work that is added later
+/// finds one active thread less, and none is forgotten. `core/loom` tries every interleaving.
 #[derive(Debug)]
 pub(super) struct Tickets {
-    /// With the threads: each does one thing at a time, and takes the next one while there is some.
+    /// Tickets held by threads: each does one thing at a time, and takes the next one while there is some.
     out: usize,
     most: usize,
     /// What the timer waits for.
@@ -18,7 +18,7 @@ pub(super) struct Tickets {
     draining: usize,
 }
 
-/// Whom to call.
+/// The waiters to wake.
 #[derive(Clone, Copy, Debug)]
 #[must_use = "whoever is not called now sleeps on"]
 pub(super) struct Calls {
@@ -32,7 +32,7 @@ impl Tickets {
         Self { out: 0, most, armed: None, draining: 0 }
     }
 
-    /// Whom to call once the lock is released. A thread that is called has a ticket from here on.
+    /// The waiters to wake once the lock is released. A thread that is woken has a ticket from here on.
     pub(super) fn call(&mut self, has_work: impl FnOnce() -> bool, due: Option<Timestamp>, is_drained: bool) -> Calls {
         let thread = self.wants_thread(has_work);
         self.out += usize::from(thread);

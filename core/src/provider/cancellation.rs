@@ -1,11 +1,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// Decides, once, whether a request is begun or taken back; clones share the decision.
+/// Decides, once, whether a request is begun or cancelled; clones share the decision.
 ///
-/// A provider calls [`begin`](Self::begin) when it takes a request up, before anything that costs money or much time; the
-/// asker calls [`cancel`](Self::cancel) when the answer is of no use any more. Whoever is first wins, so that a request
-/// that was taken back is never paid.
+/// A provider calls [`begin`](Self::begin) when it starts a request, before anything that costs money or much time; the
+/// caller calls [`cancel`](Self::cancel) when the answer is no longer needed. The first call wins, so that a cancelled
+/// request is never paid.
 ///
 /// ```
 /// use guarita::provider::Cancellation;
@@ -21,18 +21,18 @@ const BEGUN: u8 = 1;
 const CANCELLED: u8 = 2;
 
 impl Cancellation {
-    /// Begins, unless the request was taken back: then false, and the right answer is `Cancelled`. True every time after
-    /// it has begun.
+    /// Begins the request and returns true, also when repeated; false where it was cancelled, and the right answer is
+    /// `Cancelled`.
     pub fn begin(&self) -> bool {
         self.decide(BEGUN)
     }
 
-    /// Takes the request back, unless somebody has begun with it: then false. True every time after it was taken back.
+    /// Cancels the request and returns true, also when repeated; false where it has begun.
     pub fn cancel(&self) -> bool {
         self.decide(CANCELLED)
     }
 
-    /// Whether it was taken back.
+    /// Whether the request was cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Acquire) == CANCELLED
     }

@@ -3,7 +3,7 @@ use crate::error::{Error, Result};
 use crate::frame::{Frame, PixelFormat};
 use crate::geometry::{BoundingBox, Size};
 
-/// The part of a frame that a region covers, as a frame of its own that shares the pixels, and the way back.
+/// A cropped view of a frame, which shares the pixels, and the mapping back.
 #[derive(Debug)]
 pub(crate) struct Crop {
     pub(crate) frame: Frame,
@@ -37,7 +37,7 @@ impl Crop {
         Ok(Self { frame: part, left: left as f32, top: top as f32, region, whole })
     }
 
-    /// What was found in the part, in pixels of the whole frame; boxes end at the region.
+    /// Maps detections in the crop to pixels of the whole frame; boxes end at the region.
     pub(crate) fn back(&self, mut found: Detections) -> Detections {
         let region = &self.region;
         found.frame = self.whole;

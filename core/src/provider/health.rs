@@ -3,7 +3,7 @@ use crate::error::{Advice, Error, ErrorCode};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// How a provider does, from what it has seen; nothing is called to find out.
+/// Health of a provider, from its past requests; no call is made to determine it.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Health {
@@ -19,7 +19,7 @@ pub struct Health {
     pub latency: Option<LatencyPercentiles>,
     /// Requests taken and not answered yet.
     pub in_flight: usize,
-    /// How long a request that comes now would wait before somebody takes it up, by the times of the last ones.
+    /// Expected time that a new request would wait, by the times of the last ones.
     pub expected_wait: Duration,
 }
 
@@ -47,10 +47,10 @@ pub struct LatencyPercentiles {
     pub p99: Duration,
 }
 
-/// Answers that the percentiles look back on: enough for a 99th one that is not simply the largest.
+/// Window of the percentiles: enough for a 99th one that is not simply the largest.
 const LOOK_BACK: usize = 512;
 
-/// What a provider remembers of its answers in order to say how it does.
+/// Records a provider's answers, to report its health.
 #[derive(Debug, Default)]
 pub struct HealthLog {
     latencies: VecDeque<Duration>,
@@ -71,7 +71,7 @@ impl HealthLog {
         self.last_error = Some(LastError { code: error.code(), message: error.to_string(), at });
     }
 
-    /// Notes an error, unless it is the request's, or the asker's: that says nothing about the provider.
+    /// Records an error, unless it is the fault of the request or the caller: that says nothing about the provider.
     pub fn blamed(&mut self, error: &Error, at: Timestamp) {
         if error.advice() != Advice::ChangeInput && error.code() != ErrorCode::Cancelled {
             self.failed(error, at);
@@ -92,7 +92,7 @@ impl HealthLog {
     }
 }
 
-/// The time of a request on a thread: a mean that forgets.
+/// Moving average of the time that a request takes on a thread.
 #[derive(Debug, Default)]
 pub(super) struct ServiceTime(Option<Duration>);
 
@@ -102,8 +102,8 @@ impl ServiceTime {
         self.0 = Some(self.0.map_or(took, |mean| mean.saturating_mul(4).saturating_add(took) / 5));
     }
 
-    /// How long a request waits until one of so many threads takes it up: while all are busy, one becomes free every
-    /// so-manieth part of the mean.
+    /// Expected wait until one of `threads` threads is free: while all are busy, one becomes free every `mean /
+    /// threads`.
     pub(super) fn expected_wait(&self, in_flight: usize, threads: usize) -> Duration {
         let before = if in_flight >= threads { (in_flight - threads).saturating_add(1) } else { 0 };
         let before = u32::try_from(before).unwrap_or(u32::MAX);

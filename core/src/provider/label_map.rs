@@ -36,7 +36,7 @@ impl TryFrom<BTreeMap<String, String>> for LabelMap {
     type Error = Error;
 
     /// # Errors
-    /// `InvalidConfig` where two names differ by case only: nobody could say which of them counts.
+    /// `InvalidConfig` where two names differ by case only: it would be ambiguous which of them counts.
     fn try_from(names: BTreeMap<String, String>) -> Result<Self> {
         let mut map = Self::empty();
         for (cloud, ours) in names {
@@ -74,12 +74,12 @@ impl LabelMap {
         self
     }
 
-    /// Calls the cloud's `cloud` `ours` from now on.
+    /// Maps the cloud's name `cloud` to `ours`.
     pub fn set(&mut self, cloud: &str, ours: &str) {
         self.0.insert(cloud.to_lowercase(), ours.into());
     }
 
-    /// Takes a name out; the label keeps the cloud's name then. Gives what it was called.
+    /// Removes a mapping; the label then keeps the cloud's name. Returns the name it was mapped to.
     pub fn remove(&mut self, cloud: &str) -> Option<Arc<str>> {
         self.0.remove(&cloud.to_lowercase())
     }

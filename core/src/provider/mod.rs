@@ -1,4 +1,4 @@
-//! Who looks at pictures: on this machine, in a cloud, or one standing in for the other.
+//! Providers look at pictures: on this machine, in a cloud, or one standing in for the other.
 //!
 //! A [`Provider`] takes a [`Request`] and gives a [`Response`] through a [`Reply`], exactly once, in the time that the
 //! request allows. All of them speak alike: labels are COCO's names where there is one, boxes are in pixels of the frame
@@ -43,19 +43,19 @@ use std::sync::Arc;
 
 /// Something that looks at pictures. Object-safe: hold it as `Arc<dyn Provider>`.
 ///
-/// Implementations of other people are welcome; `testkit::check_provider` (feature `testkit`) tells whether one keeps the
+/// Third-party implementations are welcome; `testkit::check_provider` (feature `testkit`) checks that one follows the
 /// rules.
 pub trait Provider: Send + Sync + fmt::Debug {
     /// A short name, such as `local`; the same for the provider's whole life.
     fn name(&self) -> &str;
 
-    /// What it can do.
+    /// Its capabilities and limits.
     fn capability(&self) -> Capability;
 
-    /// How it does. Costs neither money nor time: nothing is called.
+    /// Its health. Costs neither money nor time: no call is made.
     fn health(&self) -> Health;
 
-    /// Takes a request and returns at once; the reply is given later, from a thread of the provider's, or now where the
+    /// Submits a request and returns at once; the reply is sent later, from a thread of the provider, or now where the
     /// answer is known already (such as `Overloaded`). Every request gets exactly one answer: a `Reply` that is dropped
     /// answers `Cancelled`.
     fn submit(&self, request: Request, reply: Reply);
@@ -78,7 +78,7 @@ pub trait Provider: Send + Sync + fmt::Debug {
 /// Names of what a provider finds, with the least confidence of each that it reports, 0..1.
 pub(crate) type LabelConfidences = BTreeMap<Arc<str>, f32>;
 
-/// What a provider can do.
+/// Capabilities and limits of a provider.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Capability {
@@ -110,7 +110,7 @@ impl Capability {
         }
     }
 
-    /// One that sends pictures away, at this price for a frame.
+    /// A provider that sends pictures away, at this price for a frame.
     pub fn remote(wants: &[Want], max_batch: usize, max_in_flight: usize, price: MicroDollars) -> Self {
         Self { leaves_machine: true, price, ..Self::local(wants, max_batch, max_in_flight) }
     }
@@ -121,8 +121,8 @@ impl Capability {
         Self { labels: Some(labels), ..self }
     }
 
-    /// Checks what every provider checks before it takes a request: that it makes sense, that this provider can do it,
-    /// and that there is time left.
+    /// Makes the checks common to all providers before a request is taken: that it is valid, that the provider supports
+    /// it, and that there is time left.
     ///
     /// # Errors
     /// As [`Request::validate`]; `Unsupported` where the provider cannot be asked for this, `DeadlineExceeded` where the

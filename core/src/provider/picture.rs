@@ -9,7 +9,7 @@ use crate::geometry::{BoundingBox, Size};
 use crate::imaging::{Picture, Window};
 use image::imageops;
 
-/// What a service takes as a picture.
+/// Limits of a service for pictures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PictureLimits {
     /// Longest file, in bytes.

@@ -26,7 +26,7 @@ impl Reply {
     /// A reply, and the other end to wait for it at.
     pub fn channel() -> (Self, PendingAnswer) {
         let (sender, receiver) = mpsc::sync_channel(1);
-        // Nobody may wait any more; then the answer is of no use.
+        // The receiver may be gone; then the answer is of no use.
         let reply = Self::new(move |answer| drop(sender.try_send(answer)));
         (reply, PendingAnswer(receiver))
     }
@@ -45,7 +45,7 @@ impl Reply {
     }
 }
 
-/// The one door that all answers pass, those of other people's providers too.
+/// Checks every answer, also those of third-party providers.
 fn settled(mut response: Response) -> Result<Response> {
     for found in &mut response.detections {
         sound::settle(found)
@@ -66,7 +66,7 @@ impl fmt::Debug for Reply {
     }
 }
 
-/// The end of a [`Reply`] at which the answer arrives.
+/// The receiving end of a [`Reply`].
 #[derive(Debug)]
 pub struct PendingAnswer(mpsc::Receiver<Result<Response>>);
 

@@ -77,9 +77,9 @@ pub struct Request {
     pub priority: Priority,
     /// Two requests with the same key are the same request: it is paid once, however often it is asked.
     pub idempotency_key: Option<Arc<str>>,
-    /// Whom a budget counts it for, beside the camera; empty for nobody.
+    /// The tenant that a budget counts it for, beside the camera; empty for none.
     pub tenant: Arc<str>,
-    /// Lets the asker take the request back as long as nobody has begun with it.
+    /// Lets the caller cancel the request until it has begun.
     pub cancellation: Cancellation,
 }
 
@@ -135,7 +135,7 @@ impl Request {
         self
     }
 
-    /// Sets whom a budget counts it for.
+    /// Sets the tenant for budgets.
     pub fn with_tenant(mut self, tenant: &str) -> Self {
         self.tenant = tenant.into();
         self
@@ -179,7 +179,7 @@ impl Request {
         Ok(())
     }
 
-    /// How long an answer may take still; none where there is no deadline.
+    /// Time left until the deadline; none where there is no deadline.
     ///
     /// # Errors
     /// `DeadlineExceeded` where the deadline has passed.

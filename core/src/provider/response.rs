@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a provider found, and what it took.
+/// The answer of a provider: detections, latency and cost.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Response {

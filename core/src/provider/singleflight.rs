@@ -11,11 +11,11 @@ use std::time::Duration;
 
 /// Answers that are kept.
 const MAX_ANSWERS: usize = 1_024;
-/// And how long.
+/// How long answers are kept.
 const KEPT_FOR: Duration = Duration::from_secs(600);
 
-/// What makes two requests the same request. The want belongs to it, so that somebody who asks for labels and for faces of a
-/// picture under its one name gets both.
+/// Identity of a request. The want belongs to it, so that requests for labels and for faces of a picture under one key
+/// get both.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct IdempotencyKey(Arc<str>, Want);
 
@@ -26,8 +26,8 @@ impl IdempotencyKey {
     }
 }
 
-/// Requests under way and answers given, by key: the last 1024 answers, for ten minutes. `F` is what a request leaves behind
-/// in order to be told how its leader ended. A clone is the same.
+/// Requests under way and answers given, by key: the last 1024 answers, for ten minutes. `F` is what a follower leaves
+/// to be notified when its leader ends. A clone is the same.
 pub struct Singleflight<F>(Arc<Mutex<Flights<F>>>);
 
 struct Flights<F> {
@@ -54,8 +54,8 @@ pub enum Role<F> {
     Answered(F, Response),
 }
 
-/// The right to ask for all requests of a key. Dropped without an answer, the key is free again, and what followers left
-/// behind is dropped.
+/// The right to call for all requests of a key. Dropped without an answer, the key is free again, and what the
+/// followers left is dropped.
 #[must_use = "the key is free again when it is dropped"]
 pub struct Leader<F> {
     flights: Singleflight<F>,
@@ -106,7 +106,7 @@ impl<F> Singleflight<F> {
 }
 
 impl<F> Leader<F> {
-    /// Keeps a good answer; without one, the key is free again. Gives what the followers left behind, in their order.
+    /// Keeps a good answer; without one, the key is free again. Returns what the followers left, in their order.
     pub fn finish(self, answer: Option<&Response>, now: Timestamp) -> Vec<F> {
         let mut flights = self.flights.lock();
         let followers = flights.end(&self.key, self.id);
@@ -151,7 +151,7 @@ impl<F> Flights<F> {
     }
 }
 
-/// The same answer for one who did not pay for it.
+/// The answer for a request that did not pay for it.
 pub fn paid(response: &Response) -> Response {
     Response { cost: MicroDollars::ZERO, calls: 0, latency: Latency::default(), ..response.clone() }
 }

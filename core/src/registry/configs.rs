@@ -125,7 +125,7 @@ pub(super) fn checked<T: DeserializeOwned + Serialize>(
     filled(json, |config: T| validate(&config).map(|()| config))
 }
 
-/// What became of the config, as text.
+/// Reads a config, checks it, and returns the result as text.
 fn filled<T: DeserializeOwned, U: Serialize>(json: &str, check: impl FnOnce(T) -> Result<U>) -> Result<String> {
     let mut reader = serde_json::Deserializer::from_str(json);
     let config: T = read_config(&mut reader)?;

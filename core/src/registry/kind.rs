@@ -76,24 +76,24 @@ pub trait ProviderKind: Serialize + DeserializeOwned {
     fn open(self, parts: ProviderParts) -> Result<Arc<dyn Provider>>;
 }
 
-/// What a provider is opened with beside its config: objects of the host's.
+/// Host objects that a provider is opened with, beside its config.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ProviderParts {
-    /// Where the money for every call is taken from.
+    /// The budget that every call is charged to.
     pub budget: Option<Budget>,
     /// Masks parts of every picture before it leaves the machine.
     pub redact: Option<Arc<dyn Redact>>,
-    /// What deadlines are read on; none for the machine's.
+    /// The clock that deadlines are read on; none for the machine's.
     pub clock: Option<Arc<dyn Clock>>,
 }
 
-/// The config that these fields are.
+/// Reads a config from its fields.
 pub(super) fn read<T: DeserializeOwned>(fields: &Fields) -> Result<T> {
     read_config(Value::Object(fields.clone()))
 }
 
-/// The fields that this config is.
+/// Writes a config to its fields.
 pub(super) fn fields<T: Serialize>(config: &T) -> Result<Fields> {
     match serde_json::to_value(config) {
         Ok(Value::Object(fields)) => Ok(fields),

@@ -1,4 +1,4 @@
-//! Kinds of sinks and of providers by name: what a host's settings may ask for, and who checks and opens it.
+//! Kinds of sinks and of providers by name: the registry checks their configs and opens them.
 //!
 //! The core knows its own kinds. One that another package brings is registered by the host, at one place and once:
 //!
@@ -39,7 +39,7 @@ pub struct Registry {
     providers: BTreeMap<&'static str, ProviderEntry>,
 }
 
-/// What is done with the fields of a sink of some kind.
+/// Operations on the fields of a kind of sink.
 #[derive(Clone, Copy, Debug)]
 struct SinkEntry {
     check: fn(&Fields) -> Result<Fields>,
@@ -72,7 +72,7 @@ impl Registry {
         registry
     }
 
-    /// Adds what a package brings, by the function that it exports for this.
+    /// Registers what a package brings, by the function that it exports for this.
     ///
     /// # Errors
     /// As [`add_sink`](Self::add_sink) and [`add_provider`](Self::add_provider).
@@ -139,7 +139,7 @@ impl Registry {
         Ok(ProviderConfig { kind: config.kind.clone(), fields: (entry.check)(&config.fields)? })
     }
 
-    /// Opens a provider with what a config cannot hold.
+    /// Opens a provider with the parts that a config cannot hold.
     ///
     /// # Errors
     /// As [`check_provider`](Self::check_provider), and as the provider's own `open`.
@@ -174,7 +174,7 @@ fn find<'a, E>(entries: &'a BTreeMap<&'static str, E>, what: &str, kind: &str) -
     entries.get(kind).ok_or_else(|| unknown(what, kind, entries.keys().copied()))
 }
 
-/// Which kinds there are, and how to come by another one.
+/// The error for an unknown kind: which kinds there are, and how to register another one.
 fn unknown<'a>(what: &str, kind: &str, known: impl Iterator<Item = &'a str>) -> Error {
     let known: Vec<_> = known.collect();
     let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };

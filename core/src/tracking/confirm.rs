@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Objects that are followed at once; of more, the surest are.
+/// Maximum number of tracked objects; beyond it, the surest are kept.
 const MAX_OBJECTS: usize = 1_000;
 
-/// Follows what is found from look to look and says what was seen often enough: one for each camera.
+/// Tracks detections from frame to frame, and confirms objects that were seen often enough; one for each camera.
 ///
 /// Detections of the same class whose boxes overlap are one object. A machine without clock: the same looks at the same
 /// times give the same objects. Where time goes backwards, it starts anew.
@@ -38,7 +38,7 @@ pub struct Confirm {
     confirmed: Vec<Object>,
 }
 
-/// All that a [`Confirm`] knows, to be kept and given back with [`Confirm::with_state`].
+/// The state of a [`Confirm`], to be saved, and restored with [`Confirm::with_state`].
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ConfirmState {
     next: u64,
@@ -59,7 +59,7 @@ struct Track {
 }
 
 impl Confirm {
-    /// Follows nothing yet.
+    /// Starts without objects.
     ///
     /// # Errors
     /// As [`Confirmation::validate`].
@@ -68,7 +68,7 @@ impl Confirm {
         Ok(Self { config, state: ConfirmState::default(), confirmed: Vec::new() })
     }
 
-    /// Goes on where another one with this state was.
+    /// Restores the state of another one.
     ///
     /// # Errors
     /// `InvalidArgument` for a state that none of these can be in.
@@ -82,13 +82,13 @@ impl Confirm {
         Ok(self)
     }
 
-    /// All that it knows.
+    /// The current state.
     pub fn state(&self) -> &ConfirmState {
         &self.state
     }
 
-    /// Takes what was found in a frame that was looked at; gives the confirmed objects, surest first. An object that was
-    /// missed stays while it has `k` sightings in the last `n` looks.
+    /// Updates with the detections of an analysed frame; returns the confirmed objects, surest first. An object that
+    /// was missed stays while it has `k` sightings in the last `n` looks.
     ///
     /// Detections without a box or with a confidence that is no number are left out.
     pub fn looked(&mut self, found: &[Detection], pts: Timestamp) -> &[Object] {
@@ -130,8 +130,8 @@ impl Confirm {
         &self.confirmed
     }
 
-    /// Takes a frame that was not looked at, since nothing moved: the same objects are there. One that was missed in the
-    /// last look is so for longer, and goes when that is too long.
+    /// Updates with a frame that was not analysed, since nothing moved: the same objects are there. One that was missed
+    /// in the last look stays missed, and expires after `max_gap_s`.
     pub fn unchanged(&mut self, pts: Timestamp) -> &[Object] {
         self.go_to(pts);
         for track in &mut self.state.tracks {

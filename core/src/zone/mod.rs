@@ -71,7 +71,7 @@ impl Zone {
         self
     }
 
-    /// Whether the object stands in it.
+    /// Whether the object's anchor lies inside.
     pub fn holds(&self, found: &Detection, frame: Size) -> bool {
         self.area.contains(self.anchor.of(found, frame))
     }

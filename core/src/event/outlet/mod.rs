@@ -1,4 +1,4 @@
-//! What stands between the pipeline and code that may be slow, fail, panic or hang: a bounded queue, and one thread.
+//! An outlet isolates the pipeline from code that may be slow, fail, panic or hang: a bounded queue, and one thread.
 
 mod config;
 mod queue;
@@ -25,12 +25,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{JoinHandle, ThreadId};
 use std::time::Duration;
 
-/// A thread that is not stuck has ended so long after it was told to.
+/// Time that a thread has to end after it was told to; one that takes longer hangs.
 pub(crate) const GRACE: Duration = Duration::from_millis(200);
 
-/// The code at the end of the queue. It runs on a thread of its own, with one batch at a time.
+/// The consumer of an outlet's queue. It runs on a thread of its own, with one batch at a time.
 pub(crate) trait Handler<T>: Send {
-    /// Does its work with a batch; what the error means, see [`Sink::deliver`].
+    /// Handles a batch; for the meaning of the error, see [`Sink::deliver`].
     fn handle(&mut self, batch: &[T]) -> Result<(), DeliveryError>;
 
     /// Items of a batch at most.
@@ -63,7 +63,7 @@ impl Handler<Delivery> for ToSink {
 
 /// A bounded queue with a thread of its own that hands the items to a [`Handler`], in order, in batches, with retries.
 ///
-/// Whatever the handler does, whoever offers never waits for it, and every item is accounted for: see [`OutletStats`].
+/// Offering never waits for the handler, and every item is accounted for: see [`OutletStats`].
 pub(crate) struct Outlet<T: Clone> {
     name: Arc<str>,
     queue: Arc<SharedQueue<T>>,
@@ -72,7 +72,8 @@ pub(crate) struct Outlet<T: Clone> {
 }
 
 impl<T: Clone + Send + 'static> Outlet<T> {
-    /// Starts the thread. `backlog` is what another outlet left, or the default; the same seed draws the same waits.
+    /// Starts the thread. `backlog` is the undelivered items of another outlet, or the default; equal seeds give equal
+    /// retry delays.
     ///
     /// # Errors
     /// `InvalidConfig` naming the field, `ResourceExhausted` where the system gives no thread.
@@ -88,7 +89,7 @@ impl<T: Clone + Send + 'static> Outlet<T> {
         let policy = RetryPolicy::new(config.retry.clone(), seed)?;
         let most = catch_unwind(AssertUnwindSafe(|| handler.max_batch()))
             .map_err(|panic| Error::internal(format!("{name} cannot say its max_batch: {}", words(&*panic))))?;
-        // Where time stands still, no batch would ever have waited for long enough.
+        // On a clock that stands still, no batch would ever have waited for long enough.
         let linger = if clock.runs() { Duration::from_secs_f64(config.linger_s) } else { Duration::ZERO };
         let batching = Batching { max: config.max_batch.min(most), linger };
         let queue = Arc::new(SharedQueue::new(DeliveryQueue::new(config.capacity, batching, backlog)));
@@ -121,8 +122,8 @@ impl<T: Clone + Send + 'static> Outlet<T> {
 }
 
 impl<T: Clone> Outlet<T> {
-    /// Takes no more, delivers what waits for at most `deadline` of real time, then drops and counts the rest. True where
-    /// the thread has ended; otherwise its code hangs, and it is left alone. Takes at most 0.2 s longer.
+    /// Accepts no more, delivers what is queued for at most `deadline` of real time, then drops and counts the rest.
+    /// True where the thread has ended; otherwise its code hangs, and it is abandoned. Takes at most 0.2 s longer.
     pub(crate) fn close(&self, deadline: Duration) -> bool {
         if !self.drain(deadline) {
             self.give_up();
@@ -141,7 +142,7 @@ impl<T: Clone> Outlet<T> {
         self.queue.give_up();
     }
 
-    /// Lets the thread go, after it was told to end; whether it does within this time.
+    /// Joins the thread, after it was told to end; returns whether it ends within this time.
     pub(crate) fn end(&self, within: Duration) -> bool {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if self.is_current() || !self.queue.wait_for_end(within) {
@@ -180,7 +181,7 @@ struct Worker<T: Clone> {
     failures: LogThrottle,
 }
 
-/// Says that the thread is over, however it ends.
+/// Marks the thread as ended on drop, however it ends.
 struct SayEnded<'a, T: Clone>(&'a SharedQueue<T>);
 
 impl<T: Clone> Drop for SayEnded<'_, T> {
@@ -236,7 +237,7 @@ impl<T: Clone> Worker<T> {
         self.queue.settle(durable, fault, &*self.clock);
     }
 
-    /// What an error means for what it leaves.
+    /// Decides what happens to the undelivered items after an error.
     fn judge(&self, found: &DeliveryError, size: usize, attempts: &mut Attempts, now: Timestamp) -> Fault {
         let error = found.error();
         let asked = error.source().and_then(|cause| cause.downcast_ref::<RetryAfter>()).map(|asked| asked.0);
@@ -259,7 +260,7 @@ impl<T: Clone> Worker<T> {
         Fault { error, is_about_next: found.is_about_next(), again, panicked: false }
     }
 
-    /// Tells of a failure, one for a burst; its words are those of the host's code or of a sink's, which name no secret.
+    /// Logs a failure, once per burst; its message is that of host code or a sink, and names no secret.
     fn warn(&self, error: LastError, what: &'static str) -> LastError {
         if let Some(untold) = self.failures.on(error.at) {
             tracing::warn!(outlet = &*self.name, code = %error.code, error = error.message, untold, "{what}");
@@ -268,7 +269,7 @@ impl<T: Clone> Worker<T> {
     }
 }
 
-/// An error with all durable says two things: then neither counts.
+/// An error with all items durable is contradictory: it becomes `Internal`, with none durable.
 fn believable(error: DeliveryError, size: usize) -> DeliveryError {
     if error.durable() < size {
         return error;
@@ -278,7 +279,7 @@ fn believable(error: DeliveryError, size: usize) -> DeliveryError {
     Error::internal(message).with_advice(Advice::Never).into()
 }
 
-/// What a panic said.
+/// The message of a panic.
 fn words(panic: &(dyn Any + Send)) -> String {
     let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     let words: String = words.unwrap_or("without words").chars().take(300).collect();

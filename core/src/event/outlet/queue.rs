@@ -5,23 +5,23 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// What became of an item that was offered.
+/// The result of offering an item.
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Offered<T> {
-    /// It waits for its turn, and nothing was lost for it.
+    /// The item is queued, and none was dropped for it.
     Taken,
-    /// This one was lost and counted: the oldest that waited, where there was no room, or the offered one itself, where
-    /// the outlet is closed. It comes back so that it is freed outside of the lock.
+    /// This item was dropped and counted: the oldest queued one, where the queue was full, or the offered one itself,
+    /// where the outlet is closed. It is returned so that it is freed outside of the lock.
     Dropped(T),
 }
 
-/// What the thread does next.
+/// The next step of the thread.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Step<T> {
     /// Hands these over, the oldest first.
     Deliver(Vec<T>),
-    /// Sleeps until somebody wakes it, until so many items wait, or for at most so long.
+    /// Sleep until woken, until `until_waiting` items wait, or for at most `most`.
     Sleep { until_waiting: usize, most: Option<Duration> },
     /// Ends.
     End,
@@ -31,10 +31,10 @@ pub(crate) enum Step<T> {
 #[derive(Debug)]
 pub(crate) struct Fault {
     pub(crate) error: LastError,
-    /// It is about the first item that is not durable, and those behind it were not tried; otherwise about one of them, and
-    /// nobody knows which.
+    /// The error is about the first item that is not durable, and later ones were not tried; otherwise about an unknown
+    /// one of them.
     pub(crate) is_about_next: bool,
-    /// Try the rest again after so long; none where that would not help.
+    /// Delay before the rest is tried again; `None` where that would not help.
     pub(crate) again: Option<Duration>,
     pub(crate) panicked: bool,
 }
@@ -62,8 +62,8 @@ pub(crate) struct Counts {
     pub(crate) panics: u64,
 }
 
-/// What outlives the process: what was not delivered yet, oldest first, and the counts. Items that were in hand are in it
-/// too, so after a crash they may be delivered twice, and never not at all.
+/// State that outlives the process: undelivered items, oldest first, and the counts. It includes items in hand, so
+/// after a crash they may be delivered twice, but not lost.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Backlog<T> {
     pub(crate) counts: Counts,
@@ -85,24 +85,24 @@ pub(crate) struct Batching {
     pub(crate) linger: Duration,
 }
 
-/// The queue in front of a sink or of a host's trigger, and what became of each item; decides, and does nothing itself.
+/// The queue in front of a sink or a host trigger, with the counts of its items: a state machine without side effects.
 ///
-/// Where it is full, the oldest that waits leaves: of two events that cannot both be told, the newer one is worth more. Those
-/// in hand stay, since nobody knows how much of them is done. A batch of which one item is refused, without a word on which,
-/// is cut in halves until that item is alone; batches then grow again from 1, so that a sink which refuses everything is
-/// not asked for each item many times.
+/// When full, it drops the oldest queued item: of two events that cannot both be delivered, the newer one is worth
+/// more. Those in hand stay, since it is unknown how many of them are delivered. A batch with a refused item that the
+/// sink does not identify is halved until that item is alone; batches then grow again from 1, so that a sink which
+/// refuses everything is not tried many times for each item.
 #[derive(Debug)]
 pub(crate) struct DeliveryQueue<T> {
     capacity: usize,
     batching: Batching,
     waiting: VecDeque<T>,
-    /// The batch that is being delivered, less what is durable or was given up.
+    /// The batch that is being delivered, without items that are durable or were given up.
     in_hand: VecDeque<T>,
-    /// How many from the front of `in_hand` the thread has now; 0 between two tries.
+    /// Items at the front of `in_hand` that are in the current try; 0 between two tries.
     trying: usize,
-    /// How many from the front of `in_hand` were tried before.
+    /// Items at the front of `in_hand` that were tried before.
     tried: usize,
-    /// Among how many from the front of `in_hand` there is one that is refused; 0 where none is known.
+    /// Items at the front of `in_hand` known to contain a refused one; 0 where none is known.
     suspects: usize,
     /// Items of the next try where there are no suspects.
     batch_limit: usize,
@@ -115,7 +115,7 @@ pub(crate) struct DeliveryQueue<T> {
 }
 
 impl<T: Clone> DeliveryQueue<T> {
-    /// A queue that goes on where another one stopped. What does not fit leaves, the oldest first.
+    /// A queue that continues from a backlog. What exceeds the capacity is dropped, the oldest first.
     pub(crate) fn new(capacity: usize, batching: Batching, backlog: Backlog<T>) -> Self {
         let Backlog { mut counts, mut waiting } = backlog;
         let (capacity, max) = (capacity.max(1), batching.max.max(1));
@@ -162,7 +162,7 @@ impl<T: Clone> DeliveryQueue<T> {
         self.waiting.len()
     }
 
-    /// What the thread does now. Only the thread asks, and not before it has settled the last try.
+    /// The next step of the thread. Called by the thread only, after it has settled the last try.
     pub(crate) fn step(&mut self, now: Timestamp) -> Step<T> {
         if let Some(at) = self.retry_at.filter(|at| now < *at) {
             // What comes meanwhile waits behind it.
@@ -197,7 +197,7 @@ impl<T: Clone> DeliveryQueue<T> {
         self.batching.max.min(self.capacity)
     }
 
-    /// How much longer those that wait may wait for more.
+    /// Time left for more items to fill the batch.
     fn left_to_fill(&mut self, now: Timestamp) -> Option<Duration> {
         if self.waiting.len() >= self.full() || self.phase != Phase::Open {
             return None;
@@ -206,8 +206,8 @@ impl<T: Clone> DeliveryQueue<T> {
         self.batching.linger.checked_sub(now - since).filter(|left| !left.is_zero())
     }
 
-    /// A try has ended: so many, from its front, are durable, and this is why not all. Those that were given up meanwhile are
-    /// counted as dropped and stay so.
+    /// Settles a try: the first `durable` items are durable, and `fault` says why not all. Items given up meanwhile
+    /// stay counted as dropped.
     pub(crate) fn settle(&mut self, durable: usize, fault: Option<Fault>, now: Timestamp) {
         self.busy_since = None;
         let tried = std::mem::take(&mut self.trying);
@@ -255,7 +255,7 @@ impl<T: Clone> DeliveryQueue<T> {
         count
     }
 
-    /// Takes no more. Whoever waits to be tried again is tried at once: there may be no later.
+    /// Accepts no more. A batch that waits to be retried is tried at once: there may be no later.
     pub(crate) fn close(&mut self) {
         if self.phase == Phase::Open {
             self.phase = Phase::Draining;
@@ -263,7 +263,7 @@ impl<T: Clone> DeliveryQueue<T> {
         }
     }
 
-    /// Takes no more and delivers no more: all that is not delivered is dropped. It comes back so that it is freed outside
+    /// Accepts and delivers no more: all that is not delivered is dropped. It is returned so that it is freed outside
     /// of the lock.
     pub(crate) fn give_up(&mut self) -> Vec<T> {
         self.phase = Phase::GivenUp;

@@ -4,24 +4,24 @@ use crate::clock::{Clock, SystemClock};
 use crate::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// No sleep is longer, so that a clock that jumps is noticed.
+/// Longest sleep, so that a clock that jumps is noticed.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3_600);
 
 /// A [`DeliveryQueue`] that threads share: one offers, one delivers, one closes.
 #[derive(Debug)]
 pub(crate) struct SharedQueue<T> {
     state: Mutex<State<T>>,
-    /// For the thread that delivers.
+    /// Wakes the delivering thread.
     wake: Condvar,
-    /// For those who wait for its end.
+    /// Wakes those that wait for the thread's end.
     end: Condvar,
 }
 
 #[derive(Debug)]
 struct State<T> {
     queue: DeliveryQueue<T>,
-    /// The thread sleeps until so many items wait, and nobody has woken it; none while it is awake. Telling a thread that
-    /// need not wake costs a system call for nothing.
+    /// The number of queued items that the sleeping thread waits for; none while it is awake or was woken. Notifying a
+    /// thread that need not wake costs a system call for nothing.
     asleep_until: Option<usize>,
     ended: bool,
 }
@@ -44,7 +44,7 @@ impl<T: Clone> SharedQueue<T> {
         offered
     }
 
-    /// The thread's next step that is not sleep.
+    /// Sleeps as needed, and returns the thread's next step.
     pub(crate) fn next(&self, clock: &dyn Clock) -> Step<T> {
         let mut state = self.lock();
         loop {
@@ -83,7 +83,7 @@ impl<T: Clone> SharedQueue<T> {
         drop(left);
     }
 
-    /// The thread says that it has ended; whatever made it end, nothing is left uncounted.
+    /// Marks the thread as ended; whatever made it end, nothing is left uncounted.
     pub(crate) fn ended(&self) {
         let mut state = self.lock();
         let left = state.queue.give_up();

@@ -2,13 +2,13 @@ use crate::clock::Timestamp;
 use crate::provider::LastError;
 use std::sync::Arc;
 
-/// How a sink, or a trigger of the host's, does: what became of every item that was meant for it.
+/// Statistics of a sink or a host trigger: the counts of all its items.
 ///
 /// `offered = waiting + in hand + delivered + failed + dropped` holds at every instant.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct OutletStats {
-    /// Whose.
+    /// The name of the sink or trigger.
     pub name: Arc<str>,
     /// Items that wait for their turn.
     pub waiting: usize,
@@ -22,14 +22,14 @@ pub struct OutletStats {
     pub retried: u64,
     /// Items that were tried and given up.
     pub failed: u64,
-    /// Items that made room for newer ones, came after the end, or were not delivered by then. Those that were in hand at
-    /// the end may have arrived all the same.
+    /// Items that were displaced by newer ones, came after the end, or were not delivered by then. Those in hand at the
+    /// end may have arrived all the same.
     pub dropped: u64,
     /// How often its code panicked. An item at which it did, alone, is counted as failed.
     pub panics: u64,
-    /// Since when its code has been running without an answer, on the pipeline's clock; none while it does not run. One
-    /// that is long ago hangs.
+    /// Start of the running call of its code, on the pipeline's clock; none while it does not run. A call that began
+    /// long ago hangs.
     pub busy_since: Option<Timestamp>,
-    /// The last error, also one that a further try mended.
+    /// The last error, even where a retry succeeded.
     pub last_error: Option<LastError>,
 }

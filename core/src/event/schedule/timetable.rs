@@ -5,7 +5,7 @@ use crate::error::Result;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-/// A schedule with its time zone found: all that is needed to answer without looking at the machine again.
+/// A schedule with its time zone resolved, which is evaluated without further access to the system.
 #[derive(Debug)]
 pub(crate) struct Timetable {
     windows: Vec<ScheduleWindow>,
@@ -16,8 +16,8 @@ impl Timetable {
     /// Looks the time zone up; the machine's own, where none is named.
     ///
     /// # Errors
-    /// As [`Schedule::validate`]; `InvalidConfig` too where none is named and the machine does not say its own: nobody
-    /// could tell when the trigger fires.
+    /// As [`Schedule::validate`]; `InvalidConfig` too where none is named and the machine reports none: the firing
+    /// times would be undefined.
     pub(crate) fn new(schedule: &Schedule) -> Result<Self> {
         schedule.validate()?;
         let zone = match schedule.named_zone()? {
@@ -30,7 +30,7 @@ impl Timetable {
         Ok(Self { windows: schedule.windows.clone(), zone })
     }
 
-    /// Whether this time lies in any window. Times that no calendar has are taken for the nearest one that it has.
+    /// Whether this time lies in any window. Times outside of the calendar's range count as its nearest one.
     pub(crate) fn holds(&self, time: UnixTime) -> bool {
         let seconds = time.as_secs().clamp(Timestamp::MIN.as_second() + 1, Timestamp::MAX.as_second() - 1);
         let Ok(at) = Timestamp::from_second(seconds) else { return false };

@@ -2,7 +2,7 @@ use crate::error::Result;
 use crate::event::{Delivery, DeliveryError, Event, FrameResult, Sink, deliver_each};
 use std::fmt;
 
-/// Hands events, or results of frames, to a function of the host's, one at a time.
+/// Passes events, or results of frames, to a host function, one at a time.
 ///
 /// ```
 /// use guarita::Sink;

@@ -29,7 +29,7 @@ pub struct ChannelSink {
 }
 
 impl ChannelSink {
-    /// A channel for so many events, 1..100000; other numbers count as the nearest of these.
+    /// Creates a channel for this many events, limited to 1..100000.
     pub fn new(capacity: usize) -> (Self, EventReceiver) {
         let (sender, receiver) = sync_channel(capacity.clamp(1, MOST));
         (Self { sender }, EventReceiver { receiver })
@@ -52,8 +52,8 @@ impl Sink for ChannelSink {
     }
 }
 
-/// The end of a [`ChannelSink`] that events are taken from. As an iterator it waits for each event, and ends when the sink
-/// is gone and the channel is empty.
+/// The receiving end of a [`ChannelSink`]. As an iterator it waits for each event, and ends when the sink is gone and
+/// the channel is empty.
 #[derive(Debug)]
 pub struct EventReceiver {
     receiver: Receiver<Box<Event>>,

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// The wait that the other side asks for, as the cause of a sink's error: the event is not delivered again before.
+/// The delay that the receiver asks for, as the cause of a sink's error: the event is not delivered again before.
 ///
 /// ```
 /// use guarita::{Error, ErrorCode};

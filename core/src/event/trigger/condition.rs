@@ -100,7 +100,7 @@ pub enum Condition {
     Not(Box<Self>),
 }
 
-/// Conditions inside conditions; more than this is written by a program that went wrong.
+/// Maximum nesting of conditions; more comes from a faulty program.
 const MAX_DEPTH: usize = 16;
 /// Conditions of one trigger, the combining ones included.
 const MAX_NODES: usize = 256;
@@ -198,7 +198,7 @@ impl Condition {
         }
     }
 
-    /// Whether this, or a condition inside it, is such a one.
+    /// Whether this condition, or one inside it, matches.
     pub(crate) fn has(&self, is: impl Fn(&Self) -> bool + Copy) -> bool {
         is(self)
             || match self {
@@ -208,7 +208,7 @@ impl Condition {
             }
     }
 
-    /// Shows each class that it, or a condition within it, names.
+    /// Calls `show` with each class named by this condition or one inside it.
     pub(crate) fn each_class(&self, show: &mut impl FnMut(&str)) {
         match self {
             Self::All(list) | Self::Any(list) => list.iter().for_each(|inner| inner.each_class(show)),

@@ -59,14 +59,14 @@ impl Crossings {
         crossed
     }
 
-    /// An object that is there in a frame that nobody looked at: where it was.
+    /// Keeps an object's side in a frame that was not analysed.
     pub(super) fn stay(&mut self, object: &Object, pts: Timestamp) {
         if let Some(side) = self.0.get_mut(&object.id) {
             side.seen = pts;
         }
     }
 
-    /// Forgets what was not seen for longer than this, and what is too much to remember.
+    /// Forgets objects that were not seen for longer than this, and those beyond the limit.
     pub(super) fn forget(&mut self, pts: Timestamp, longest: Duration) {
         self.0.retain(|_, side| pts - side.seen <= longest);
         let mut gone: Vec<_> = self.0.iter().filter(|(_, side)| side.seen < pts).map(|(&id, s)| (s.seen, id)).collect();

@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 
 /// Debounces a condition: from whether it holds, scene by scene, to when it fires.
 ///
-/// Times are added up from step to step, so that a jump of the frames' clock moves nothing: a step back counts as none,
-/// and one over a gap that nobody watched counts for the cooldown only.
+/// Times are added up from step to step, so that clock jumps have no effect: a step back counts as none, and one over a
+/// gap that was not watched counts for the cooldown only.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Debounce {
     /// For how long it has held; none where it does not.
@@ -17,12 +17,12 @@ pub(super) struct Debounce {
     too_soon: bool,
     /// Since the last event.
     since_fired_ns: Option<u64>,
-    /// The civil times of the frames that it fired at last: an event's id is made of it, and must not name two.
+    /// Civil times of the last frames at which it fired: event ids are made of them, and must stay unique.
     fired_at: VecDeque<i64>,
     pub(super) suppressed: u64,
 }
 
-/// What a config says about it.
+/// The debouncing settings of a config.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rules {
     pub(super) for_ns: u64,
@@ -36,13 +36,13 @@ pub(super) struct Rules {
 pub(super) struct Step {
     pub(super) civil_ns: i64,
     pub(super) passed_ns: u64,
-    /// Of these, the ones that somebody watched.
+    /// The part of it that was watched.
     pub(super) watched_ns: u64,
     /// Time went backwards, or this is the first scene.
     pub(super) anew: bool,
 }
 
-/// Frames that are remembered; where time goes backwards further than that, an id may come again.
+/// Firings that are remembered; where time goes backwards further than that, an id may repeat.
 const MOST_FIRED: usize = 64;
 
 impl Rules {
@@ -53,7 +53,7 @@ impl Rules {
 }
 
 impl Debounce {
-    /// Whether it fires now. `on_duty` is asked only where everything else says yes.
+    /// Whether it fires now. `on_duty` is called only where all else holds.
     pub(super) fn on(&mut self, holds: bool, step: &Step, rules: &Rules, on_duty: impl FnOnce() -> bool) -> bool {
         if let Some(since) = &mut self.since_fired_ns {
             *since = since.saturating_add(step.passed_ns);

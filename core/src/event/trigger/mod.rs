@@ -1,4 +1,4 @@
-//! The built-in triggers: conditions on the objects of a scene, with patience, cooldown and hours.
+//! The built-in triggers: conditions on the objects of a scene, with hold time, cooldown and schedule.
 
 mod condition;
 mod config;
@@ -21,10 +21,10 @@ use node::{Finding, Leaf, Memory, Node};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// A built-in trigger at work, for one camera: [`TriggerConfig`] says what it does.
+/// A built-in trigger of one camera, configured by [`TriggerConfig`].
 ///
-/// A machine without clock: the same scenes give the same firings. Where the time of the frames goes backwards, it starts
-/// to watch anew, but what is left of the cooldown is kept, and no frame's time fires twice.
+/// A state machine without clock: equal scenes give equal firings. Where the time of the frames goes backwards, it
+/// starts over, but what is left of the cooldown is kept, and no frame's time fires twice.
 ///
 /// ```
 /// use guarita::{BoundingBox, CameraId, Detection, Size, Timestamp};
@@ -58,7 +58,7 @@ pub struct TriggerMachine {
     findings: Vec<Finding>,
 }
 
-/// All that a [`TriggerMachine`] knows, to be kept and given back with [`TriggerMachine::with_state`].
+/// The state of a [`TriggerMachine`], to be saved, and restored with [`TriggerMachine::with_state`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TriggerState {
     /// When watching began.
@@ -70,7 +70,7 @@ pub struct TriggerState {
     leaves: Vec<Memory>,
 }
 
-/// What the state of a trigger is about.
+/// The part of a trigger's config that its state depends on.
 #[derive(Debug, PartialEq, Serialize)]
 pub(crate) struct Watched<'a> {
     when: &'a Condition,
@@ -108,7 +108,7 @@ impl TriggerMachine {
         })
     }
 
-    /// Goes on where another one with this state was.
+    /// Restores the state of another one.
     ///
     /// # Errors
     /// `InvalidArgument` for the state of a trigger with another condition.
@@ -122,23 +122,23 @@ impl TriggerMachine {
         Ok(self)
     }
 
-    /// What its state is about: with another name for its events, another schedule, patience or picture it goes on where it was,
-    /// and with another condition, or other edges of a zone that the condition names, it begins anew.
+    /// The config that its state depends on: with another name, schedule, hold time or picture the state is kept; with
+    /// another condition, or other edges of a zone that the condition names, it starts over.
     pub(crate) fn watched(&self) -> Watched<'_> {
         Watched { when: &self.config.when, zones: self.leaves.iter().filter_map(Leaf::zone).collect() }
     }
 
-    /// All that it knows.
+    /// The current state.
     pub fn state(&self) -> &TriggerState {
         &self.state
     }
 
-    /// What it was made from.
+    /// The config.
     pub fn config(&self) -> &TriggerConfig {
         &self.config
     }
 
-    /// How often its condition began to hold and was over again before the cooldown was.
+    /// Number of firings suppressed by the cooldown.
     pub fn suppressed(&self) -> u64 {
         self.state.debounce.suppressed
     }

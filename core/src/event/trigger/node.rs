@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A condition with its zones found.
+/// A condition with its zones resolved.
 #[derive(Clone, Debug)]
 pub(super) enum Node {
     /// The number of the leaf.
@@ -31,7 +31,7 @@ pub(super) struct Leaf {
     zone: Option<Zone>,
 }
 
-/// What a leaf knows from earlier scenes.
+/// State of a leaf from earlier scenes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Memory {
@@ -39,11 +39,11 @@ pub(super) enum Memory {
     Nothing,
     /// For how long there was none.
     GoneNs(u64),
-    /// Who is on which side.
+    /// The side of each object.
     Sides(Crossings),
 }
 
-/// What a leaf says about a scene.
+/// The result of a leaf for a scene.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Finding {
     pub(super) holds: bool,

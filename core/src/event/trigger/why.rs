@@ -7,10 +7,10 @@ use crate::tracking::Object;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// The most letters of a reason; a condition can have 256 parts.
+/// Maximum number of characters of a reason; a condition can have 256 parts.
 const MOST_LETTERS: usize = 500;
 
-/// What a condition that holds says about a scene.
+/// The firing of a condition that holds.
 pub(super) fn firing(root: &Node, leaves: &[Leaf], findings: &[Finding], scene: &Scene<'_>) -> Firing {
     let mut told = Told { leaves, findings, scene, zone: None, objects: BTreeSet::new() };
     let mut why = told.why(root);

@@ -3,11 +3,11 @@ use serde::{Deserialize, Serialize};
 use std::fmt::{self, Write};
 use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
-/// 128 bits of all that a picture holds: two pictures with the same ones are the same.
+/// A 128-bit hash of a whole picture: equal fingerprints mean equal pictures.
 ///
 /// Always of the whole picture. The first bytes of a JPEG are tables, which are the same for every frame of a camera.
-/// Nobody can find two pictures with the same fingerprint by chance, though one who wants to can make them; caches are one
-/// a camera, so a camera deceives nobody but itself.
+/// Chance collisions are negligible, but deliberate ones are possible; each camera has its own cache, so a camera can
+/// deceive only itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct Fingerprint([u64; 2]);
@@ -18,7 +18,7 @@ impl Fingerprint {
         Self::of(xxh3_128(encoded))
     }
 
-    /// Of a frame's format, size and visible pixels, whatever its strides and whatever lies between its rows.
+    /// The fingerprint of a frame's format, size and visible pixels, regardless of strides and row padding.
     pub(crate) fn of_frame(frame: &Frame) -> Self {
         let mut hash = Xxh3::new();
         let mut kind = String::new();

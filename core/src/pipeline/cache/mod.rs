@@ -1,4 +1,4 @@
-//! Results of pictures that were looked at a moment ago, for the same picture and for one that nobody could tell from it.
+//! Cache of recent results, reused for identical and nearly identical pictures.
 
 mod config;
 mod fingerprint;
@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The last results of one camera by what their pictures hold.
+/// The last results of one camera, keyed by picture content.
 ///
-/// A machine: time comes in, and all that it knows is data. A result lives for the time to live after it was put in,
-/// however often it is asked for; the oldest one makes room. Time that goes back makes ages meaningless, and empties it.
+/// A state machine: time is an argument, and its state is plain data. A result expires `ttl_s` after insertion,
+/// regardless of hits; the oldest is evicted when full. Time that goes back makes ages meaningless, and clears it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct ResultCache<V> {
     config: ResultCacheConfig,
@@ -55,7 +55,7 @@ impl<V> ResultCache<V> {
         Ok(Self { config, entries: VecDeque::new(), latest: None })
     }
 
-    /// Whether a [`Thumbnail`] is of any use; making one costs a pass over the picture.
+    /// Whether lookups use a [`Thumbnail`]; making one costs a pass over the picture.
     pub(crate) fn wants_thumbnail(&self) -> bool {
         self.config.capacity > 0 && self.config.near.is_some()
     }
@@ -73,8 +73,8 @@ impl<V> ResultCache<V> {
         Some(Hit { value: &entry.value, exact: false, age: now - entry.since })
     }
 
-    /// Keeps a result that was worked out for this very picture. Results that came from here stay out: each would be near
-    /// the one before it, and so the last one far from the first.
+    /// Stores a result computed for exactly this picture. Cached results are not stored again: each would be near the
+    /// one before it, and so the last one far from the first.
     pub(crate) fn put(&mut self, exact: Fingerprint, near: Option<Thumbnail>, value: V, now: Timestamp) {
         self.on_time(now);
         self.entries.retain(|entry| entry.exact != exact);
@@ -86,7 +86,7 @@ impl<V> ResultCache<V> {
         }
     }
 
-    /// How many results there are, those included whose time is over but who were not asked for since.
+    /// Number of entries, including expired ones not evicted yet.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.entries.len()

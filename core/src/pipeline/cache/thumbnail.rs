@@ -10,7 +10,7 @@ const FINE: f64 = 64.0;
 /// A cell without a pixel in the region of interest.
 const OUTSIDE: u16 = u16::MAX;
 
-/// The mean brightness of the parts of a picture, to tell whether another one is nearly the same.
+/// Mean brightness of the grid cells of a picture, to detect near-duplicates.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Thumbnail {
     size: Size,
@@ -57,9 +57,9 @@ impl Thumbnail {
         Self { size, cells: cells.collect() }
     }
 
-    /// Whether no part differs by more than so many gray levels. The greatest difference counts, not the mean: something
-    /// small must not hide in a large picture. Pictures of another size or of another region are never near, and neither is
-    /// one of which nothing is looked at.
+    /// Whether no cell differs by more than `levels` gray levels. The maximum difference counts, not the mean:
+    /// something small must not hide in a large picture. Pictures of another size or region are never near, and neither
+    /// is one without a cell in the region.
     pub(crate) fn is_near(&self, other: &Self, levels: f32) -> bool {
         let most = f64::from(levels) * FINE;
         let alike = |(&a, &b): (&u16, &u16)| match (a, b) {

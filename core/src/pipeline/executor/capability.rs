@@ -15,7 +15,7 @@ use std::sync::Arc;
 const MOST_FOUND: usize = 4_096;
 
 impl Executor {
-    /// Whether a camera can be treated so.
+    /// Checks that the provider supports a camera's config.
     pub(in crate::pipeline) fn check(&self, config: &CameraConfig) -> Result<()> {
         config.validate()?;
         self.outlets.check(config)?;
@@ -43,7 +43,7 @@ impl Executor {
         }
     }
 
-    /// What in a camera's config may be a slip.
+    /// Possible typos in a camera's config.
     pub(super) fn slips(&self, config: &CameraConfig, capability: &Capability) -> Vec<String> {
         let none = BTreeSet::new();
         match &self.found {
@@ -52,7 +52,7 @@ impl Executor {
         }
     }
 
-    /// Tells the log what in a config may be a slip.
+    /// Logs possible typos in a config.
     pub(in crate::pipeline) fn warn_of_slips(&self, config: &CameraConfig) {
         for slip in self.slips(config, &self.provider.capability()) {
             caught(|| tracing::warn!("{slip}"));

@@ -1,4 +1,4 @@
-//! What the executor says of itself: its health, and what it tells the log.
+//! Health and log messages of the executor.
 
 use super::Executor;
 use crate::clock::Timestamp;
@@ -8,9 +8,9 @@ use crate::pipeline::job::Leftover;
 use crate::threads::caught;
 use std::time::Duration;
 
-/// Code of the host's that is busy with one thing for so long may hang.
+/// Host code that is busy with one call for this long is reported as possibly hanging.
 const HANGS: Duration = Duration::from_secs(5);
-/// So many possible slips are told of at once.
+/// Possible typos that are reported at once, at most.
 const MOST_SLIPS: usize = 32;
 
 impl Executor {
@@ -60,7 +60,7 @@ impl Executor {
         }
     }
 
-    /// Tells of a failure of the provider, one for a burst.
+    /// Logs a failure of the provider, once per burst.
     pub(super) fn warn_of(&self, error: &Error, now: Timestamp) {
         if let Some(untold) = self.failures.on(now) {
             caught(|| {

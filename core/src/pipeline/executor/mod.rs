@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
-/// Has threads do what the scheduler decides. A pipeline's cameras and threads share it.
+/// Runs the scheduler's decisions on threads. Shared by a pipeline's cameras and threads.
 pub(super) struct Executor {
     pub(super) provider: Arc<dyn Provider>,
     pub(super) clock: Arc<dyn Clock>,
@@ -36,9 +36,9 @@ pub(super) struct Executor {
     pub(super) budget: Option<(Budget, Arc<str>)>,
     leaves_machine: bool,
     state: Mutex<State>,
-    /// Somebody changed when the next thing is due.
+    /// Notified when the next due time changes.
     timer: Condvar,
-    /// The last frame ended.
+    /// Notified when the last frame ends.
     drained: Condvar,
     /// Money as the metrics count it.
     #[cfg(feature = "prometheus")]
@@ -65,7 +65,7 @@ pub(super) struct State {
 }
 
 impl State {
-    /// The account of all cameras, also of those that were removed and of those that a checkpoint has and nobody added.
+    /// The account of all cameras, including removed ones and those of a checkpoint that were not added yet.
     pub(super) fn account(&mut self) -> Account {
         let mut account = self.scheduler.account();
         for camera in self.pending.values() {
@@ -121,8 +121,8 @@ impl Executor {
         lock(&self.state)
     }
 
-    /// Ends a push. To wake a thread takes the host ten microseconds and more where the machine is a virtual one; while
-    /// frames come often, the timer does it, a little later.
+    /// Ends a push. Waking a thread costs the host ten microseconds and more on a virtual machine; while frames come
+    /// often, the timer wakes it, a little later.
     pub(super) fn leave_push(self: &Arc<Self>, mut state: MutexGuard<'_, State>, now: Timestamp) {
         state.last_push = Some(now);
         if !state.polling {
@@ -133,8 +133,8 @@ impl Executor {
         self.drop_leftovers(leftovers, now);
     }
 
-    /// Ends a look at the state: has the threads do what there is to do, the timer know what is due, and the host's frames
-    /// dropped, all of it without the lock.
+    /// Releases the state, then wakes threads for pending work, updates the timer and drops the host's frames, all of
+    /// it without the lock.
     pub(super) fn leave(self: &Arc<Self>, mut state: MutexGuard<'_, State>) {
         let now = self.clock.now();
         let State { scheduler, tickets, .. } = &mut *state;
@@ -159,7 +159,7 @@ impl Executor {
     }
 }
 
-/// The pixels may be the host's, whose code runs when they are let go.
+/// Drops leftovers. The pixels may be the host's, whose code runs on drop.
 fn let_go(leftovers: Vec<Leftover>) {
     for leftover in leftovers {
         caught(|| drop(leftover));

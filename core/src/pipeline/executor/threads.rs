@@ -1,4 +1,4 @@
-//! What a lent thread does: it asks the scheduler for the next thing to do, and does it.
+//! Work loop of a lent thread: takes work from the scheduler and does it.
 
 use super::Executor;
 use super::timer::LINGER;
@@ -14,7 +14,7 @@ use crate::threads::caught;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long a thread works on what there is before others who share the threads get their turn.
+/// Time slice of a thread before it yields to other work on the shared threads.
 const TURN: Duration = Duration::from_millis(2);
 /// Turns in a row of one thread.
 const TURNS: u32 = 8;
@@ -29,9 +29,9 @@ impl Executor {
         self.threads.spawn(move || executor.run_ticket(turn));
     }
 
-    /// Does what there is to do for a while, and goes to the end of the threads' queue: work of others, such as the
-    /// model's, gets its turn. That is the queue of this very thread, which goes before what comes from outside; so after
-    /// some turns the ticket is given back, and the timer sends another one, from outside.
+    /// Works for one time slice, then requeues itself, so that other work, such as the model's, gets its turn. It goes
+    /// to the queue of this very thread, which is served before jobs from outside; so after some turns the ticket is
+    /// given back, and the timer sends another one, from outside.
     fn run_ticket(self: Arc<Self>, turn: u32) {
         let begun = self.clock.now();
         {
@@ -130,7 +130,7 @@ impl Executor {
         caught(|| self.provider.submit(request, reply));
     }
 
-    /// Shows what was found to the camera's triggers, and hands on what comes of it.
+    /// Runs the camera's triggers on what was found, and passes on the results.
     fn finish(&self, mut item: Item, camera: Option<&CameraWork>) -> Option<(Box<Job>, Outcome)> {
         let mut outcome = match &item {
             Item::Found(_, Found::Cached { .. }) => Outcome::Skipped(SkipReason::Cached),

@@ -1,4 +1,4 @@
-//! The thread that waits for time, and those that wait for the last frame to end.
+//! The timer thread, and waiting for the last frame to end.
 
 use super::{Executor, let_go};
 use std::sync::{Arc, PoisonError};
@@ -7,14 +7,14 @@ use std::time::Duration;
 /// How often the timer looks for frames that were pushed, and for how long after the last one.
 const POLL: Duration = Duration::from_millis(1);
 pub(super) const LINGER: Duration = Duration::from_millis(100);
-/// The timer looks up so often at least: whatever it was not told of is seen then.
+/// Longest sleep of the timer: changes without a notification are seen then.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 const SHORTEST_SLEEP: Duration = Duration::from_micros(100);
 /// How long the timer's thread is waited for.
 pub(in crate::pipeline) const TIMER_ENDS: Duration = Duration::from_millis(200);
 
 impl Executor {
-    /// Has what is due done, for clocks that do not run by themselves.
+    /// Runs what is due, for clocks that do not run by themselves.
     pub(in crate::pipeline) fn on_time(self: &Arc<Self>) {
         let now = self.clock.now();
         let mut state = self.lock();
@@ -61,7 +61,7 @@ impl Executor {
         self.drained.notify_all();
     }
 
-    /// Whether the timer's thread ends soon, after it was told to: it may be in the host's log.
+    /// Waits briefly for the timer's thread to end, and returns whether it did: it may be in the host's log.
     pub(in crate::pipeline) fn wait_timer(&self) -> bool {
         let waited = self.drained.wait_timeout_while(self.lock(), TIMER_ENDS, |state| !state.timer_ended);
         waited.unwrap_or_else(PoisonError::into_inner).0.timer_ended
@@ -74,7 +74,7 @@ impl Executor {
         self.timer.notify_all();
     }
 
-    /// Waits until no frame is on its way, for at most so long of real time.
+    /// Waits until no frame is in flight, for at most this much real time.
     pub(in crate::pipeline) fn wait_drained(&self, within: Duration) -> bool {
         let mut state = self.lock();
         state.tickets.begin_draining();

@@ -1,4 +1,4 @@
-//! A frame comes.
+//! Admission of frames.
 
 use super::Scheduler;
 use crate::clock::Timestamp;
@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 impl Scheduler {
-    /// Takes a frame, or says how it ended at once; an error where it is in no account. The input comes back where it was
-    /// not kept.
+    /// Admits a frame, or returns its immediate outcome; an error where it is in no account. The input is returned
+    /// where it was not kept.
     pub(in crate::pipeline) fn push(
         &mut self,
         key: Key,

@@ -28,7 +28,7 @@ impl Scheduler {
         self.lanes.insert(key, lane);
     }
 
-    /// Goes on where another one was, in a process before.
+    /// Restores the state of an earlier process.
     pub(in crate::pipeline) fn resume(&mut self, flow: Flow, removed: Account) {
         let Flow { paused, batcher, stages, gate_age, age } = flow;
         self.batcher.resume(batcher);
@@ -48,7 +48,7 @@ impl Scheduler {
         }
     }
 
-    /// A camera goes on where it was.
+    /// Restores the state of a camera.
     pub(in crate::pipeline) fn resume_camera(&mut self, key: Key, saved: SavedLane) {
         if let Some(lane) = self.lanes.get_mut(&key) {
             (lane.sampler, lane.origin, lane.paused) = (saved.sampler, saved.origin, saved.paused);
@@ -81,7 +81,7 @@ impl Scheduler {
         }
     }
 
-    /// Takes a camera out. What waits ends; what the provider has in hand ends when it is answered.
+    /// Removes a camera. Queued frames end now; those at the provider end when it answers.
     pub(in crate::pipeline) fn remove(&mut self, key: Key, now: Timestamp) {
         self.end_waiting(Some(key), DropReason::Shutdown, now);
         let Some(mut lane) = self.lanes.remove(&key) else { return };

@@ -12,7 +12,7 @@ impl Scheduler {
         self.closed = true;
     }
 
-    /// Ends everything that has not ended, except what a thread has in hand: that ends when it is given back.
+    /// Ends all frames, except those that a thread is processing: they end when it is done.
     pub(in crate::pipeline) fn cancel(&mut self, now: Timestamp) {
         self.closed = true;
         self.cancelled = true;

@@ -1,4 +1,4 @@
-//! Frames that are too old, and requests that are waited for too long, end.
+//! Expiry of stale frames and overdue requests.
 
 use super::Scheduler;
 use crate::clock::Timestamp;
@@ -8,7 +8,7 @@ use crate::pipeline::job::{Job, Stage};
 use crate::pipeline::{DropReason, Outcome};
 use std::time::Duration;
 
-/// How often frames that wait are looked through for those that are of no use any more.
+/// Interval at which queued frames are searched for stale ones.
 pub(super) const SWEEP: Duration = Duration::from_millis(500);
 
 impl Job {
@@ -19,7 +19,7 @@ impl Job {
 }
 
 impl Scheduler {
-    /// Time passed: what is too old ends, and requests that nobody answers are given up; gives how many these are.
+    /// Ends stale frames, and gives up overdue requests; returns the number of the latter.
     pub(in crate::pipeline) fn on_time(&mut self, now: Timestamp) -> usize {
         self.next_sweep = now + SWEEP;
         self.sweep(now);
@@ -44,7 +44,7 @@ impl Scheduler {
             self.in_flight.iter().filter(|(_, batch)| batch.expires <= now).map(|(id, _)| *id).collect();
         for &id in &late {
             let Some(batch) = self.in_flight.remove(&id) else { continue };
-            // One that was taken back is answered soon; one that was begun may never be.
+            // A cancelled request is answered soon; one that was begun may never be.
             batch.cancellation.cancel();
             self.overdue.insert(id);
             for mut job in batch.jobs {

@@ -1,5 +1,5 @@
-//! What is done next: the machine in the middle. It holds every frame that is on its way, and decides on each call, with
-//! the time that it is given, which frame goes where. The threads that do the work are those of the executor.
+//! The scheduler: a state machine that holds every frame in flight, and decides on each call, with the time that it is
+//! given, which frame goes where. The executor's threads do the work.
 
 mod admission;
 mod cameras;
@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What the scheduler goes by; of the builder.
+/// Scheduler limits, set by the builder.
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
     pub(super) max_bytes: u64,
@@ -64,7 +64,7 @@ struct Lane {
     sampler: Sampler,
     origin: StreamOrigin,
     paused: bool,
-    /// What its triggers are to see, in order; what is not known yet has a place already.
+    /// Input of its triggers, in order; pending answers have a slot already.
     out: VecDeque<(u64, Place)>,
     next_slot: u64,
     /// A thread has some of it in hand.
@@ -98,7 +98,7 @@ pub(super) struct Scheduler {
     batcher: Batcher,
     in_flight: BTreeMap<u64, Batch>,
     next_batch: u64,
-    /// Requests that were never answered, each with a place of the provider's that stays taken until it is.
+    /// Requests that timed out; each occupies a slot of the provider until it is answered.
     overdue: BTreeSet<u64>,
     /// Cameras whose triggers have something to see.
     ready: VecDeque<Key>,
@@ -165,7 +165,7 @@ impl Scheduler {
         }
     }
 
-    /// Ends a frame that has a place in its camera's order; the frames behind it wait no more for it.
+    /// Ends a frame that has a slot in its camera's order; later frames no longer wait for it.
     fn give_up(&mut self, job: Job, outcome: Outcome, now: Timestamp) {
         let (key, slot) = (job.key, job.slot);
         self.end(job, outcome, now);
@@ -188,7 +188,7 @@ impl Scheduler {
         self.leftovers.push(Leftover { _input: Some(input), _frame: frame, slow });
     }
 
-    /// The camera's triggers have something to see, if nobody shows them something already and nothing is awaited first.
+    /// Queues the camera for its triggers, where their next input is complete and no thread runs them.
     fn announce(&mut self, key: Key) {
         let Some(lane) = self.lanes.get_mut(&key).filter(|lane| !lane.finishing) else { return };
         while let Some((_, Place::Gone)) = lane.out.front() {
@@ -256,8 +256,8 @@ impl Scheduler {
     }
 }
 
-/// Of the memory for frames, what answers of one camera may hold while they wait for an earlier one of it: so great a part.
-/// One answer that does not come must not make the others' frames give way.
+/// Divisor of the memory for frames: the share that one camera's answers may hold while they wait for an earlier one. A
+/// missing answer must not displace frames of other cameras.
 const MOST_BEHIND: u64 = 8;
 
 impl Lane {

@@ -1,4 +1,4 @@
-//! What a thread or the provider has done with a frame takes it a step further.
+//! Completion of work by threads and the provider.
 
 use super::{MOST_BEHIND, Place, Scheduler, Verdict};
 use crate::clock::Timestamp;

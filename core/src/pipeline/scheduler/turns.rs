@@ -1,4 +1,4 @@
-//! What is done next.
+//! Selection of the next work.
 
 use super::{Batch, Place, Scheduler, Work};
 use crate::clock::Timestamp;
@@ -23,7 +23,7 @@ impl Scheduler {
 
     /// Takes the next thing to do.
     pub(in crate::pipeline) fn next(&mut self, now: Timestamp) -> Option<Work> {
-        // What is done frees memory; what is sent keeps the provider busy; only then comes what is new.
+        // Finished work frees memory; requests keep the provider busy; only then come new frames.
         while let Some(key) = self.ready.pop_front() {
             let items = self.take_ready(key);
             if !items.is_empty() {
@@ -60,15 +60,15 @@ impl Scheduler {
         self.limits.max_in_flight.saturating_sub(self.in_flight.len() + self.overdue.len())
     }
 
-    /// Frames are decoded only where they can be sent soon: decoded ones are large. While the provider has something in
-    /// hand, one more batch is: it gathers until there is a place, or all batches would be of one frame.
+    /// Frames are decoded only where they can be sent soon: decoded ones are large. While the provider is busy, one
+    /// more batch is decoded: it fills until a slot is free, or all batches would be of one frame.
     fn may_prepare(&self) -> bool {
         let soon = self.places() + usize::from(!self.in_flight.is_empty());
         self.prepared.len() + self.preparing < soon.saturating_mul(self.batcher.max_batch()).min(MOST_PREPARED)
     }
 
-    /// The frames that could go in one request with the oldest one: those that ask for the same, for the same tenant. A frame
-    /// whose batch was refused goes alone.
+    /// The frames that can share a request with the oldest one: those with the same want and tenant. A frame whose
+    /// batch was refused goes alone.
     fn together(&self) -> impl Iterator<Item = usize> {
         let first = self.prepared.front().map(|job| (job.config.look.want, Arc::clone(&job.config.tenant), job.alone));
         self.prepared.iter().enumerate().filter_map(move |(at, job)| {
@@ -128,7 +128,7 @@ impl Scheduler {
     }
 }
 
-/// One request for all of them. Its deadline is that of the first of them to be of no use any more.
+/// One request for all of them. Its deadline is the earliest one of theirs.
 fn request(jobs: &[Box<Job>], want: Want, tenant: Arc<str>) -> Request {
     let frames: Vec<_> = jobs.iter().filter_map(|job| job.frame.clone()).collect();
     let mut request = Request::new(frames).with_want(want);

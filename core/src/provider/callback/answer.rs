@@ -2,8 +2,8 @@ use crate::detection::{Detections, sound};
 use crate::error::{Error, Result};
 use crate::provider::Request;
 
-/// What the host's function answered, as every provider answers: one for each frame, boxes inside of the frame, the surest
-/// first, nothing below what was asked for.
+/// Normalizes the host function's answer: one result for each frame, boxes inside of the frame, the surest first,
+/// nothing below the requested confidence.
 ///
 /// # Errors
 /// `Internal` for what cannot be put right, saying what came.

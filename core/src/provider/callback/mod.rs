@@ -1,4 +1,4 @@
-//! A function of the host's as a provider.
+//! A host function as a provider.
 
 mod answer;
 mod config;
@@ -15,8 +15,8 @@ use std::fmt;
 use std::sync::Arc;
 use worker::CallbackWorker;
 
-/// A function of the host's as a provider: a model of its own, another cloud, a stand-in for tests. Requests wait in a queue
-/// for threads that call the function, the highest priority first.
+/// A host function as a provider: a model of its own, another cloud, a test double. Requests wait in a queue for
+/// threads that call the function, the highest priority first.
 ///
 /// - **What the function gets** is a [`Request`] of at most `max_batch` frames. Regions are cut out before: it always sees
 ///   whole frames, and answers in their pixels.
@@ -63,7 +63,7 @@ impl CallbackProvider {
         Self::with_clock(config, Arc::new(SystemClock), detect)
     }
 
-    /// The same with a clock of the host's, which deadlines of requests are then read on.
+    /// Like `new`, with a host clock for the deadlines of requests.
     ///
     /// # Errors
     /// As [`CallbackProvider::new`].
@@ -79,8 +79,8 @@ impl CallbackProvider {
         Ok(Self { pool: Pool::start("callback", queue)? })
     }
 
-    /// Ends the provider: what waits, and what comes, is answered `Cancelled`. Returns when the running calls have returned,
-    /// except on one of the provider's threads.
+    /// Closes the provider: queued and new requests are answered `Cancelled`. Returns when the running calls have
+    /// returned, except on one of the provider's threads.
     pub fn close(&self) {
         self.pool.close();
     }

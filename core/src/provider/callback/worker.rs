@@ -36,7 +36,7 @@ impl Worker for CallbackWorker {
             Some(Role::Answered(job, response)) => queue.finish(job, Ok(response)),
             Some(Role::Leader(job, leader)) => {
                 let answer = self.look_at(queue, &job, begun);
-                // Those that followed come up again: for the answer that is there now, or, where there is none, to ask
+                // Followers are queued again: for the answer that is there now or, where there is none, to call for
                 // themselves.
                 queue.put_back(|| leader.finish(answer.as_ref().ok(), queue.clock.now()));
                 queue.finish(job, answer);

@@ -1,7 +1,7 @@
 use super::flow::Side;
 
-/// Whose turn it is: smooth weighted round robin, as nginx spreads requests. No random number, and no run of one side
-/// longer than the weights make it.
+/// Selects a side by smooth weighted round robin, as in nginx: no random number, and no run of one side longer than the
+/// weights make it.
 #[derive(Debug)]
 pub(super) struct Balance {
     weights: [i64; 2],

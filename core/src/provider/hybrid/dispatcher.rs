@@ -1,5 +1,5 @@
-//! What acts for a hybrid provider: it holds the requests on their way, asks the providers, and keeps the time. What to do
-//! is the flow's to say.
+//! Runs the flows of a hybrid provider: it holds pending requests, calls the providers, and keeps the time. The flow
+//! decides what to do.
 
 use super::balance::Balance;
 use super::config::{Escalation, HybridConfig, HybridMode};
@@ -22,7 +22,7 @@ pub(super) struct Dispatcher {
     /// The primary and the fallback.
     pub(super) providers: [Arc<dyn Provider>; 2],
     pub(super) capabilities: [Capability; 2],
-    /// What the two can do as one; requests are admitted by it.
+    /// Combined capability of the two; requests are admitted by it.
     pub(super) together: Capability,
     pub(super) config: HybridConfig,
     pub(super) breakers: BTreeMap<(Side, Want), CircuitBreaker>,
@@ -56,12 +56,12 @@ pub(super) struct Pending {
 /// One call of a side.
 #[derive(Clone)]
 pub(super) struct Call {
-    /// Taken by whoever is first to say how the call went.
+    /// Taken by the first to report the result of the call.
     pub(super) permit: Arc<Mutex<Option<(Permit, Timestamp)>>>,
     pub(super) cancellation: Cancellation,
 }
 
-/// What a step of a flow leads to outside the lock: other people's code is called there.
+/// Actions of a flow's step, run outside the lock: they call foreign code.
 enum Step {
     Call(Side, Box<Request>, Call),
     TimedOut(Side, Call),
@@ -69,7 +69,7 @@ enum Step {
     Answer(Box<Reply>, Result<Response>),
 }
 
-/// In the place of a request's number: the window of the ranking ends.
+/// Pseudo id of a request, for the end of the ranking's window.
 const RANKING: u64 = u64::MAX;
 
 impl Dispatcher {
@@ -89,7 +89,7 @@ impl Dispatcher {
         let now = self.now();
         let latest = now + self.config.request_timeout();
         request.deadline = Some(request.deadline.map_or(latest, |deadline| deadline.min(latest)));
-        // Asking a provider how it does is not for inside the lock.
+        // The health of a provider is queried outside the lock.
         let wait = match self.config.mode {
             HybridMode::Overflow => self.health_of(Side::Primary).expected_wait,
             _ => Duration::ZERO,
@@ -129,8 +129,8 @@ impl Dispatcher {
         catch_unwind(AssertUnwindSafe(|| self.provider(side).health())).unwrap_or_default()
     }
 
-    /// Tells a side's breaker how a call went, unless it has been told. An answer that did not come in time speaks against
-    /// the side only where it had time.
+    /// Reports the result of a call to the side's breaker, once. A time-out counts against the side only where it had
+    /// enough time.
     fn settle(&self, side: Side, call: &Call, error: Option<&Error>) {
         let Some((permit, since)) = call.permit.lock().unwrap_or_else(PoisonError::into_inner).take() else {
             return;
@@ -150,7 +150,7 @@ impl Dispatcher {
         }
     }
 
-    /// Lets something happen to a request, and does what follows.
+    /// Applies an event to a request, and runs the resulting actions.
     fn step(self: &Arc<Self>, id: u64, event: Event) {
         let steps = {
             let now = self.now();
@@ -226,7 +226,7 @@ impl Dispatcher {
         }
     }
 
-    /// A request of its own for a side: taking one back leaves the other alone.
+    /// A separate request for a side: cancelling one leaves the other alone.
     fn request_for(&self, side: Side, request: &Request) -> Request {
         let mut request = request.clone();
         request.cancellation = Cancellation::default();
@@ -322,7 +322,7 @@ fn worth(pending: &Pending, mode: &HybridMode) -> f32 {
     flow::uncertainty(kept, (*from, *to)) * weight
 }
 
-/// The primary may have been asked for less sure findings than the host wants.
+/// Removes detections below the requested confidence: the primary may have been asked for less sure ones.
 fn least_confident_removed(mut response: Response, request: &Request) -> Response {
     for detections in &mut response.detections {
         detections.items.retain(|item| item.confidence >= request.min_confidence);

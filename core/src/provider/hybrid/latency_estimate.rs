@@ -1,14 +1,14 @@
 use crate::clock::Timestamp;
 use std::time::Duration;
 
-/// How long a side takes of late, and what may be expected of it.
+/// Moving average of a side's latency, and what to expect of it.
 #[derive(Debug, Default)]
 pub(super) struct LatencyEstimate {
     usual: Option<Duration>,
     asked: Option<Timestamp>,
 }
 
-/// What was learnt longer ago says little: the side may be quick again, and nobody has asked.
+/// Older measurements are stale: the side may have become fast again.
 const FRESH: Duration = Duration::from_secs(10);
 
 impl LatencyEstimate {
@@ -26,13 +26,13 @@ impl LatencyEstimate {
         self.usual.unwrap_or_default()
     }
 
-    /// Whether it is time to see anew how quick it is.
+    /// Whether the latency should be measured anew.
     pub(super) fn is_stale(&self, now: Timestamp) -> bool {
         self.asked.is_none_or(|asked| now - asked >= FRESH)
     }
 
-    /// Whether no answer in this time speaks against the side. Twice its usual time is enough for that, or a fifth of
-    /// `timeout` where it has never answered; less is the fault of who was in a hurry.
+    /// Whether no answer in this time counts against the side: twice its usual time is enough for that, or a fifth of
+    /// `timeout` where it has never answered; less is the fault of a short deadline.
     pub(super) fn had_time(&self, had: Duration, timeout: Duration) -> bool {
         had >= self.usual.map_or(timeout / 5, |usual| usual.saturating_mul(2).min(timeout))
     }

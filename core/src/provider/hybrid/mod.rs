@@ -1,4 +1,4 @@
-//! Two providers as one: the second stands in, takes turns, takes what is too much, or looks again.
+//! Two providers as one: failover, balancing, overflow, or escalation.
 
 mod balance;
 mod config;
@@ -58,8 +58,8 @@ impl HybridProvider {
         Self::build(primary, fallback, config, None)
     }
 
-    /// The same, with somebody who hears of every change of a breaker. The listener is called on the thread that caused
-    /// the change, and should return soon; a panic there is caught and lost.
+    /// Like `new`, with a listener for every change of a breaker. The listener is called on the thread that caused the
+    /// change, and should return soon; a panic there is caught and lost.
     ///
     /// # Errors
     /// As [`HybridProvider::new`].
@@ -137,7 +137,7 @@ impl HybridProvider {
         self.dispatcher.breakers.get(&(side, want))
     }
 
-    /// Does what is due by the clock. A thread does this by itself, unless the primary's clock is moved by hand
+    /// Runs what is due by the clock. A thread does this by itself, unless the primary's clock is moved by hand
     /// ([`Clock::runs`]): then call it after each move.
     pub fn tick(&self) {
         self.dispatcher.tick();

@@ -39,7 +39,7 @@ pub(super) enum Event {
 /// How long at most until a step up is tried again.
 const LONGEST_WAIT: Duration = Duration::from_secs(3_600);
 
-/// What to do when the device's memory does not suffice: smaller batches, then the processor, and up again with care.
+/// Handles a shortage of device memory: smaller batches, then the processor, and careful steps up again.
 ///
 /// A step down is taken at once. A step up is taken after `recover` without a step down; where memory runs out again
 /// within `recover` of it, the next one waits twice as long, up to an hour.

@@ -17,7 +17,7 @@ pub(super) trait Inference: Send + Sync + fmt::Debug {
     fn on_cpu(&self) -> Result<Arc<dyn Inference>>;
 }
 
-/// What does not change about a model.
+/// Fixed properties of a model.
 #[derive(Clone, Debug)]
 pub(super) struct ModelInfo {
     /// Frames of one call.

@@ -70,7 +70,7 @@ impl LocalProvider {
         Self::with_clock(detector, config, Arc::new(SystemClock))
     }
 
-    /// The same with a clock of the host's, which deadlines of requests are then read on.
+    /// Like `new`, with a host clock for the deadlines of requests.
     ///
     /// # Errors
     /// As [`LocalProvider::new`].
@@ -82,7 +82,7 @@ impl LocalProvider {
         Self::over(detector.into(), config, clock, None)
     }
 
-    /// Starts no threads, and works on those that the host lends, which others may use beside it.
+    /// Runs on threads that the host lends, which others may use beside it, and starts none.
     ///
     /// At most `config.workers` of them look at requests at once; 0 stands for all, and for 2 of them where a device
     /// computes. The model runs on the thread that looks, so that `threads` is the number of threads of a program, but
@@ -113,7 +113,7 @@ impl LocalProvider {
         Self::on_threads_with_clock(detector, config, threads, Arc::new(SystemClock))
     }
 
-    /// The same with a clock of the host's, which deadlines of requests are then read on.
+    /// Like `on_threads`, with a host clock for the deadlines of requests.
     ///
     /// # Errors
     /// As [`LocalProvider::on_threads`].
@@ -161,7 +161,7 @@ impl LocalProvider {
         Ok(Self { pool: Pool::start("local", queue)? })
     }
 
-    /// Ends the provider: what waits, and what comes, is answered `Cancelled`. Returns when the running calls are
+    /// Closes the provider: queued and new requests are answered `Cancelled`. Returns when the running calls are
     /// answered, except on one of the provider's threads, its own or lent.
     pub fn close(&self) {
         self.pool.close();

@@ -160,7 +160,7 @@ impl LocalWorker {
     }
 }
 
-/// The device's memory, and not a picture that is too large for our limits.
+/// Whether device memory ran out, and it is not a picture that is too large for our limits.
 fn is_out_of_memory(error: &Error) -> bool {
     error.code() == ErrorCode::ResourceExhausted && error.advice() == Advice::RetryLater
 }

@@ -1,4 +1,4 @@
-//! A queue and the threads that work it off: what providers that compute on this machine have in common.
+//! A request queue and its threads, shared by the providers that compute on this machine.
 
 mod on_threads;
 mod queue;
@@ -16,7 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// What the threads of a pool do with a request.
+/// Processes the requests of a pool.
 pub(super) trait Worker: Send + Sync + Sized + 'static {
     /// Looks at a request that has begun, and [`finish`](WorkQueue::finish)es it, now or later.
     fn work(&self, queue: &Arc<WorkQueue<Self>>, job: Job, begun: Timestamp);
@@ -66,7 +66,7 @@ impl<W: Worker> Pool<W> {
         &self.queue
     }
 
-    /// Answers what waits, and what comes, with `Cancelled`. Returns when the running calls are answered, except on one of
+    /// Answers queued and new requests with `Cancelled`. Returns when the running calls are answered, except on one of
     /// the pool's threads, its own or lent.
     pub(super) fn close(&self) {
         let mut state = self.queue.lock();
@@ -96,7 +96,7 @@ impl<W: Worker> Drop for Pool<W> {
     }
 }
 
-/// What a provider and its threads share: the requests that wait, and who looks at them.
+/// State that a provider and its threads share: waiting and running requests.
 pub(super) struct WorkQueue<W> {
     pub(super) name: Arc<str>,
     pub(super) capability: Capability,
@@ -189,7 +189,7 @@ impl<W: Worker> WorkQueue<W> {
         self.worker.health(health, now)
     }
 
-    /// What a thread of the pool's own does until it is closed.
+    /// Loop of a thread of the pool's own, until it is closed.
     fn run_thread(self: &Arc<Self>) {
         let mut state = self.lock();
         loop {
@@ -220,7 +220,7 @@ impl<W: Worker> WorkQueue<W> {
         self.lock().service.note(took);
     }
 
-    /// Counts a request that a thread has in hand as done, and answers it.
+    /// Counts a running request as done, and answers it.
     pub(super) fn finish(self: &Arc<Self>, job: Job, answer: Result<Response>) {
         let Job { request, reply, came } = job;
         let now = self.clock.now();

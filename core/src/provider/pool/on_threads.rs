@@ -1,10 +1,10 @@
 //! Work on threads that the host lends.
 //!
-//! Every request that waits has a ticket on the way to a thread. A ticket is not bound to its request: when its turn
-//! comes, it takes whoever is next, so that priorities hold whatever the order of the pool is. Where enough requests are
-//! looked at already, it goes away, and whoever is done first sends another one.
+//! Every waiting request has a ticket queued for a thread. A ticket is not bound to its request: it takes the next one
+//! by priority, whatever the order of the pool is. Where enough requests are running already, it is discarded, and the
+//! first thread that is done sends another one.
 //!
-//! What must hold: `tickets ≥ min(requests that wait, workers − running)`. Otherwise somebody waits for ever.
+//! Invariant: `tickets ≥ min(requests that wait, workers − running)`. Otherwise a request waits for ever.
 
 use super::{Job, State, WorkQueue, Worker};
 use crate::error::Result;
@@ -71,7 +71,7 @@ impl<W: Worker> WorkQueue<W> {
         self.lent.as_ref().is_some_and(|threads| threads.is_current())
     }
 
-    /// Looks at a request here and now, past the queue, and past `workers`: this thread would only wait.
+    /// Processes a request on this thread, past the queue and past `workers`: the thread would only wait.
     fn answer_here(self: &Arc<Self>, request: Request, reply: Reply) {
         let now = self.clock.now();
         if let Err(error) = self.capability.admit(&self.name, &request, now) {

@@ -1,4 +1,4 @@
-//! Requests that wait for threads of a provider's.
+//! Requests that wait for a provider's threads.
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
@@ -15,7 +15,7 @@ pub(in crate::provider) struct Job {
 }
 
 impl Job {
-    /// Whether an answer would still be of use.
+    /// Fails where the answer is no longer of use.
     fn of_use(&self, now: Timestamp) -> Result<()> {
         match self.request.cancellation.is_cancelled() {
             true => Err(taken_back()),
@@ -24,7 +24,7 @@ impl Job {
     }
 }
 
-/// Begins with a request, unless somebody took it back while it waited.
+/// Begins a request, unless it was cancelled while it waited.
 pub(super) fn begin(request: &Request) -> Result<()> {
     if request.cancellation.begin() { Ok(()) } else { Err(taken_back()) }
 }
@@ -40,14 +40,14 @@ pub(in crate::provider) struct Queue<T> {
     lanes: [VecDeque<T>; 3],
 }
 
-/// What became of a request that came.
+/// The result of adding a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Entry<T> {
-    /// There was room.
+    /// It is queued.
     Taken,
-    /// There was none, and this one had to leave for it: the newest of the lowest priority below.
+    /// It is queued, and this one was displaced: the newest of the lowest priority below.
     Instead(T),
-    /// There was none, and nothing of a lower priority.
+    /// The queue is full, with nothing of a lower priority.
     Refused(T),
 }
 
@@ -60,7 +60,7 @@ impl<T> Queue<T> {
         self.lanes.iter().map(VecDeque::len).sum()
     }
 
-    /// Lets one in, where `room` says that the queue may hold so many.
+    /// Adds an item to a queue of at most `room`.
     pub(super) fn push(&mut self, priority: Priority, item: T, room: usize) -> Entry<T> {
         let lane = lane(priority);
         if self.len() < room {
@@ -81,7 +81,7 @@ impl<T> Queue<T> {
         self.lanes.iter_mut().rev().find_map(VecDeque::pop_front)
     }
 
-    /// Takes out those that are dead.
+    /// Removes and returns the dead items.
     pub(super) fn take_if(&mut self, dead: impl Fn(&T) -> bool) -> Vec<T> {
         let mut taken = Vec::new();
         for lane in &mut self.lanes {
@@ -103,9 +103,9 @@ impl<T> Queue<T> {
 }
 
 impl Queue<Job> {
-    /// Lets a request in, where `room` says that the queue may hold so many and `most` how many the provider takes in all.
-    /// Returns those that leave, this one among them where nothing gives way, each with its reason: the replies are somebody
-    /// else's code, to be called without a lock.
+    /// Adds a request; `room` bounds the queue, and `most` the requests of the provider in all. Returns the displaced
+    /// ones, this one among them where nothing gives way, each with its reason: the replies are foreign code, to be
+    /// called without a lock.
     pub(super) fn enter(&mut self, job: Job, room: usize, most: usize, name: &str) -> Vec<(Reply, Error)> {
         let (priority, now) = (job.request.priority, job.came);
         let mut leaving = Vec::new();

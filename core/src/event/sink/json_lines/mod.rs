@@ -21,9 +21,9 @@ const BEGINNING: &[u8] = b"{\"id\":\"";
 /// has the mode of the old one. On Unix the file is locked, so that two sinks do not write into it, and a file that somebody
 /// moves or deletes is opened anew at its name.
 ///
-/// A line is whole or not there: what a failed write leaves behind, such as on a full disk, is cut off, and the event is
-/// tried again. After a crash in the middle of a write, [`open`](Self::open) mends the end: an event that lacks nothing but
-/// the end of its line gets it, half of an event is cut off.
+/// A line is written in full or not at all: the remains of a failed write, such as on a full disk, are truncated, and
+/// the event is tried again. After a crash in the middle of a write, [`open`](Self::open) repairs the end: an event
+/// that lacks only the end of its line gets it, a partial event is truncated.
 ///
 /// ```
 /// use guarita::event::{JsonLinesConfig, JsonLinesSink};
@@ -40,7 +40,7 @@ pub struct JsonLinesSink {
     config: JsonLinesConfig,
     /// None after the file could not be opened anew.
     lines: Option<Lines>,
-    /// Of the file that was opened first: the ones that follow get them too.
+    /// Permissions of the first file, which later ones get too.
     permissions: Permissions,
     clock: Arc<dyn Clock>,
     synced: Timestamp,
@@ -54,7 +54,7 @@ struct Batch {
     lines: usize,
     /// Where the first of them begins.
     begins_at: u64,
-    /// Lines that were cut off again, since they could not be synced.
+    /// Lines that were truncated again after a failed sync.
     undone: usize,
 }
 
@@ -95,7 +95,7 @@ impl JsonLinesSink {
     fn write(&mut self, line: &[u8]) -> Result<()> {
         let mut length = self.lines()?.length()?;
         if length > 0 && length.saturating_add(line.len() as u64) > self.config.max_bytes {
-            // Afterwards nobody would think of it.
+            // What was written would not be synced once the file is put aside.
             self.sync()?;
             put_aside(&self.path, self.config.keep)?;
             self.lines = None;
@@ -115,7 +115,7 @@ impl JsonLinesSink {
         if self.config.fsync.due(self.clock.now() - self.synced) { self.sync() } else { Ok(()) }
     }
 
-    /// Syncs what was not. Where that fails, the lines of the batch are cut off again: they come once more.
+    /// Syncs what was not. Where that fails, the lines of the batch are truncated: they will be delivered again.
     fn sync(&mut self) -> Result<()> {
         if !self.unsynced || self.config.fsync == Fsync::Never {
             self.batch.lines = 0;
@@ -147,7 +147,7 @@ fn line(delivery: &Delivery) -> Result<Vec<u8>> {
 
 impl Sink for JsonLinesSink {
     fn deliver(&mut self, batch: &[Delivery]) -> Result<(), DeliveryError> {
-        // Disks are emptied, folders come back, rights are granted: events wait for it.
+        // Full disks, missing folders and permissions can be fixed: events wait for it.
         let later = |error: Error| error.with_advice(Advice::RetryLater);
         self.batch = Batch::default();
         // Opened anew where the name has become that of another file.
@@ -168,7 +168,7 @@ impl Sink for JsonLinesSink {
 
 impl Drop for JsonLinesSink {
     fn drop(&mut self) {
-        // Nobody is left to be told.
+        // No caller is left to report an error to.
         let _ = self.sync();
     }
 }

@@ -1,4 +1,4 @@
-//! What an answer means for the event. Decides only.
+//! Interprets the status of a webhook's response.
 
 use crate::clock::UnixTime;
 use crate::error::{Advice, Error, ErrorCode, Result};
@@ -6,8 +6,8 @@ use crate::event::RetryAfter;
 use crate::http::retry_after;
 use std::time::Duration;
 
-/// A longer wait that the receiver asks for is cut to this one: an event should not stay behind because of a slip of the
-/// pen, and the policy would give it up.
+/// Longest delay taken from `Retry-After`: a mistake of the receiver should not hold events back, and the retry policy
+/// would give them up.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// Whether this status says that the event has arrived.
@@ -33,7 +33,7 @@ pub(super) fn judge(origin: &str, status: u16, retry_after: Option<Duration>) ->
     }
 }
 
-/// What `Retry-After` asks for, cut to what is waited for at most.
+/// The delay that `Retry-After` asks for, up to the longest one.
 pub(super) fn wait_asked(value: &str, now: UnixTime) -> Option<Duration> {
     retry_after(value, now).map(|wait| wait.min(LONGEST_WAIT))
 }

@@ -59,7 +59,7 @@ pub struct WebhookSink {
 }
 
 impl WebhookSink {
-    /// Reads the certificates; nobody is called yet.
+    /// Reads the certificates; makes no connection yet.
     ///
     /// # Errors
     /// `InvalidConfig` naming the field, also where `ca_file` has no certificate in it; `NotFound` or `PermissionDenied`
@@ -84,7 +84,7 @@ impl WebhookSink {
             .map_err(|error| Error::internal(format!("{id} is no JSON: {error}")).with_source(error))?;
         let mut headers = vec![("content-type", "application/json"), ("idempotency-key", id)];
         headers.extend(self.config.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        // Anew for each try: the receiver looks at the time in it.
+        // Signed anew for each try: the receiver checks the time in it.
         let signed = self.config.secret.as_deref().map(|secret| signature::sign(secret, self.clock.unix(), &body));
         let signed = signed.transpose()?;
         headers.extend(signed.as_deref().map(|signature| ("x-guarita-signature", signature)));

@@ -3,8 +3,8 @@ use crate::error::{Error, Result};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// The value of `X-Guarita-Signature`: when it was signed, and the HMAC-SHA256 (RFC 2104) of that time, a full stop and
-/// the body. With the time inside, a copy that somebody sends again later can be told from the first one.
+/// The value of `X-Guarita-Signature`: the time of signing, and the HMAC-SHA256 (RFC 2104) of that time, a full stop
+/// and the body. The time inside makes a replayed copy detectable.
 pub(super) fn sign(secret: &str, at: UnixTime, body: &[u8]) -> Result<String> {
     let time = at.as_secs().to_string();
     Ok(format!("t={time},v1={}", hex(secret.as_bytes(), &[time.as_bytes(), b".", body])?))

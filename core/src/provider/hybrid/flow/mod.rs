@@ -1,5 +1,5 @@
-//! What becomes of one request: who is asked first ([`Plan`]), when the other one is, and whose answer counts ([`Flow`]).
-//! Machines: they are told what happened and say what to do.
+//! The flow of one request: which side is called first ([`Plan`]), when the other one is, and whose answer counts
+//! ([`Flow`]). State machines: events in, actions out.
 
 mod plan;
 
@@ -47,7 +47,7 @@ pub(super) enum Event {
     /// A breaker did not let the call through.
     Refused(Side, Error),
     Answered(Side, Result<Response>),
-    /// What [`Action::TakeBack`] came to: whether the side had not begun.
+    /// Result of [`Action::TakeBack`]: true where the side had not begun.
     TakenBack(bool),
     /// The answer that is kept is worth a second look, or others were worth more.
     Ranked(bool),
@@ -61,11 +61,11 @@ pub(super) enum Action {
     /// Ask this side, if its breaker allows it.
     Call(Side),
     WakeAt(Timestamp),
-    /// The call took too long: its breaker hears of it now, and of nothing later.
+    /// The call timed out: report it to the breaker now, and nothing later.
     TimedOut(Side),
     /// Take the request back from this side where it has not begun; [`Event::TakenBack`] says whether.
     TakeBack(Side),
-    /// Nobody waits for this side any more.
+    /// Stop waiting for this side.
     Forget(Side),
     /// Let the answer compete for a second look.
     Rank,
@@ -95,9 +95,9 @@ pub(super) struct Flow {
     stage: Stage,
     /// Why the second side answers, where it does.
     second_reason: AnswerReason,
-    /// An answer of the first side that counts unless a better one comes.
+    /// The first side's answer, which counts unless a better one comes.
     kept: Option<Response>,
-    /// What was wrong with the side that failed first.
+    /// The error of the side that failed first.
     failure: Option<Error>,
     /// When the side that was asked last counts as failed.
     patience_ends: Timestamp,
@@ -142,7 +142,7 @@ impl Flow {
             (Stage::First, Event::Due) if self.deadline_passed(now) => self.too_late(),
             (Stage::First, Event::Due) if now < self.patience_ends => vec![],
             (Stage::First, Event::Due) if !self.plan.has_second => {
-                // Nobody else can do it: the answer is waited for, but the breaker learns.
+                // There is no alternative: the answer is still awaited, but the breaker records the time-out.
                 self.stage = Stage::Late;
                 self.at_deadline([Action::TimedOut(first)])
             }
@@ -219,7 +219,7 @@ impl Flow {
                 actions.extend(self.answer_kept(AnswerReason::NotEscalated));
                 actions
             }
-            // A late word of somebody who is not waited for any more, or a wake-up of an earlier stage.
+            // A late answer that is no longer awaited, or a wake-up of an earlier stage.
             _ => vec![],
         }
     }
@@ -272,7 +272,7 @@ impl Flow {
     }
 
     fn too_late(&mut self) -> Vec<Action> {
-        // Who was asked and has not answered in the time there was is slow, whoever set the time.
+        // A side that did not answer in the time there was is slow, whoever set the limit.
         let sides = [Side::Primary, Side::Fallback].map(|side| [Action::TimedOut(side), Action::Forget(side)]);
         let what = match &self.failure {
             Some(earlier) => format!("nobody answered before the deadline; before that: {earlier}"),
@@ -316,7 +316,7 @@ impl Flow {
     }
 }
 
-/// The code and the advice of the one that could have helped, and the words of both.
+/// The code and the advice of the second error, and the messages of both.
 fn both_failed(of_second: Error, of_first: &Error) -> Error {
     let message = format!("{of_second}; before that: {of_first}");
     of_second.reworded(message)

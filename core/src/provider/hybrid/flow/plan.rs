@@ -9,7 +9,7 @@ use crate::provider::hybrid::latency_estimate::LatencyEstimate;
 use crate::resilience::FailurePolicy;
 use std::time::Duration;
 
-/// How things stand when a request comes; pairs are of the primary and the fallback.
+/// The situation when a request comes; pairs are of the primary and the fallback.
 #[derive(Debug)]
 pub(in crate::provider::hybrid) struct Circumstances<'a> {
     /// Whether the side can look for what is wanted.
@@ -23,7 +23,7 @@ pub(in crate::provider::hybrid) struct Circumstances<'a> {
     pub(in crate::provider::hybrid) deadline: Option<Timestamp>,
 }
 
-/// What is settled when a request comes.
+/// Decisions that are made when a request comes.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::provider::hybrid) struct Plan {
     pub(in crate::provider::hybrid) first: Side,
@@ -61,7 +61,7 @@ impl Plan {
             (true, None, HybridMode::Overflow, Some(deadline)) => match load(circumstances, deadline, now) {
                 Load::InTime => (Side::Primary, AnswerReason::Primary),
                 Load::Unknown => {
-                    // Whether it is slow still, this request finds out, with half of its time left for the other.
+                    // This request probes whether it is still slow, with half of its time left for the other.
                     timeout = timeout.min((deadline - now) / 2);
                     (Side::Primary, AnswerReason::Primary)
                 }
