@@ -125,7 +125,7 @@ def test_a_config_is_checked(model: str) -> None:
     with pytest.raises(TypeError):
         guarita.Detector(7)  # type: ignore[arg-type]
     # Numbers of NumPy are taken, though a type checker does not know them.
-    numbers: dict[str, Any] = {"confidence": np.float32(0.5), "max_detections": np.int64(3)}
+    numbers: dict[str, Any] = {"min_confidence": np.float32(0.5), "max_detections": np.int64(3)}
     assert guarita.Detector(model, **numbers).closed is False
 
 

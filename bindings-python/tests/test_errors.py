@@ -90,10 +90,10 @@ def test_a_config_that_does_not_fit_names_its_field(config: dict[str, object], f
     assert caught.value.field == field, str(caught.value)
     # Keyword arguments go another way.
     with pytest.raises(guarita.InvalidConfig) as caught:
-        guarita.MotionGate(linger=1)
+        guarita.MotionGate(linger=1)  # type: ignore[call-arg]
     assert caught.value.field == "linger", str(caught.value)
     with pytest.raises(guarita.InvalidConfig) as caught:
-        guarita.MotionGate(linger_s="long")
+        guarita.MotionGate(linger_s="long")  # type: ignore[arg-type]
     assert caught.value.field == "linger_s", str(caught.value)
 
 

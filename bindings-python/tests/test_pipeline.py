@@ -120,7 +120,9 @@ def test_the_hosts_clock_is_asked(fixtures: Path) -> None:
 
 
 def test_hundreds_of_cameras(pipeline: guarita.Pipeline) -> None:
-    cameras = [pipeline.add_camera(f"camera-{k:03}", **{**PLAIN, "queue": {"capacity": 2, "max_age_s": 5}}) for k in range(250)]
+    cameras = [
+        pipeline.add_camera(f"camera-{k:03}", **{**PLAIN, "queue": {"capacity": 2, "max_age_s": 5}}) for k in range(250)
+    ]
     assert len(pipeline.cameras) == 250
     for tick in range(8):
         for camera in cameras:

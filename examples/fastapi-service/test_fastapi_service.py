@@ -296,8 +296,7 @@ def test_a_slow_reader_loses_the_oldest_and_is_told(tmp_path: Path, red: bytes, 
         "motion": False,
         "cache": {"capacity": 0},
         "triggers": triggers,
-        "queue": {"max_age_s": 60},
-        "queue": 1024,
+        "queue": {"max_age_s": 60, "capacity": 1024},
     }
 
     async def run(server: Server) -> tuple[int, int, str]:
