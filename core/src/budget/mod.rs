@@ -1,7 +1,7 @@
 //! Spending limits: reserve before a call, commit or release after it; caps hold at every moment.
 //!
-//! [`Ledger`](ledger::Ledger) decides and does no I/O. [`Budget`] puts it behind one lock, so that two calls never spend
-//! the same dollar. It reaches its journal through the trait [`Log`](shared::Log).
+//! `Ledger` decides and does no I/O. [`Budget`] puts it behind one lock, so that two calls never spend
+//! the same dollar. It reaches its journal through the trait `Log`.
 
 mod calendar;
 mod config;

@@ -1,4 +1,4 @@
-//! Running ONNX models. The only place that knows ONNX Runtime; everything above sees [`Engine`].
+//! Running ONNX models. The only place that knows ONNX Runtime; everything above sees `Engine`.
 
 mod discovery;
 mod engine;

@@ -4,8 +4,8 @@
 //! push ─ sample ─ gate ─ cache ─ queue ─ prepare ─ batch ─ provider ─ filter ─ confirm ─ triggers ─ sinks
 //! ```
 //!
-//! Decisions are made by state machines that take the time as an argument ([`scheduler`], [`batcher`], [`fair`],
-//! [`sampler`], the gate, the cache, the triggers); [`executor`] runs them on the threads that the host lent.
+//! Decisions are made by state machines that take the time as an argument (`scheduler`, `batcher`, `fair`,
+//! `sampler`, the gate, the cache, the triggers); `executor` runs them on the threads that the host lent.
 
 mod account;
 mod batcher;

@@ -57,7 +57,7 @@ pub(super) struct State {
     /// Cameras of a checkpoint that were not added yet.
     pub(super) pending: BTreeMap<CameraId, CameraCheckpoint>,
     tickets: Tickets,
-    /// When a frame was last pushed, and whether the timer looks every [`POLL`] for what was.
+    /// When a frame was last pushed, and whether the timer looks every `POLL` for what was.
     last_push: Option<Timestamp>,
     polling: bool,
     ended: bool,
