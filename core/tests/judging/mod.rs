@@ -141,7 +141,14 @@ pub(crate) fn try_wrong_expectations(cases: &Cases, answers: &Answers) -> (usize
 pub(crate) fn differences(one: &Answers, other: &Answers) -> Vec<String> {
     let whole = |answer: &Result<Value, Value>| match answer {
         Ok(answer) => json!({ "answer": without_messages(answer) }),
-        Err(error) => json!({ "error": without_messages(error) }),
+        Err(error) => {
+            let mut error = without_messages(error);
+            // A language may take a config inside of another one (a way begins there) and say less: cases expect what counts.
+            if let Some(fields) = error.as_object_mut() {
+                fields.retain(|key, _| !matches!(&**key, "field" | "limit"));
+            }
+            json!({ "error": error })
+        }
     };
     let mut faults = Vec::new();
     for (key, answer) in one {
