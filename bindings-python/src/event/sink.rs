@@ -175,11 +175,7 @@ impl WebhookSink {
     }
 
     fn __repr__(&self) -> String {
-        // Without path and query, which often are what lets one in.
-        let url = &self.0.url;
-        let host = url.find("://").map_or(0, |at| at + 3);
-        let end = url[host..].find(['/', '?', '#']).map_or(url.len(), |end| host + end);
-        format!("<WebhookSink {}>", &url[..end])
+        format!("<WebhookSink {}>", guarita_face::origin(&self.0.url))
     }
 }
 

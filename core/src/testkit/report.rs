@@ -1,5 +1,6 @@
 use crate::error::{Error, Result};
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What [`check_provider`](super::check_provider) or [`check_sink`](super::check_sink) found out. Prints as a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +33,36 @@ pub enum Outcome {
     NotApplicable(String),
 }
 
+/// A rule that is kept, or how it is not.
+pub(super) type Verdict = std::result::Result<(), Outcome>;
+
+pub(super) fn failed(why: impl Into<String>) -> Outcome {
+    Outcome::Failed(why.into())
+}
+
+pub(super) fn ensure(kept: bool, why: impl FnOnce() -> String) -> Verdict {
+    if kept { Ok(()) } else { Err(failed(why())) }
+}
+
 impl BehaviourReport {
+    /// Runs each rule of a suite; a panic fails it.
+    pub(super) fn of<S>(
+        name: &str,
+        suite: &S,
+        checks: impl IntoIterator<Item = (&'static str, fn(&S) -> Verdict)>,
+    ) -> Self {
+        let mut report = Self::new(name);
+        for (name, check) in checks {
+            let outcome = match catch_unwind(AssertUnwindSafe(|| check(suite))) {
+                Ok(Ok(())) => Outcome::Passed,
+                Ok(Err(outcome)) => outcome,
+                Err(_) => failed("a panic"),
+            };
+            report.add(name, outcome);
+        }
+        report
+    }
+
     pub(super) fn new(name: &str) -> Self {
         Self { name: name.to_owned(), checks: Vec::new() }
     }

@@ -1,5 +1,6 @@
 //! The rules of sinks, and how to try them.
 
+use super::report::{Verdict, ensure, failed};
 use super::{BehaviourReport, Outcome};
 use crate::clock::{Clock, SystemClock, Timestamp};
 use crate::detection::Detections;
@@ -10,7 +11,6 @@ use crate::geometry::Size;
 use crate::provider::{Answer, AnswerReason};
 use std::cell::Cell;
 use std::collections::BTreeSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,8 +36,6 @@ const MANY: usize = 50;
 const TRIES: usize = 200;
 const WAIT: Duration = Duration::from_millis(20);
 
-type Verdict = std::result::Result<(), Outcome>;
-
 struct Suite<'a> {
     setup: &'a dyn SinkSetup,
     /// Unique between runs and between checks.
@@ -62,25 +60,8 @@ const fn checks<'a>() -> [(&'static str, Run<'a>); 10] {
 }
 
 pub(super) fn run(name: &str, setup: &dyn SinkSetup) -> BehaviourReport {
-    let mut report = BehaviourReport::new(name);
     let suite = Suite { setup, next_ns: Cell::new(SystemClock.unix_ns()) };
-    for (name, check) in checks() {
-        let outcome = match catch_unwind(AssertUnwindSafe(|| check(&suite))) {
-            Ok(Ok(())) => Outcome::Passed,
-            Ok(Err(outcome)) => outcome,
-            Err(_) => Outcome::Failed("a panic".into()),
-        };
-        report.add(name, outcome);
-    }
-    report
-}
-
-fn failed(why: impl Into<String>) -> Outcome {
-    Outcome::Failed(why.into())
-}
-
-fn ensure(kept: bool, why: impl FnOnce() -> String) -> Verdict {
-    if kept { Ok(()) } else { Err(failed(why())) }
+    BehaviourReport::of(name, &suite, checks())
 }
 
 fn refused(error: &DeliveryError) -> Outcome {

@@ -1,9 +1,9 @@
 use crate::label_map::label_map;
-use guarita::adapter::within;
+use guarita::Result;
+use guarita::adapter::{within, wrong};
 use guarita::budget::MicroDollars;
 use guarita::provider::LabelMap;
 use guarita::resilience::RetryConfig;
-use guarita::{Error, ErrorCode, Result};
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -123,20 +123,14 @@ impl RekognitionConfig {
         within("encode_threads", self.encode_threads as f64, 1.0, 64.0)?;
         within("jpeg_quality", self.jpeg_quality.into(), 1.0, 100.0)?;
         if let Some(at) = self.include_labels.iter().position(|label| label.trim().is_empty()) {
-            let field = format!("include_labels[{at}]");
-            return Err(invalid(format!("{field} is empty")).with_field(field));
+            return Err(wrong(&format!("include_labels[{at}]"), "is empty"));
         }
         if self.profile.as_deref().is_some_and(|profile| profile.trim().is_empty()) {
-            let wrong = invalid("profile is empty; leave it out for the default one");
-            return Err(wrong.with_field("profile"));
+            return Err(wrong("profile", "is empty; leave it out for the default one"));
         }
         self.region.as_deref().map_or(Ok(()), check_region)?;
         self.endpoint.as_deref().map_or(Ok(()), |endpoint| check_endpoint(endpoint).map(|_| ()))
     }
-}
-
-fn invalid(message: impl Into<std::borrow::Cow<'static, str>>) -> Error {
-    Error::new(ErrorCode::InvalidConfig, message)
 }
 
 /// A region becomes a part of a host's name.
@@ -145,8 +139,7 @@ pub(crate) fn check_region(region: &str) -> Result<()> {
     if region.len() <= 32 && region.contains('-') && region.split('-').all(word) {
         return Ok(());
     }
-    let wrong = invalid(format!("region is {region:?}; it must be one of AWS, such as \"eu-west-1\""));
-    Err(wrong.with_field("region"))
+    Err(wrong("region", format!("is {region:?}; it must be one of AWS, such as \"eu-west-1\"")))
 }
 
 /// Whether the address is on this machine.
@@ -154,22 +147,21 @@ pub(crate) fn check_region(region: &str) -> Result<()> {
 /// # Errors
 /// `InvalidConfig` where it is no address, or would be called without TLS.
 pub(crate) fn check_endpoint(endpoint: &str) -> Result<bool> {
-    let wrong = |why: &str| invalid(format!("endpoint is {endpoint:?}; {why}")).with_field("endpoint");
+    let unfit = |why: &str| wrong("endpoint", format!("is {endpoint:?}; {why}"));
     let form = "it must be https://host or https://host:port";
     let (tls, rest) = match endpoint.split_once("://") {
         Some(("https", rest)) => (true, rest),
         Some(("http", rest)) => (false, rest),
-        _ => return Err(wrong(form)),
+        _ => return Err(unfit(form)),
     };
     // A user and a password in it would end up in logs.
     if rest.contains('@') {
-        let wrong = invalid("endpoint has a user in it; credentials do not belong there");
-        return Err(wrong.with_field("endpoint"));
+        return Err(wrong("endpoint", "has a user in it; credentials do not belong there"));
     }
     let authority = rest.strip_suffix('/').unwrap_or(rest);
     let (host, port) = match authority.strip_prefix('[').and_then(|inner| inner.split_once(']')) {
         Some((host, "")) => (host, None),
-        Some((host, port)) => (host, Some(port.strip_prefix(':').ok_or_else(|| wrong(form))?)),
+        Some((host, port)) => (host, Some(port.strip_prefix(':').ok_or_else(|| unfit(form))?)),
         None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
     };
     let v6 = authority.starts_with('[');
@@ -181,13 +173,13 @@ pub(crate) fn check_endpoint(endpoint: &str) -> Result<bool> {
         host.len() <= 253 && host.split('.').all(word)
     };
     if !host_is_one || port.is_some_and(|port| !port.parse::<u16>().is_ok_and(|port| port > 0)) {
-        return Err(wrong(form));
+        return Err(unfit(form));
     }
     let here = host == "localhost"
         || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
         || host.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback());
     if !tls && !here {
-        return Err(wrong("pictures leave the machine by https only"));
+        return Err(unfit("pictures leave the machine by https only"));
     }
     Ok(here)
 }

@@ -2,7 +2,7 @@ use super::candidates::Candidates;
 use super::grid::Cells;
 use super::part::{Part, exactly};
 use super::scores::best_of_row;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::geometry::BoundingBox;
 use crate::model::{Head, STRIDES};
 
@@ -41,15 +41,8 @@ fn split(candidates: &mut Candidates<'_>, levels: [(Part<'_>, Part<'_>); 3], cla
     for (k, (scores, distances)) in levels.into_iter().enumerate() {
         let (scores, distances) = (scores.with_columns(classes)?, distances.with_columns(32)?);
         let mut cells = Cells::new(candidates.input, &STRIDES[k..=k]);
-        if scores.rows != cells.total() || distances.rows != cells.total() {
-            return Err(Error::model_invalid(format!(
-                "output {:?} has {} rows; the grid has {}",
-                scores.name,
-                scores.rows,
-                cells.total()
-            ))
-            .with_tensor(scores.name));
-        }
+        let scores = scores.with_rows_of_grid(cells.total())?;
+        let distances = distances.with_rows_of_grid(cells.total())?;
         for (anchor, row) in scores.each_row() {
             let Some(cell) = cells.next() else { break };
             let (class_id, score) = best_of_row(row).ok_or_else(|| scores.nan())?;
@@ -69,15 +62,7 @@ fn split(candidates: &mut Candidates<'_>, levels: [(Part<'_>, Part<'_>); 3], cla
 /// NanoDet-Plus: scores and distances in one tensor, four strides. Distances count from the corner of the cell.
 fn plus(candidates: &mut Candidates<'_>, part: Part<'_>) -> Result<()> {
     let mut cells = Cells::new(candidates.input, &[8, 16, 32, 64]);
-    if part.rows != cells.total() {
-        return Err(Error::model_invalid(format!(
-            "output {:?} has {} rows; the grid has {}",
-            part.name,
-            part.rows,
-            cells.total()
-        ))
-        .with_tensor(part.name));
-    }
+    let part = part.with_rows_of_grid(cells.total())?;
     let classes = part.columns - 32;
     for (anchor, row) in part.each_row() {
         let Some(cell) = cells.next() else { break };

@@ -32,6 +32,15 @@ impl Part<'_> {
         .with_tensor(self.name))
     }
 
+    /// Fails unless there is a row for each cell of a grid.
+    pub(super) fn with_rows_of_grid(self, cells: usize) -> Result<Self> {
+        if self.rows == cells {
+            return Ok(self);
+        }
+        Err(Error::model_invalid(format!("output {:?} has {} rows; the grid has {cells}", self.name, self.rows))
+            .with_tensor(self.name))
+    }
+
     pub(super) fn nan(&self) -> Error {
         Error::model_invalid(format!(
             "output {:?} holds NaN where scores should be: the model or its input is damaged",

@@ -2,7 +2,7 @@ use super::candidates::Candidates;
 use super::grid::{Cell, Cells};
 use super::part::{Part, exactly};
 use super::rows;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::geometry::BoundingBox;
 use crate::model::Head;
 
@@ -11,15 +11,7 @@ pub(super) fn decode<'a>(candidates: &mut Candidates<'_>, head: &Head, parts: &[
     let [part] = exactly(parts)?;
     let part = part.with_columns(head.row_len(5))?;
     let cells = Cells::new(candidates.input, &[8, 16, 32]);
-    if cells.total() != part.rows {
-        return Err(Error::model_invalid(format!(
-            "output {:?} has {} rows; the grid has {}",
-            part.name,
-            part.rows,
-            cells.total()
-        ))
-        .with_tensor(part.name));
-    }
+    let part = part.with_rows_of_grid(cells.total())?;
     rows::decode(candidates, part, true, cells, |cell: Cell, [dx, dy, w, h]| {
         let (x, y, stride) = (cell.x as f32, cell.y as f32, cell.stride as f32);
         BoundingBox::from_cxcywh((dx + x) * stride, (dy + y) * stride, w.exp() * stride, h.exp() * stride)

@@ -9,8 +9,8 @@ use crate::error::{ErrorCode, Result};
 use crate::frame::Frame;
 use crate::geometry::{BoundingBox, Size};
 use crate::provider::{Crop, Provider, Reply, Request, Response};
+use crate::testkit::report::{Verdict, ensure, failed};
 use crate::testkit::{BehaviourReport, Outcome};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::Duration;
@@ -23,7 +23,6 @@ const AT_ONCE: Duration = Duration::from_millis(50);
 const THREADS: usize = 8;
 const EACH: usize = 4;
 
-type Verdict = std::result::Result<(), Outcome>;
 type Answer = Result<Response>;
 
 struct Suite<'a> {
@@ -58,25 +57,8 @@ const fn checks<'a>() -> [(&'static str, Run<'a>); 19] {
 }
 
 pub(super) fn run(make: &dyn Fn() -> Arc<dyn Provider>, sample: &Frame) -> BehaviourReport {
-    let mut report = BehaviourReport::new(make().name());
     let suite = Suite { make, sample };
-    for (name, check) in checks() {
-        let outcome = match catch_unwind(AssertUnwindSafe(|| check(&suite))) {
-            Ok(Ok(())) => Outcome::Passed,
-            Ok(Err(outcome)) => outcome,
-            Err(_) => Outcome::Failed("a panic".into()),
-        };
-        report.add(name, outcome);
-    }
-    report
-}
-
-fn failed(why: impl Into<String>) -> Outcome {
-    Outcome::Failed(why.into())
-}
-
-fn ensure(kept: bool, why: impl FnOnce() -> String) -> Verdict {
-    if kept { Ok(()) } else { Err(failed(why())) }
+    BehaviourReport::of(make().name(), &suite, checks())
 }
 
 fn nothing_found() -> Outcome {
