@@ -21,7 +21,7 @@ export GUARITA_FFMPEG ?= $(CURDIR)/.ffmpeg
 export ORT_DISABLE_TELEMETRY ?= 1
 export GUARITA_MOTO ?= $(CURDIR)/$(VENV)/bin/moto_server
 
-.PHONY: help setup servers lint-python stand-in models pictures clips demo doctor test lint house schema fixtures-check fuzz bench compare-detect compare-jpeg compare-motion compare-gate compare-resilience compare-pipeline compare-python wheel docs-pictures clean
+.PHONY: help setup servers lint-python stand-in models pictures clips demo first-minutes doctor test lint lint-tools features msrv semver house schema fixtures-check fuzz bench compare-detect compare-jpeg compare-motion compare-gate compare-resilience compare-pipeline compare-python wheel docs-pictures clean
 
 help: ## Shows this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -108,32 +108,33 @@ servers:
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$${missing[@]}" >/dev/null; } \
 	  || echo "note: without $${missing[*]} the tests that need them say that they are skipped"
 
-wheel: $(PYVENV)/made ## Builds the Python wheel for use, optimised, into target/wheels-release
+# On Linux it is linked to the symbols of glibc 2.17 (2012), which manylinux_2_17 allows and every distribution in use has. Only
+# the last step differs: what `make demo` compiled is not compiled again.
+GLIBC := 2.17
+ZIG := .tools/zig/made
+OLD_GLIBC := $(if $(filter Linux,$(shell uname -s)),--compatibility manylinux_$(subst .,_,$(GLIBC)) -- -C linker=$(CURDIR)/.cargo/link-for-old-glibc)
+
+$(ZIG): bindings-python/requirements-wheel.txt | $(VENV)/made
+	@echo "setting up .tools/zig (a linker for old systems)"
+	@rm -rf .tools/zig && $(PIP) install --only-binary=:all: --target .tools/zig -r $<
+	@touch $@
+
+wheel: $(PYVENV)/made $(ZIG) ## Builds the Python wheel for use, optimised, for Linux since 2012, into target/wheels-release
 	@rm -rf target/wheels-release
-	$(PYVENV)/bin/maturin build --quiet --release --manifest-path bindings-python/Cargo.toml --out target/wheels-release
+	GUARITA_GLIBC=$(GLIBC) $(PYVENV)/bin/maturin build --quiet --release --manifest-path bindings-python/Cargo.toml --out target/wheels-release $(OLD_GLIBC)
+	@[ -z "$(OLD_GLIBC)" ] || PYTHONPATH=.tools/zig $(PYTHON) -m auditwheel show target/wheels-release/*.whl | tr '\n' ' ' | grep -F 'manylinux_$(subst .,_,$(GLIBC))' >/dev/null \
+	  || { echo "auditwheel does not find the wheel fit for manylinux_$(subst .,_,$(GLIBC))" >&2; exit 1; }
+	@ls -l target/wheels-release/*.whl | awk '{print $$5, $$NF}'
 
 # --- the two commands --------------------------------------------------------------------------------------------
 
 # `watch` is the main job: three cameras over one clip, and two more over an asset where there is one. The clip of 1906 was
 # filmed from a moving cable car, the gate's worst case; the asset is from a fixed camera.
-demo: models pictures clips stand-in ## Watches cameras, fires triggers, accounts for every frame, writes PNGs to out
-	@[ -x target/release/watch ] || echo "building the examples: some minutes the first time"
-	@cargo build --release --quiet -p guarita-examples
-	@extra=(); for file in $(ASSETS)/images/bus.jpg $(ASSETS)/images/zidane.jpg; do [ ! -f $$file ] || extra+=($$file); done; \
-	target/release/detect --model $(MODELS)/coco_ssd_mobilenet_v2.onnx --out out $(PICTURES) "$${extra[@]}"
-	@echo; echo "cameras with zones and triggers (examples/watch/cameras.toml), twice as fast as they were filmed"; echo
-	@rm -rf out/watch; extra=(); \
-	[ ! -f $(ASSETS)/video/vtest.avi ] || extra+=(examples/watch/plaza.toml --clips $(ASSETS)/video); \
-	target/release/watch --model $(MODELS)/coco_ssd_mobilenet_v2.onnx --out out/watch --speed 2x --clips $(CLIPS) \
-	  examples/watch/cameras.toml "$${extra[@]}"
-	@echo; echo "the motion gate alone: market_street.mp4 was filmed from a moving cable car, its worst case"; echo
-	@extra=(); for file in $(ASSETS)/video/vtest.avi; do [ ! -f $$file ] || extra+=($$file); done; \
-	target/release/gate --model $(MODELS)/coco_ssd_mobilenet_v2.onnx --out out $(CLIPS)/market_street.mp4 "$${extra[@]}"
-	@clip=$(ASSETS)/video/vtest.avi; [ -f $$clip ] || exit 0; \
-	echo; echo "the same with a gate that looks at the lawn only (examples/gate/lawn.toml)"; echo; \
-	target/release/gate --model $(MODELS)/coco_ssd_mobilenet_v2.onnx --out out/lawn --gate examples/gate/lawn.toml $$clip
-	@echo; echo "the same pictures with a cloud behind the detector (a stand-in on this machine), and a day's budget of 12 looks"; echo
-	@target/release/hybrid --model $(MODELS)/coco_ssd_mobilenet_v2.onnx $(PICTURES)
+demo: ## Finds objects, watches cameras with zones and triggers, accounts for every frame, writes PNGs to out
+	@python3 examples/demo.py $(DEMO)
+
+first-minutes: ## Clones this checkout, with empty caches, and times its first picture and its wheel
+	@benches/first_minutes.sh
 
 test: models clips pictures stand-in $(VENV)/prometheus $(PYVENV)/wheel $(SOCKETIO) servers fixtures-check ## Runs every test: Rust, Python, the examples
 	@[ -d $(ASSETS) ] || echo "note: no assets at $(ASSETS): the tests that want them say that they are skipped"
@@ -167,7 +168,43 @@ RUFFED := bindings-python $(addprefix examples/,$(PYEXAMPLES)) benches/compare/p
 $(PYRIGHT):
 	@npm install --silent --no-audit --no-fund --no-save --prefix .tools/pyright-1.1.414 pyright@1.1.414
 
-lint: lint-python $(CARGO_DENY) ## Format, clippy, dependency licences, documentation, Python's types: no warnings
+# What lint needs of the machine, with the package that has it where it is missing.
+lint-tools:
+	@missing=0; need() { eval "$$1" >/dev/null 2>&1 || { echo "make lint: $$2 is missing: $$3" >&2; missing=1; }; }; \
+	need "cargo fmt --version" rustfmt "rustup component add rustfmt, or apt-get install rustfmt"; \
+	need "cargo clippy --version" clippy "rustup component add clippy, or apt-get install rust-clippy"; \
+	need "command -v rustdoc" rustdoc "it comes with rustc"; \
+	need "command -v npm" npm "apt-get install npm (pyright is a package of npm)"; \
+	need "command -v python3" python3 "apt-get install python3"; \
+	exit $$missing
+
+# Each feature of the library alone, and none: in the other builds, what is on elsewhere would hide a missing `cfg`.
+FEATURES := $(shell sed -n '/^\[features\]/,/^\[dep/s/^\([a-z]*\) = .*/\1/p' core/Cargo.toml)
+features: ## Checks the library with no feature and with each alone
+	@for one in "" $(FEATURES); do \
+	  cargo clippy --quiet --package guarita --no-default-features --features "$$one" -- -D warnings \
+	    || { echo "guarita does not build with $${one:-no feature} alone" >&2; exit 1; }; \
+	done
+
+# `make lint` asks clippy for what the standard library of that version has, and the tests for the versions that dependencies
+# want; with rustup, this compiles with it.
+RUST := $(shell sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
+msrv: ## Builds with the lowest Rust that is promised (needs rustup)
+	@command -v rustup >/dev/null || { echo "make msrv: rustup is missing; with it: rustup toolchain install $(RUST)" >&2; exit 1; }
+	rustup run $(RUST) cargo check --workspace --all-features --target-dir target/msrv
+
+# Against the last version that was tagged.
+SEMVER_CHECKS := .tools/semver-checks/bin/cargo-semver-checks
+$(SEMVER_CHECKS):
+	cargo install --quiet --locked --root .tools/semver-checks cargo-semver-checks
+
+semver: ## Compares the public API of the core with the last tagged version: what would break a host
+	@tag=$$(git describe --tags --abbrev=0 --match 'v[0-9]*' 2>/dev/null) \
+	  || { echo "no version is tagged yet: there is nothing that a host could rely on"; exit 0; }; \
+	$(MAKE) --no-print-directory $(SEMVER_CHECKS) && \
+	PATH="$(CURDIR)/.tools/semver-checks/bin:$$PATH" cargo semver-checks --package guarita --all-features --baseline-rev "$$tag"
+
+lint: lint-tools lint-python $(CARGO_DENY) features ## Format, clippy, dependency licences, documentation, Python's types: no warnings
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features --quiet -- -D warnings
 	$(CARGO_DENY) --log-level error check licenses bans sources

@@ -393,3 +393,80 @@ fn the_scan_sees_what_is_public() {
     let lib = "pub use a::{B, C as D};\n#[doc(hidden)]\npub use a::H;\nuse a::I;\npub use b::e;\npub mod m { pub use a::F; use a::J; }\nmod n { pub use a::K; }";
     assert_eq!(public_names(&rust_code::parse(lib).items), ["B", "D", "F", "e"].map(str::to_owned).into());
 }
+
+/// Nouns may be moved to another thread and used by several at once: hosts keep them in statics, pools and interpreters. The
+/// compiler says so for each type here; the test, that each noun is here.
+macro_rules! send_and_sync {
+    ($($path:ty),* $(,)?) => {{
+        fn assert<T: Send + Sync + ?Sized>() {}
+        $(assert::<$path>();)*
+        [$(stringify!($path)),*]
+    }};
+}
+
+#[test]
+fn nouns_go_to_other_threads() {
+    use guarita::{budget, clock, detection, event, motion, pipeline, provider, resilience, tracking};
+    let asserted = send_and_sync![
+        guarita::BoundingBox,
+        guarita::Budget,
+        guarita::CallbackProvider,
+        guarita::Camera,
+        guarita::CircuitBreaker,
+        guarita::Detection,
+        guarita::Detections,
+        guarita::Detector,
+        guarita::Error,
+        guarita::Event,
+        guarita::Frame,
+        guarita::HybridProvider,
+        guarita::LocalProvider,
+        guarita::ModelSpec,
+        guarita::MotionGate,
+        guarita::Pipeline,
+        guarita::Polygon,
+        guarita::Threads,
+        guarita::VideoSource,
+        dyn guarita::Provider,
+        budget::Reservation,
+        dyn clock::Clock,
+        clock::ManualClock,
+        detection::ImageLabel,
+        detection::Timing,
+        event::EventPicture,
+        event::EventReceiver,
+        event::Firing,
+        event::JsonLinesSink,
+        event::Scene,
+        event::TriggerMachine,
+        motion::BackgroundModel,
+        motion::Motion,
+        pipeline::Account,
+        pipeline::Admission,
+        pipeline::CameraStats,
+        pipeline::ChunkReport,
+        pipeline::Decision,
+        pipeline::FrameResult,
+        pipeline::PipelineCheckpoint,
+        pipeline::PipelineHealth,
+        pipeline::PipelineStats,
+        pipeline::RunSummary,
+        pipeline::ShutdownReport,
+        provider::Health,
+        provider::Request,
+        provider::Response,
+        resilience::BreakerCounts,
+        resilience::Permit,
+        resilience::RateLimit,
+        resilience::RetryPolicy,
+        tracking::Object,
+        guarita_rekognition::RekognitionProvider,
+        event::WebhookSink,
+    ];
+    let asserted: BTreeSet<&str> =
+        asserted.iter().map(|path| path.rsplit([':', ' ']).next().unwrap_or_default()).collect();
+    let api = api();
+    let missing: Vec<&str> =
+        entries(&api, "nouns").iter().map(|noun| text(&noun["rust"])).filter(|name| !asserted.contains(name)).collect();
+    assert!(missing.is_empty(), "not asserted to be Send and Sync: {missing:?}");
+}

@@ -5,7 +5,7 @@ mod floors;
 mod rust_code;
 
 use floors::{FLOORS, Package, Reexports};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 fn core() -> &'static Path {
@@ -203,4 +203,48 @@ fn the_checker_sees_what_is_not_public() {
     assert_eq!(wrong("core/loom", outside), "");
     assert_eq!(wrong("core/face", "use guarita::S; #[path = \"deep/a.rs\"] mod a; fn f() { S::f(); } // bench"), "");
     assert_eq!(wrong("benches", "use guarita::bench;"), "");
+}
+
+/// The lowest Rust that a package says it builds with is no lower than what its dependencies ask for, those of tests aside.
+#[test]
+fn no_dependency_asks_for_a_newer_rust() {
+    let output = std::process::Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version", "1", "--locked", "--offline"])
+        .current_dir(core())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages: BTreeMap<&str, &serde_json::Value> = metadata["packages"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|package| (package["id"].as_str().unwrap(), package))
+        .collect();
+    let nodes: BTreeMap<&str, &serde_json::Value> = metadata["resolve"]["nodes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|node| (node["id"].as_str().unwrap(), node))
+        .collect();
+    let asks = |id: &str| version(packages[id]["rust_version"].as_str().unwrap_or("1.0"));
+    let mut wrong = Vec::new();
+    let members = metadata["workspace_members"].as_array().unwrap();
+    for member in members.iter().map(|member| member.as_str().unwrap()) {
+        let (mut seen, mut open) = (BTreeSet::from([member]), vec![member]);
+        while let Some(id) = open.pop() {
+            if asks(id) > asks(member) {
+                wrong.push(format!("{member} is older than what {id} asks for"));
+            }
+            let used = nodes[id]["deps"].as_array().unwrap().iter();
+            let used = used.filter(|one| one["dep_kinds"].as_array().unwrap().iter().any(|kind| kind["kind"] != "dev"));
+            open.extend(used.map(|one| one["pkg"].as_str().unwrap()).filter(|id| seen.insert(id)));
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+    assert!(version("1.9.1") < version("1.10") && members.len() > 5);
+}
+
+fn version(text: &str) -> Vec<u32> {
+    text.split('.').map(|number| number.parse().unwrap()).collect()
 }
