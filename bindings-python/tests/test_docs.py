@@ -97,6 +97,7 @@ def test_the_readme_shows_the_minimal_program(repository: pathlib.Path) -> None:
     program = (folder / "minimal.py").read_text().split("\n\n", 1)[1]
     assert re.findall(r"^```python[^\n]*\n(.*?)^```", readme, re.M | re.S) == [program]
     assert (folder / "output.txt").read_text() in re.findall(r"^```text\n(.*?)^```", readme, re.M | re.S)
+    assert len(readme.splitlines()) <= 150, "a first look; the rest has its place in docs"
 
 
 def test_the_minimal_program(repository: pathlib.Path, model: str, ffmpeg: str, tmp_path: pathlib.Path) -> None:
