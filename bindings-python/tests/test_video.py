@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,15 +16,6 @@ import pytest
 
 import guarita
 from scene import PATIENCE, PLAIN
-
-
-@pytest.fixture(scope="session")
-def ffmpeg(repository: Path) -> str:
-    named = os.environ.get("GUARITA_FFMPEG") or shutil.which("ffmpeg")
-    program = named or str(repository / ".ffmpeg")
-    if not Path(program).exists():
-        pytest.skip("no ffmpeg: set GUARITA_FFMPEG")
-    return program
 
 
 @pytest.fixture(scope="session")

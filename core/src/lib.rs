@@ -81,6 +81,7 @@ pub use zone::Zone;
 /// The programs in the texts compile, and those that can run do.
 #[cfg(doctest)]
 mod texts {
+    #[cfg(feature = "video")]
     #[doc = include_str!("../../README.md")]
     mod readme {}
     #[cfg(feature = "prometheus")]
@@ -88,4 +89,6 @@ mod texts {
     mod metrics {}
     #[doc = include_str!("../../docs/guide/pipeline.md")]
     mod pipeline {}
+    #[doc = include_str!("../../docs/guide/rust.md")]
+    mod rust {}
 }

@@ -296,7 +296,7 @@ fn a_damaged_file_gives_its_frames_and_then_one_error() {
     }
 }
 
-/// Each of those that docs/video.md lists and that a program can write; a name says nothing of what is in a file.
+/// Each of those that docs/guide/video.md lists and that a program can write; a name says nothing of what is in a file.
 #[test]
 fn every_container_is_opened_under_any_name() {
     let Some(lab) = Lab::new("containers") else { return };

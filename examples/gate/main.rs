@@ -42,7 +42,7 @@ struct Arguments {
     /// The gate's configuration, a TOML file (or JSON, where its name ends so)
     #[arg(long, value_name = "FILE")]
     gate: Option<PathBuf>,
-    /// The ffmpeg program (default: found as docs/video.md says)
+    /// The ffmpeg program (default: found as docs/guide/video.md says)
     #[arg(long)]
     ffmpeg: Option<PathBuf>,
     /// The ONNX Runtime library, or its folder

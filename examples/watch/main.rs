@@ -66,7 +66,7 @@ struct Arguments {
     /// Draw the pictures of the first so many events of each trigger
     #[arg(long, value_name = "N", default_value_t = 6)]
     pictures: u32,
-    /// The ffmpeg program (default: found as docs/video.md says)
+    /// The ffmpeg program (default: found as docs/guide/video.md says)
     #[arg(long)]
     ffmpeg: Option<PathBuf>,
     /// The ONNX Runtime library, or its folder

@@ -152,8 +152,8 @@ fn filters(config: &SourceConfig) -> String {
         let slot = |time: &str| format!("floor({time}*{fps}+{EARLY_SLOTS})");
         add(format_args!(",select='isnan(prev_selected_t)+gt({},{})'", slot("t"), slot("prev_selected_t")));
     }
-    // A frame is read as BT.601 in studio range, and a gray one as levels 0..255 (docs/detector.md), so that is what
-    // has to be in it, whatever the video holds.
+    // A frame is read as BT.601 in studio range, and a gray one as levels 0..255 (docs/guide/detector.md), so that is
+    // what has to be in it, whatever the video holds.
     let colour = match config.format {
         PixelFormat::Nv12 | PixelFormat::I420 => "out_range=tv:out_color_matrix=bt601",
         PixelFormat::Gray8 => "out_range=pc",

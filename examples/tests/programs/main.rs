@@ -1,6 +1,7 @@
 //! The example programs as a person runs them: arguments in, text and exit status out.
 #![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_methods, reason = "a test; it reads the environment")]
 
+mod minimal;
 mod watch;
 
 use std::path::{Path, PathBuf};
