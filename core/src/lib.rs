@@ -77,18 +77,3 @@ pub use source::VideoSource;
 pub use threads::Threads;
 
 pub use zone::Zone;
-
-/// The programs in the texts compile, and those that can run do.
-#[cfg(doctest)]
-mod texts {
-    #[cfg(feature = "video")]
-    #[doc = include_str!("../../README.md")]
-    mod readme {}
-    #[cfg(feature = "prometheus")]
-    #[doc = include_str!("../../docs/guide/metrics.md")]
-    mod metrics {}
-    #[doc = include_str!("../../docs/guide/pipeline.md")]
-    mod pipeline {}
-    #[doc = include_str!("../../docs/guide/rust.md")]
-    mod rust {}
-}

@@ -54,3 +54,34 @@ pub fn exit_status(error: &Error) -> ExitCode {
         _ => 4,
     })
 }
+
+/// The Rust in the texts compiles, and what can run does. Here, since it uses the library, its adapters and its testkit.
+#[cfg(doctest)]
+mod texts {
+    #[doc = include_str!("../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../docs/guide/cost.md")]
+    mod cost {}
+    #[doc = include_str!("../../docs/guide/delivery.md")]
+    mod delivery {}
+    #[doc = include_str!("../../docs/guide/detector.md")]
+    mod detector {}
+    #[doc = include_str!("../../docs/guide/metrics.md")]
+    mod metrics {}
+    #[doc = include_str!("../../docs/guide/models.md")]
+    mod models {}
+    #[doc = include_str!("../../docs/guide/motion.md")]
+    mod motion {}
+    #[doc = include_str!("../../docs/guide/pipeline.md")]
+    mod pipeline {}
+    #[doc = include_str!("../../docs/guide/providers.md")]
+    mod providers {}
+    #[doc = include_str!("../../docs/guide/rekognition.md")]
+    mod rekognition {}
+    #[doc = include_str!("../../docs/guide/resilience.md")]
+    mod resilience {}
+    #[doc = include_str!("../../docs/guide/rust.md")]
+    mod rust {}
+    #[doc = include_str!("../../docs/guide/video.md")]
+    mod video {}
+}

@@ -106,6 +106,30 @@ fn a_stand_in_that_is_not_there_says_how_to_get_it() {
     assert!(out.status.code() == Some(3) && text.contains("make stand-in"), "{text}");
 }
 
+/// What examples/common/lib.rs includes is compiled; a text with Rust that is not there is not.
+#[test]
+fn the_rust_of_every_text_is_compiled() {
+    let compiled = std::fs::read_to_string(repository().join("examples/common/lib.rs")).unwrap();
+    let mut folders = vec![repository().join("docs/guide")];
+    let mut texts = vec![repository().join("README.md")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() { folders.push(entry) } else { texts.push(entry) }
+        }
+    }
+    let mut with_rust = 0;
+    for text in texts.iter().filter(|path| path.extension().is_some_and(|extension| extension == "md")) {
+        let source = std::fs::read_to_string(text).unwrap();
+        for (k, line) in source.lines().enumerate().filter(|(_, line)| line.starts_with("```rust")) {
+            with_rust += 1;
+            let included = format!("../../{}\"", text.strip_prefix(repository()).unwrap().display());
+            assert!(!line.contains("ignore"), "{}:{} is not compiled", text.display(), k + 1);
+            assert!(compiled.contains(&included), "{} is not in examples/common/lib.rs", text.display());
+        }
+    }
+    assert!(with_rust > 20, "{with_rust}");
+}
+
 #[test]
 fn help_and_wrong_arguments() {
     let (status, out, _) = detect(&["--help"]);
