@@ -1,0 +1,3 @@
+//! Nothing: without a build script, cargo would not look at the dependencies of one.
+
+fn main() {}
