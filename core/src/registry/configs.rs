@@ -31,7 +31,7 @@ pub fn check_config(kind: &str, json: &str) -> Result<String> {
 
 impl Registry {
     /// As the function [`check_config`], with the kinds that are registered here: `SinkConfig`, `ProviderConfig`, and the
-    /// configs of registered providers by the names of their types.
+    /// configs of registered sinks and providers by the names of their types.
     ///
     /// # Errors
     /// As the function.

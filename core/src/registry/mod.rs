@@ -42,7 +42,10 @@ pub struct Registry {
 /// Operations on the fields of a kind of sink.
 #[derive(Clone, Copy, Debug)]
 struct SinkEntry {
+    /// The name of the config's type, where it is known by that.
+    config: Option<&'static str>,
     check: fn(&Fields) -> Result<Fields>,
+    check_text: fn(&str) -> Result<String>,
     open: fn(&Fields) -> Result<Box<dyn Sink>>,
 }
 
@@ -81,7 +84,7 @@ impl Registry {
         Ok(self)
     }
 
-    /// Adds a kind of sink.
+    /// Adds a kind of sink. [`check_config`](Self::check_config) then knows its config too, where the kind names its type.
     ///
     /// # Errors
     /// `InvalidArgument` where there is one of that name.
@@ -91,7 +94,13 @@ impl Registry {
             config.validate()?;
             config.open()
         };
-        add(&mut self.sinks, "sink", K::KIND, SinkEntry { check: |fields| check_fields(fields, K::validate), open })
+        let entry = SinkEntry {
+            config: K::CONFIG,
+            check: |fields| check_fields(fields, K::validate),
+            check_text: |json| checked(json, K::validate),
+            open,
+        };
+        add(&mut self.sinks, "sink", K::KIND, entry)
     }
 
     /// Adds a kind of provider. [`check_config`](Self::check_config) then knows its config too, by the name of its type.
@@ -155,10 +164,12 @@ impl Registry {
         kinds.into_iter().collect()
     }
 
-    /// Checks a provider's config by the name of its type; none where no provider has such a one.
+    /// Checks the config of a sink or a provider by the name of its type; none where no kind has such a one.
     fn check_by_type(&self, config: &str, json: &str) -> Option<Result<String>> {
-        let entry = self.providers.values().find(|entry| entry.config == config)?;
-        Some((entry.check_text)(json))
+        let sinks = self.sinks.values().filter_map(|entry| Some((entry.config?, entry.check_text)));
+        let providers = self.providers.values().map(|entry| (entry.config, entry.check_text));
+        let (_, check) = sinks.chain(providers).find(|(name, _)| *name == config)?;
+        Some(check(json))
     }
 }
 
