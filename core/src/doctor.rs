@@ -80,11 +80,7 @@ impl Registry {
 }
 
 fn examine(registry: &Registry, model: Option<&Path>, config: DetectorConfig) -> DoctorReport {
-    let own = [
-        ("prometheus", cfg!(feature = "prometheus")),
-        ("video", cfg!(feature = "video")),
-        ("webhook", cfg!(feature = "webhook")),
-    ];
+    let own = [("prometheus", cfg!(feature = "prometheus")), ("video", cfg!(feature = "video"))];
     let own = own.into_iter().filter_map(|(name, built_in)| built_in.then_some(name));
     let features: BTreeSet<_> = own.chain(registry.added()).collect();
     let onnxruntime = runtime(config.onnxruntime.as_deref());

@@ -67,7 +67,7 @@ impl Default for Registry {
 }
 
 impl Registry {
-    /// The kinds of the core: sinks `json-lines` and (feature `webhook`) `webhook`.
+    /// The kind of the core: the sink `json-lines`.
     pub fn new() -> Self {
         let mut registry = Self { sinks: BTreeMap::new(), providers: BTreeMap::new() };
         let added = built_in::register(&mut registry);
@@ -192,12 +192,10 @@ fn unknown<'a>(what: &str, kind: &str, known: impl Iterator<Item = &'a str>) -> 
     let shown: String = kind.chars().take(64).collect();
     let could_be_one =
         (1..=64).contains(&kind.len()) && kind.bytes().all(|b| b.is_ascii_lowercase() || b"-0123456789".contains(&b));
-    let add = match could_be_one {
-        true if kind == "webhook" && what == "sink" => {
-            "; it comes with the cargo feature `webhook` of guarita".to_owned()
-        }
-        true => format!("; add the package that brings it (guarita-{kind}, if there is one), and register it"),
-        false => String::new(),
+    let add = if could_be_one {
+        format!("; add the package that brings it (guarita-{kind}, if there is one), and register it")
+    } else {
+        String::new()
     };
     wrong("kind", format!("is {shown:?}; the kinds of {what} that are registered: {known}{add}"))
 }

@@ -126,8 +126,8 @@ fn a_name_stands_for_one_kind() {
 
 #[test]
 fn a_config_as_data_shows_no_values() {
-    let config = sink(r#"{"kind": "webhook", "url": "https://here/token", "secret": "0123456789abcdef"}"#);
-    assert_eq!(format!("{config:?}"), r#"SinkConfig { kind: "webhook", fields: ["secret", "url"] }"#);
+    let config = sink(r#"{"kind": "siren", "url": "https://here/token", "secret": "0123456789abcdef"}"#);
+    assert_eq!(format!("{config:?}"), r#"SinkConfig { kind: "siren", fields: ["secret", "url"] }"#);
     assert_eq!(sink(&serde_json::to_string(&config).unwrap()), config);
     let file = JsonLinesFile { path: "a.jsonl".into(), options: crate::event::JsonLinesConfig::default() };
     let data = SinkConfig::of(&file).unwrap();

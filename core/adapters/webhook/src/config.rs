@@ -1,6 +1,5 @@
-use crate::check::{within, wrong};
-use crate::error::{Error, Result};
-use crate::http;
+use guarita::adapter::{within, wrong};
+use guarita::{Result, http};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +17,7 @@ const RESERVED: [&str; 8] = [
     "x-guarita-signature",
 ];
 
-/// Where and how a [`WebhookSink`](crate::event::WebhookSink) sends events. Plain data; unknown fields are refused. Printed with
+/// Where and how a [`WebhookSink`](crate::WebhookSink) sends events. Plain data; unknown fields are refused. Printed with
 /// `{:?}`, it shows neither the secret, nor the headers' values, nor more of the URL than its host.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -55,12 +54,11 @@ impl WebhookConfig {
         for (name, value) in &self.headers {
             let lower = name.to_ascii_lowercase();
             if !http::is_header_name(name) {
-                return Err(Error::invalid_config(format!("headers has {name:?}, which is no name of a header"))
-                    .with_field("headers"));
+                return Err(wrong("headers", format!("has {name:?}, which is no name of a header")));
             }
             if RESERVED.contains(&&*lower) {
-                return Err(Error::invalid_config(format!("headers has {name:?}, which the sink sets itself"))
-                    .with_field(format!("headers.{name}")));
+                let error = wrong("headers", format!("has {name:?}, which the sink sets itself"));
+                return Err(error.with_field(format!("headers.{name}")));
             }
             if !http::is_header_value(value) {
                 let what = "has a value that no header can have, such as one of two lines";
