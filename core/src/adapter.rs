@@ -2,7 +2,7 @@
 //! traits [`Sink`](crate::Sink), [`Provider`](crate::Provider) and those of [`registry`](crate::registry), so that
 //! every cloud adapter sends pictures, checks configs, and reports failures and health in the same way.
 //!
-//! Certificates and `Retry-After` are in `guarita::http` (feature `http`), retries, breakers and rates in [`resilience`](crate::resilience), money in
+//! Certificates, calls and `Retry-After` are in the package `guarita-http`, retries, breakers and rates in [`resilience`](crate::resilience), money in
 //! [`Budget`](crate::Budget), a map of a cloud's labels in [`LabelMap`](crate::provider::LabelMap).
 
 pub use crate::check::{inside, within, wrong};

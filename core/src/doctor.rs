@@ -30,7 +30,7 @@ pub struct DoctorReport {
     /// The program that decodes video; none in a build without.
     #[serde(serialize_with = "perhaps_found")]
     pub ffmpeg: Option<Result<ProgramInfo>>,
-    /// The certificates that TLS trusts; none in a build without.
+    /// The certificates that TLS trusts; none where nothing that is registered calls anybody.
     #[serde(serialize_with = "perhaps_found")]
     pub certificates: Option<Result<CertificatesInfo>>,
     /// The model, where one was given: opened, and asked what runs it.
@@ -80,11 +80,7 @@ impl Registry {
 }
 
 fn examine(registry: &Registry, model: Option<&Path>, config: DetectorConfig) -> DoctorReport {
-    let own = [
-        ("prometheus", cfg!(feature = "prometheus")),
-        ("video", cfg!(feature = "video")),
-        ("webhook", cfg!(feature = "webhook")),
-    ];
+    let own = [("prometheus", cfg!(feature = "prometheus")), ("video", cfg!(feature = "video"))];
     let own = own.into_iter().filter_map(|(name, built_in)| built_in.then_some(name));
     let features: BTreeSet<_> = own.chain(registry.added()).collect();
     let onnxruntime = runtime(config.onnxruntime.as_deref());
@@ -97,7 +93,7 @@ fn examine(registry: &Registry, model: Option<&Path>, config: DetectorConfig) ->
         cpu_features: crate::imaging::cpu_features(),
         onnxruntime,
         ffmpeg: ffmpeg(),
-        certificates: certificates(),
+        certificates: registry.certificates().map(|count| count.map(|count| CertificatesInfo { count })),
         model,
     }
 }
@@ -106,13 +102,6 @@ fn ffmpeg() -> Option<Result<ProgramInfo>> {
     #[cfg(feature = "video")]
     return Some(crate::source::program().map(|(path, origin)| ProgramInfo { path, origin: origin.into() }));
     #[cfg(not(feature = "video"))]
-    None
-}
-
-fn certificates() -> Option<Result<CertificatesInfo>> {
-    #[cfg(feature = "http")]
-    return Some(crate::http::Roots::system().map(|roots| CertificatesInfo { count: roots.count() }));
-    #[cfg(not(feature = "http"))]
     None
 }
 

@@ -33,8 +33,6 @@ pub mod error;
 pub mod event;
 pub mod frame;
 pub mod geometry;
-#[cfg(feature = "http")]
-pub mod http;
 pub mod imaging;
 pub mod journal;
 pub mod model;

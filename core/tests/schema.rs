@@ -42,11 +42,23 @@ mod all {
         resilience::*, source::*, tracking::*, zone::*, *,
     };
     pub(crate) use guarita_rekognition::RekognitionConfig;
+    pub(crate) use guarita_webhook::WebhookConfig;
+}
+
+/// What a `SinkConfig` may be beside a kind of the core: the kinds of those packages.
+#[derive(schemars::JsonSchema)]
+#[serde(tag = "kind", rename_all = "kebab-case", deny_unknown_fields)]
+#[schemars(inline)]
+#[expect(dead_code, reason = "read by schemars")]
+enum SinksOfPackages {
+    /// `WebhookSink`; its fields stand beside `kind`.
+    Webhook(all::WebhookConfig),
 }
 
 /// With the kinds of those packages.
 fn check_config(kind: &str, json: &str) -> guarita::Result<String> {
-    Registry::new().with(guarita_rekognition::register)?.check_config(kind, json)
+    let registry = Registry::new().with(guarita_rekognition::register)?.with(guarita_webhook::register)?;
+    registry.check_config(kind, json)
 }
 
 // The `configs` of api.json, and the words that other languages have types for.
@@ -92,7 +104,10 @@ fn fields_of<T: serde::de::DeserializeOwned>() -> Option<&'static [&'static str]
 fn schema() -> (Value, Order) {
     let mut generator = SchemaSettings::draft2020_12().for_deserialize().into_generator();
     let order = types(&mut generator);
+    let of_packages = generator.subschema_for::<SinksOfPackages>().to_value();
     let mut types = generator.take_definitions(true);
+    let sinks = types["SinkConfig"]["oneOf"].as_array_mut().unwrap();
+    sinks.extend(of_packages["oneOf"].as_array().unwrap().iter().cloned());
     types.values_mut().for_each(tidy);
     let whole = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",

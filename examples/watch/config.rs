@@ -1,8 +1,8 @@
 //! A TOML file of cameras: `[pipeline]`, `[[sink]]` and `[[camera]]`.
 
 use crate::place::{Document, Section};
+use crate::sinks::registry;
 use guarita::event::OutletConfig;
-use guarita::registry::Registry;
 use guarita::{CameraConfig, Error, PipelineConfig, SinkConfig};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -94,7 +94,7 @@ fn sink(mut section: Section<'_>, places: &mut BTreeMap<String, String>) -> Resu
     let queue: OutletConfig = section.take("queue")?.unwrap_or_default();
     queue.validate().map_err(|error| section.wrong_at(&at, format!("queue.{error}")))?;
     let sink: SinkConfig = section.rest()?;
-    let sink = Registry::new().check_sink(&sink).map_err(|error| section.invalid(&error))?;
+    let sink = registry().and_then(|registry| registry.check_sink(&sink)).map_err(|error| section.invalid(&error))?;
     Ok(SinkSetup { name, sink, pictures, queue, place: section.place() })
 }
 

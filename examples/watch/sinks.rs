@@ -7,6 +7,14 @@ use guarita::{Error, ErrorCode, Event, Sink};
 use std::path::Path;
 use std::sync::Arc;
 
+/// The kinds of sinks that the TOML file may ask for: those of the core, and webhooks where they are built in.
+pub(crate) fn registry() -> Result<Registry, Error> {
+    #[cfg(feature = "cloud")]
+    return Registry::new().with(guarita_webhook::register);
+    #[cfg(not(feature = "cloud"))]
+    Ok(Registry::new())
+}
+
 /// Opens a sink; relative paths begin in the folder.
 pub(crate) fn open(setup: &SinkSetup, folder: &Path) -> Result<Box<dyn Sink>, Error> {
     let config = &setup.sink;
@@ -16,7 +24,7 @@ pub(crate) fn open(setup: &SinkSetup, folder: &Path) -> Result<Box<dyn Sink>, Er
         file.path = folder.join(file.path);
         file.open()?
     } else {
-        Registry::new().open_sink(config)?
+        registry()?.open_sink(config)?
     };
     Ok(if setup.pictures { sink } else { Box::new(WithoutPictures(sink)) })
 }

@@ -1,8 +1,8 @@
 //! The clouds and sinks that every face carries. One more package is one more line in [`registry`], and one more dependency in
 //! `Cargo.toml`: then it is in the wheel, the addon and the library alike.
 
-pub use guarita::event::{WebhookConfig, WebhookSink};
 pub use guarita_rekognition::{RekognitionConfig, RekognitionProvider};
+pub use guarita_webhook::{WebhookConfig, WebhookSink};
 
 use guarita::registry::Registry;
 use guarita::{Error, Result};
@@ -13,7 +13,8 @@ use std::sync::LazyLock;
 /// # Errors
 /// `InvalidArgument` where two packages bring a kind of one name.
 pub fn registry() -> Result<&'static Registry> {
-    static ALL: LazyLock<Result<Registry>> = LazyLock::new(|| Registry::new().with(guarita_rekognition::register));
+    static ALL: LazyLock<Result<Registry>> =
+        LazyLock::new(|| Registry::new().with(guarita_rekognition::register)?.with(guarita_webhook::register));
     ALL.as_ref().map_err(|error| Error::new(error.code(), error.to_string()))
 }
 

@@ -17,8 +17,6 @@ pub use picture::PictureWanted;
 pub use scene::Scene;
 pub use schedule::{Schedule, ScheduleWindow, TimeOfDay, Weekday};
 pub use sink::{CallbackSink, ChannelSink, EventReceiver, JsonLinesConfig, JsonLinesSink, RetryAfter};
-#[cfg(feature = "webhook")]
-pub use sink::{WebhookConfig, WebhookSink};
 pub use trigger::{Condition, TriggerConfig, TriggerMachine, TriggerState};
 
 pub(crate) use picture::picture;

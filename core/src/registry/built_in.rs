@@ -5,17 +5,12 @@ use super::kind::SinkKind;
 use crate::check::{inside, wrong};
 use crate::error::Result;
 use crate::event::{JsonLinesConfig, JsonLinesSink, Sink};
-#[cfg(feature = "webhook")]
-use crate::event::{WebhookConfig, WebhookSink};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// Adds them all.
 pub(super) fn register(registry: &mut Registry) -> Result<()> {
-    registry.add_sink::<JsonLinesFile>()?;
-    #[cfg(feature = "webhook")]
-    registry.add_sink::<WebhookConfig>()?;
-    Ok(())
+    registry.add_sink::<JsonLinesFile>()
 }
 
 /// A [`JsonLinesSink`] as data: kind `json-lines`. Unknown fields are refused.
@@ -45,20 +40,6 @@ impl SinkKind for JsonLinesFile {
     }
 }
 
-/// Its fields stand beside `kind`.
-#[cfg(feature = "webhook")]
-impl SinkKind for WebhookConfig {
-    const KIND: &'static str = "webhook";
-
-    fn validate(&self) -> Result<()> {
-        Self::validate(self)
-    }
-
-    fn open(self) -> Result<Box<dyn Sink>> {
-        Ok(Box::new(WebhookSink::open(self)?))
-    }
-}
-
 /// The kinds of the core, as `SinkConfig` is described; others have what their package says.
 #[cfg(feature = "schema")]
 #[derive(schemars::JsonSchema, Serialize)]
@@ -75,9 +56,6 @@ enum BuiltIn {
         #[serde(default)]
         options: JsonLinesConfig,
     },
-    /// `WebhookSink`; its fields stand beside `kind`.
-    #[cfg(feature = "webhook")]
-    Webhook(WebhookConfig),
 }
 
 #[cfg(feature = "schema")]

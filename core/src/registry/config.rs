@@ -25,7 +25,7 @@ pub(super) type Fields = Map<String, Value>;
 /// ```
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct SinkConfig {
-    /// The name of the kind, such as `json-lines` or `webhook`.
+    /// The name of the kind, such as `json-lines`; others come from packages of their own.
     pub kind: String,
     /// The fields of the kind, which stand beside `kind`.
     #[serde(flatten)]

@@ -31,7 +31,7 @@ pub fn check_config(kind: &str, json: &str) -> Result<String> {
 
 impl Registry {
     /// As the function [`check_config`], with the kinds that are registered here: `SinkConfig`, `ProviderConfig`, and the
-    /// configs of registered providers by the names of their types.
+    /// configs of registered sinks and providers by the names of their types.
     ///
     /// # Errors
     /// As the function.
@@ -72,8 +72,6 @@ fn check_with(registry: &Registry, kind: &str, json: &str) -> Result<String> {
         #[cfg(feature = "video")]
         "SourceConfig" => checked(json, crate::source::SourceConfig::validate),
         "TriggerConfig" => checked(json, event::TriggerConfig::validate),
-        #[cfg(feature = "webhook")]
-        "WebhookConfig" => checked(json, event::WebhookConfig::validate),
         // Its polygon is checked where it is read.
         "Zone" => checked::<zone::Zone>(json, |_| Ok(())),
         other => registry.check_by_type(other, json).unwrap_or_else(|| {
@@ -262,8 +260,6 @@ mod tests {
                 None,
             ),
             ("TriggerConfig", r#"{"name": "x"}"#, "when", None),
-            ("WebhookConfig", r#"{"url": "ftp://h"}"#, "url", None),
-            ("WebhookConfig", r#"{"url": "https://h", "timeout_s": 601}"#, "timeout_s", Some(600.0)),
             ("Zone", r#"{"name": "x", "area": [[0, 0], [1, 1], [2, 2]]}"#, "area", None),
             ("Zone", r#"{"name": "x", "area": [[0, 0], [1, 0], [1, "1"]]}"#, "area[2][1]", None),
         ];

@@ -37,6 +37,9 @@ use std::sync::Arc;
 pub trait SinkKind: Serialize + DeserializeOwned {
     /// What stands in a config's field `kind`: lower case, words joined by `-`.
     const KIND: &'static str;
+    /// The name of this type, such as `SirenConfig`, where [`check_config`](crate::check_config) is to know it by that name
+    /// too; none by default, and then it is checked as a `SinkConfig`.
+    const CONFIG: Option<&'static str> = None;
 
     /// Checks what a type cannot say; nothing by default.
     ///

@@ -37,12 +37,16 @@ use std::sync::Arc;
 pub struct Registry {
     sinks: BTreeMap<&'static str, SinkEntry>,
     providers: BTreeMap<&'static str, ProviderEntry>,
+    certificates: Option<fn() -> Result<usize>>,
 }
 
 /// Operations on the fields of a kind of sink.
 #[derive(Clone, Copy, Debug)]
 struct SinkEntry {
+    /// The name of the config's type, where it is known by that.
+    config: Option<&'static str>,
     check: fn(&Fields) -> Result<Fields>,
+    check_text: fn(&str) -> Result<String>,
     open: fn(&Fields) -> Result<Box<dyn Sink>>,
 }
 
@@ -64,9 +68,9 @@ impl Default for Registry {
 }
 
 impl Registry {
-    /// The kinds of the core: sinks `json-lines` and (feature `webhook`) `webhook`.
+    /// The kind of the core: the sink `json-lines`.
     pub fn new() -> Self {
-        let mut registry = Self { sinks: BTreeMap::new(), providers: BTreeMap::new() };
+        let mut registry = Self { sinks: BTreeMap::new(), providers: BTreeMap::new(), certificates: None };
         let added = built_in::register(&mut registry);
         debug_assert!(added.is_ok(), "two kinds of the core have one name: {added:?}");
         registry
@@ -81,7 +85,18 @@ impl Registry {
         Ok(self)
     }
 
-    /// Adds a kind of sink.
+    /// Says how the certificates are counted that TLS trusts, for the [`doctor`](Self::doctor). Packages that call somebody
+    /// do so through `guarita_http::register`.
+    pub fn set_certificates(&mut self, count: fn() -> Result<usize>) {
+        self.certificates = Some(count);
+    }
+
+    /// How many certificates are trusted; none where nobody asks for them.
+    pub(crate) fn certificates(&self) -> Option<Result<usize>> {
+        self.certificates.map(|count| count())
+    }
+
+    /// Adds a kind of sink. [`check_config`](Self::check_config) then knows its config too, where the kind names its type.
     ///
     /// # Errors
     /// `InvalidArgument` where there is one of that name.
@@ -91,7 +106,13 @@ impl Registry {
             config.validate()?;
             config.open()
         };
-        add(&mut self.sinks, "sink", K::KIND, SinkEntry { check: |fields| check_fields(fields, K::validate), open })
+        let entry = SinkEntry {
+            config: K::CONFIG,
+            check: |fields| check_fields(fields, K::validate),
+            check_text: |json| checked(json, K::validate),
+            open,
+        };
+        add(&mut self.sinks, "sink", K::KIND, entry)
     }
 
     /// Adds a kind of provider. [`check_config`](Self::check_config) then knows its config too, by the name of its type.
@@ -155,10 +176,12 @@ impl Registry {
         kinds.into_iter().collect()
     }
 
-    /// Checks a provider's config by the name of its type; none where no provider has such a one.
+    /// Checks the config of a sink or a provider by the name of its type; none where no kind has such a one.
     fn check_by_type(&self, config: &str, json: &str) -> Option<Result<String>> {
-        let entry = self.providers.values().find(|entry| entry.config == config)?;
-        Some((entry.check_text)(json))
+        let sinks = self.sinks.values().filter_map(|entry| Some((entry.config?, entry.check_text)));
+        let providers = self.providers.values().map(|entry| (entry.config, entry.check_text));
+        let (_, check) = sinks.chain(providers).find(|(name, _)| *name == config)?;
+        Some(check(json))
     }
 }
 
@@ -181,12 +204,10 @@ fn unknown<'a>(what: &str, kind: &str, known: impl Iterator<Item = &'a str>) -> 
     let shown: String = kind.chars().take(64).collect();
     let could_be_one =
         (1..=64).contains(&kind.len()) && kind.bytes().all(|b| b.is_ascii_lowercase() || b"-0123456789".contains(&b));
-    let add = match could_be_one {
-        true if kind == "webhook" && what == "sink" => {
-            "; it comes with the cargo feature `webhook` of guarita".to_owned()
-        }
-        true => format!("; add the package that brings it (guarita-{kind}, if there is one), and register it"),
-        false => String::new(),
+    let add = if could_be_one {
+        format!("; add the package that brings it (guarita-{kind}, if there is one), and register it")
+    } else {
+        String::new()
     };
     wrong("kind", format!("is {shown:?}; the kinds of {what} that are registered: {known}{add}"))
 }

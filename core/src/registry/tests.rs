@@ -6,18 +6,19 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Siren {
+struct SirenConfig {
     seconds: u8,
 }
 
-impl Default for Siren {
+impl Default for SirenConfig {
     fn default() -> Self {
         Self { seconds: 5 }
     }
 }
 
-impl SinkKind for Siren {
+impl SinkKind for SirenConfig {
     const KIND: &'static str = "siren";
+    const CONFIG: Option<&'static str> = Some("SirenConfig");
 
     fn validate(&self) -> Result<()> {
         crate::check::within("seconds", self.seconds, 1, 60)
@@ -50,7 +51,7 @@ impl ProviderKind for CloudConfig {
 }
 
 fn register(registry: &mut Registry) -> Result<()> {
-    registry.add_sink::<Siren>()?;
+    registry.add_sink::<SirenConfig>()?;
     registry.add_provider::<CloudConfig>()
 }
 
@@ -81,6 +82,9 @@ fn a_registered_kind_is_checked_and_opened_like_one_of_the_core() {
     let opened = registry.open_provider(&cloud, ProviderParts::default()).unwrap();
     assert_eq!(opened.capability().wants, [Want::Labels]);
     assert_eq!(registry.check_config("CloudConfig", r#"{"region": "x"}"#).unwrap(), r#"{"region":"x"}"#);
+    assert_eq!(registry.check_config("SirenConfig", "{}").unwrap(), r#"{"seconds":5}"#);
+    let error = registry.check_config("SirenConfig", r#"{"seconds": 0}"#).unwrap_err();
+    assert_eq!((error.code(), error.context().field()), (ErrorCode::InvalidConfig, Some("seconds")));
     for (kind, json) in [("CloudConfig", r#"{"region": ""}"#), ("ProviderConfig", r#"{"kind": "cloud", "region": ""}"#)]
     {
         let error = registry.check_config(kind, json).unwrap_err();
@@ -94,7 +98,9 @@ fn a_registered_kind_is_checked_and_opened_like_one_of_the_core() {
 fn an_unknown_kind_says_which_there_are_and_how_to_get_it() {
     let registry = Registry::new();
     assert!(registry.added().is_empty());
-    assert_eq!(registry.check_config("CloudConfig", "{}").unwrap_err().code(), ErrorCode::InvalidArgument);
+    for config in ["CloudConfig", "SirenConfig"] {
+        assert_eq!(registry.check_config(config, "{}").unwrap_err().code(), ErrorCode::InvalidArgument);
+    }
     for (kind, words) in
         [("kafka", &["json-lines", "guarita-kafka"][..]), ("Kaf ka\n", &["json-lines", "\"Kaf ka\\n\""])]
     {
@@ -120,8 +126,8 @@ fn a_name_stands_for_one_kind() {
 
 #[test]
 fn a_config_as_data_shows_no_values() {
-    let config = sink(r#"{"kind": "webhook", "url": "https://here/token", "secret": "0123456789abcdef"}"#);
-    assert_eq!(format!("{config:?}"), r#"SinkConfig { kind: "webhook", fields: ["secret", "url"] }"#);
+    let config = sink(r#"{"kind": "siren", "url": "https://here/token", "secret": "0123456789abcdef"}"#);
+    assert_eq!(format!("{config:?}"), r#"SinkConfig { kind: "siren", fields: ["secret", "url"] }"#);
     assert_eq!(sink(&serde_json::to_string(&config).unwrap()), config);
     let file = JsonLinesFile { path: "a.jsonl".into(), options: crate::event::JsonLinesConfig::default() };
     let data = SinkConfig::of(&file).unwrap();

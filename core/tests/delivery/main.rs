@@ -4,8 +4,6 @@
 mod check_sink;
 #[cfg(unix)]
 mod killed;
-#[path = "../common/loopback.rs"]
-mod loopback;
 #[cfg(unix)]
 mod postgres;
 

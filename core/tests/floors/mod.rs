@@ -9,7 +9,7 @@ use syn::visit::Visit;
 /// Floors from the ground up. On its own floor, a module may use those listed before it.
 pub(crate) const FLOORS: [(u8, &[&str]); 8] = [
     (0, &["error", "clock", "sync", "threads", "check", "throttle", "time_zone"]),
-    (1, &["geometry", "journal", "http"]),
+    (1, &["geometry", "journal"]),
     (2, &["frame", "imaging"]),
     (3, &["detection", "model", "motion", "resilience", "budget", "source", "tracking", "zone"]),
     (4, &["onnx", "detector"]),
@@ -20,13 +20,15 @@ pub(crate) const FLOORS: [(u8, &[&str]); 8] = [
 ];
 
 /// Floors of packages, by their folders; `*` is any one folder. A package uses those below it, and none beside it.
-pub(crate) const PACKAGES: [(u8, &[&str]); 4] = [
-    (0, &["core"]),
+pub(crate) const PACKAGES: [(u8, &[&str]); 5] = [
+    (0, &["core", "core/unified-features"]),
+    // Calls over a network, the one home of TLS.
+    (1, &["core/http"]),
     // Kinds of sinks and clouds, each with its own dependencies.
-    (1, &["core/adapters/*"]),
+    (2, &["core/adapters/*"]),
     // What the languages share, with the list of adapters that they carry.
-    (2, &["core/face"]),
-    (3, &["bindings-python", "bindings-node", "bindings-c", "examples", "benches", "core/fuzz", "core/loom"]),
+    (3, &["core/face"]),
+    (4, &["bindings-python", "bindings-node", "bindings-c", "examples", "benches", "core/fuzz", "core/loom"]),
 ];
 
 /// Packages of tests and measurements that compile files of the core, or of its tests, by `#[path]`.
@@ -38,12 +40,9 @@ const MEASURES: &str = "benches";
 /// The only module that may know the crate `ort`.
 const KNOWS_ORT: &str = "onnx";
 
-/// What only packages of clouds may know, and the core never: crates for anything asynchronous; how their names begin.
-const OF_CLOUDS: [&str; 2] = ["aws_", "tokio"];
-
-/// The only module that may speak over a network, and know the crates for it; how their names begin.
-const KNOWS_TLS: &str = "http";
-const OF_TLS: [&str; 2] = ["rustls", "ureq"];
+/// What only packages of services may know, and the core never: crates for anything asynchronous, and for calls over a network; how
+/// their names begin.
+const OF_SERVICES: [&str; 4] = ["aws_", "tokio", "rustls", "ureq"];
 
 /// Floor and place in the order of all modules.
 pub(crate) fn place(module: &str) -> Option<(u8, usize)> {
@@ -92,14 +91,11 @@ pub(crate) fn check(file: &str, module: &[&str], source: &syn::File, reexports: 
     let code = Code::of(source);
     let mut wrong = upward(file, module, &code, reexports);
     wrong.extend(check_ort(file, user, source, &code));
-    let only = "packages of clouds";
-    wrong.extend(check_crates(file, user, &code, &OF_CLOUDS, only));
+    let only = "packages of services";
+    wrong.extend(check_crates(file, user, &code, &OF_SERVICES, only));
     wrong.extend(
         code.asynchronous.iter().map(|(line, word)| format!("{file}:{line}: {user} uses {word}; only {only} may")),
     );
-    if user != KNOWS_TLS {
-        wrong.extend(check_crates(file, user, &code, &OF_TLS, KNOWS_TLS));
-    }
     wrong
 }
 

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 /// The config as it stands after its defaults were filled in and every field was checked.
 pub(crate) fn config(input: &Value) -> Answer {
-    let registry = Registry::new().with(guarita_rekognition::register)?;
+    let registry = Registry::new().with(guarita_rekognition::register)?.with(guarita_webhook::register)?;
     let checked = registry.check_config(&get::<String>(input, "type"), &input["value"].to_string())?;
     Ok(serde_json::from_str(&checked).unwrap())
 }

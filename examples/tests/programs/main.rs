@@ -65,7 +65,7 @@ fn a_sink_of_ones_own_is_opened_from_settings() {
     for (settings, word) in [
         (r#"{"kind": "siren", "second": 3}"#, "unknown field `second`"),
         (r#"{"kind": "siren", "seconds": 300}"#, "300"),
-        (r#"{"kind": "kafka"}"#, "json-lines, siren, webhook; add the package that brings it (guarita-kafka"),
+        (r#"{"kind": "kafka"}"#, "json-lines, siren; add the package that brings it (guarita-kafka"),
         ("{", "EOF"),
     ] {
         let (status, out, err) = told(&[settings]);

@@ -14,8 +14,8 @@ use aws_sdk_rekognition::config::{
 };
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use guarita::clock::{Clock, UnixTime};
-use guarita::http::Roots;
 use guarita::{Error, ErrorCode, Result, Timestamp};
+use guarita_http::Roots;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};

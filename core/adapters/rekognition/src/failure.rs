@@ -6,8 +6,8 @@ use aws_sdk_rekognition::config::http::HttpResponse;
 use aws_sdk_rekognition::error::{ProvideErrorMetadata, SdkError};
 use guarita::adapter::one_line;
 use guarita::clock::UnixTime;
-use guarita::http::retry_after;
 use guarita::{Error, ErrorCode};
+use guarita_http::retry_after;
 use std::time::Duration;
 
 /// One call that failed.

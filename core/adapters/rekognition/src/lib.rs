@@ -38,6 +38,7 @@ use std::sync::Arc;
 /// # Errors
 /// `InvalidArgument` where there is one of that name.
 pub fn register(registry: &mut Registry) -> Result<()> {
+    guarita_http::register(registry);
     registry.add_provider::<RekognitionConfig>()
 }
 

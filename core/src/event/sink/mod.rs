@@ -4,12 +4,8 @@ mod callback;
 mod channel;
 mod json_lines;
 mod retry_after;
-#[cfg(feature = "webhook")]
-mod webhook;
 
 pub use callback::CallbackSink;
 pub use channel::{ChannelSink, EventReceiver};
 pub use json_lines::{JsonLinesConfig, JsonLinesSink};
 pub use retry_after::RetryAfter;
-#[cfg(feature = "webhook")]
-pub use webhook::{WebhookConfig, WebhookSink};

@@ -1,10 +1,12 @@
 //! `WebhookSink` against servers of the tests' own.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::disallowed_methods, reason = "a test")]
 
-#[path = "common/loopback.rs"]
+#[path = "../../../tests/common/loopback.rs"]
 mod loopback;
 
+use guarita::registry::Registry;
 use guarita::{clock::*, event::*, *};
+use guarita_webhook::{WebhookConfig, WebhookSink, register};
 use loopback::{Act, Server};
 use std::error::Error as _;
 use std::io::{Read, Write};
@@ -111,7 +113,7 @@ fn pythons_hmac_agrees() {
     if python("", &[]).is_err() {
         return println!("skipped: no python3");
     }
-    let docs = include_str!("../src/event/sink/webhook/mod.rs");
+    let docs = include_str!("../src/sink.rs");
     let code = docs.split_once("/// ```python\n").unwrap().1.split_once("/// ```").unwrap().0;
     let code: String =
         code.lines().map(|line| format!("{}\n", line.trim_start_matches("///").replacen(' ', "", 1))).collect();
@@ -370,14 +372,36 @@ fn configs_are_checked_and_keep_their_secrets() {
     let shown = format!("{:?} {:?}", good(), open(config("http://127.0.0.1:1")));
     assert!(!shown.contains(TOKEN) && !shown.contains(SECRET), "{shown}");
     assert!(shown.contains("https://alarms.example.org:8443") && shown.contains("Authorization"), "{shown}");
+    assert!(serde_json::from_str::<WebhookConfig>(r#"{"retries": 1}"#).is_err());
+}
 
+#[test]
+fn settings_name_it_by_its_kind() {
     let text = format!(r#"{{"kind": "webhook", "url": "https://a/b", "secret": "{SECRET}"}}"#);
     let read: SinkConfig = serde_json::from_str(&text).unwrap();
-    let checked = registry::Registry::new().check_sink(&read).unwrap();
+    let registry = Registry::new().with(register).unwrap();
+    let checked = registry.check_sink(&read).unwrap();
     assert_eq!(serde_json::from_str::<SinkConfig>(&serde_json::to_string(&checked).unwrap()).unwrap(), checked);
+    assert_eq!(checked.fields["timeout_s"], 10.0);
     assert!(!format!("{read:?} {checked:?}").contains(SECRET));
+    assert_eq!(registry.open_sink(&read).unwrap().max_batch(), 1);
     let misspelt = serde_json::from_str::<SinkConfig>(&text.replace("secret", "secrte")).unwrap();
-    let error = registry::Registry::new().check_sink(&misspelt).unwrap_err();
+    let error = registry.check_sink(&misspelt).unwrap_err();
     assert!(error.code() == ErrorCode::InvalidConfig && error.to_string().contains("secrte"), "{error}");
-    assert!(serde_json::from_str::<WebhookConfig>(r#"{"retries": 1}"#).is_err());
+
+    // By the name of its type; what is wrong is named as data.
+    for (fields, field, limit) in [
+        (r#"{"url": "ftp://h"}"#, "url", None),
+        (r#"{"url": "https://h", "timeout_s": 601}"#, "timeout_s", Some(600.0)),
+        (r#"{"url": "https://h", "secret": "short"}"#, "secret", Some(16.0)),
+        (r#"{"url": "https://h", "headers": {"Host": "i"}}"#, "headers.Host", None),
+    ] {
+        let error = registry.check_config("WebhookConfig", fields).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::InvalidConfig, "{fields}: {error}");
+        assert_eq!((error.context().field(), error.context().limit()), (Some(field), limit), "{fields}: {error}");
+    }
+
+    let error = Registry::new().check_sink(&read).unwrap_err();
+    assert!(error.to_string().contains("guarita-webhook"), "the core says which package brings it: {error}");
+    assert_eq!(Registry::new().check_config("WebhookConfig", "{}").unwrap_err().code(), ErrorCode::InvalidArgument);
 }

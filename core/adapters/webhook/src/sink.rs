@@ -1,17 +1,12 @@
-mod answer;
-mod config;
-mod signature;
-
-pub use config::WebhookConfig;
-
-use crate::clock::{Clock, SystemClock};
-use crate::error::{Error, Result};
-use crate::event::{Delivery, DeliveryError, Sink, deliver_each};
-use crate::http::Client;
+use crate::{WebhookConfig, answer, signature};
+use guarita::clock::{Clock, SystemClock};
+use guarita::event::{Delivery, DeliveryError, deliver_each};
+use guarita::{Error, ErrorCode, Result, Sink};
+use guarita_http::Client;
 use std::fmt;
 use std::sync::Arc;
 
-/// Sends each event, or result of a frame, by HTTP POST, as JSON. Behind the cargo feature `webhook`.
+/// Sends each event, or result of a frame, by HTTP POST, as JSON.
 ///
 /// | header | |
 /// |---|---|
@@ -26,7 +21,7 @@ use std::sync::Arc;
 /// are not used.
 ///
 /// ```no_run
-/// use guarita::event::{WebhookConfig, WebhookSink};
+/// use guarita_webhook::{WebhookConfig, WebhookSink};
 /// let sink = WebhookSink::open(WebhookConfig {
 ///     url: "https://alarms.example.org/hooks/guarita".into(),
 ///     secret: Some("a long secret that both sides know".into()),
@@ -81,7 +76,7 @@ impl WebhookSink {
     fn post(&self, delivery: &Delivery) -> Result<()> {
         let id = delivery.id();
         let body = serde_json::to_vec(delivery)
-            .map_err(|error| Error::internal(format!("{id} is no JSON: {error}")).with_source(error))?;
+            .map_err(|error| Error::new(ErrorCode::Internal, format!("{id} is no JSON: {error}")).with_source(error))?;
         let mut headers = vec![("content-type", "application/json"), ("idempotency-key", id)];
         headers.extend(self.config.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         // Signed anew for each try: the receiver checks the time in it.

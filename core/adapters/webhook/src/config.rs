@@ -1,6 +1,5 @@
-use crate::check::{within, wrong};
-use crate::error::{Error, Result};
-use crate::http;
+use guarita::Result;
+use guarita::adapter::{within, wrong};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -18,7 +17,7 @@ const RESERVED: [&str; 8] = [
     "x-guarita-signature",
 ];
 
-/// Where and how a [`WebhookSink`](crate::event::WebhookSink) sends events. Plain data; unknown fields are refused. Printed with
+/// Where and how a [`WebhookSink`](crate::WebhookSink) sends events. Plain data; unknown fields are refused. Printed with
 /// `{:?}`, it shows neither the secret, nor the headers' values, nor more of the URL than its host.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
@@ -54,15 +53,14 @@ impl WebhookConfig {
         self.origin()?;
         for (name, value) in &self.headers {
             let lower = name.to_ascii_lowercase();
-            if !http::is_header_name(name) {
-                return Err(Error::invalid_config(format!("headers has {name:?}, which is no name of a header"))
-                    .with_field("headers"));
+            if !guarita_http::is_header_name(name) {
+                return Err(wrong("headers", format!("has {name:?}, which is no name of a header")));
             }
             if RESERVED.contains(&&*lower) {
-                return Err(Error::invalid_config(format!("headers has {name:?}, which the sink sets itself"))
-                    .with_field(format!("headers.{name}")));
+                let error = wrong("headers", format!("has {name:?}, which the sink sets itself"));
+                return Err(error.with_field(format!("headers.{name}")));
             }
-            if !http::is_header_value(value) {
+            if !guarita_http::is_header_value(value) {
                 let what = "has a value that no header can have, such as one of two lines";
                 return Err(wrong(&format!("headers.{name}"), what));
             }
@@ -76,7 +74,7 @@ impl WebhookConfig {
 
     /// Scheme and host: what messages may show. Paths of webhooks often are secrets.
     pub(super) fn origin(&self) -> Result<String> {
-        http::origin(&self.url)
+        guarita_http::origin(&self.url)
     }
 }
 

@@ -1,5 +1,5 @@
-use crate::clock::UnixTime;
-use crate::error::{Error, Result};
+use guarita::clock::UnixTime;
+use guarita::{Error, ErrorCode, Result};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -12,7 +12,8 @@ pub(super) fn sign(secret: &str, at: UnixTime, body: &[u8]) -> Result<String> {
 
 fn hex(key: &[u8], parts: &[&[u8]]) -> Result<String> {
     // A key of any length is allowed.
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| Error::internal("no HMAC with this key"))?;
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(key).map_err(|_| Error::new(ErrorCode::Internal, "no HMAC with this key"))?;
     for part in parts {
         mac.update(part);
     }

@@ -1,4 +1,4 @@
-use crate::error::{Error, Result};
+use guarita::{Error, ErrorCode, Result};
 use rustls::pki_types::CertificateDer;
 use std::fmt;
 use std::io::Read;
@@ -20,7 +20,8 @@ impl Roots {
     pub fn system() -> Result<Self> {
         let found = rustls_native_certs::load_native_certs().certs;
         if found.is_empty() {
-            return Err(Error::runtime_unavailable(
+            return Err(Error::new(
+                ErrorCode::RuntimeUnavailable,
                 "no system certificates found, so nobody can be trusted with a picture or an event; install \
                  ca-certificates (SSL_CERT_FILE and SSL_CERT_DIR are read too), or set ca_file where there is such a field",
             ));
@@ -37,9 +38,9 @@ impl Roots {
         let mut pem = Vec::new();
         std::fs::File::open(ca_file)
             .and_then(|file| file.take(LONGEST_CA_FILE).read_to_end(&mut pem))
-            .map_err(|error| Error::io("read ca_file", ca_file, error).with_field("ca_file"))?;
+            .map_err(|error| unreadable(ca_file, error))?;
         let wrong = |why: &dyn fmt::Display| {
-            let error = Error::invalid_config(format!("ca_file {}{why}", ca_file.display()));
+            let error = Error::new(ErrorCode::InvalidConfig, format!("ca_file {}{why}", ca_file.display()));
             error.with_field("ca_file").with_path(ca_file)
         };
         let mut found = Vec::new();
@@ -70,6 +71,16 @@ impl Roots {
     pub fn der(&self) -> impl Iterator<Item = &[u8]> {
         self.0.iter().map(|certificate| certificate.as_ref())
     }
+}
+
+fn unreadable(ca_file: &Path, error: std::io::Error) -> Error {
+    let code = match error.kind() {
+        std::io::ErrorKind::NotFound => ErrorCode::NotFound,
+        std::io::ErrorKind::PermissionDenied => ErrorCode::PermissionDenied,
+        _ => ErrorCode::DataCorrupt,
+    };
+    let words = format!("cannot read ca_file {}: {error}", ca_file.display());
+    Error::new(code, words).with_field("ca_file").with_path(ca_file).with_source(error)
 }
 
 impl fmt::Debug for Roots {

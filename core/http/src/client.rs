@@ -1,7 +1,6 @@
 use super::Roots;
-use crate::check::wrong;
-use crate::error::foreign::one_line;
-use crate::error::{Error, Result};
+use guarita::adapter::{one_line, wrong};
+use guarita::{Error, ErrorCode, Result};
 use std::fmt;
 use std::io::Read;
 use std::path::Path;
@@ -122,7 +121,9 @@ impl Client {
     fn no_answer(&self, error: &ureq::Error) -> Error {
         use ureq::Error as E;
         let Self { origin, timeout_s, .. } = self;
-        let late = || Error::deadline_exceeded(format!("{origin} did not answer within {timeout_s} s (timeout_s)"));
+        let late = || {
+            Error::new(ErrorCode::DeadlineExceeded, format!("{origin} did not answer within {timeout_s} s (timeout_s)"))
+        };
         let words = match error {
             E::Timeout(_) => return late(),
             // These would show the whole URL.
@@ -134,7 +135,7 @@ impl Client {
             // Parts of it may be the other side's.
             other => one_line(&other.to_string(), []),
         };
-        Error::unavailable(format!("{origin}: {words}"))
+        Error::new(ErrorCode::Unavailable, format!("{origin}: {words}"))
     }
 }
 
@@ -164,7 +165,7 @@ mod tests {
     fn a_timeout_that_is_no_time_is_refused() {
         for timeout_s in [-1.0, f64::NAN, f64::INFINITY] {
             let error = Client::open("http://here", timeout_s, None).unwrap_err();
-            assert_eq!(error.code(), crate::error::ErrorCode::InvalidConfig);
+            assert_eq!(error.code(), ErrorCode::InvalidConfig);
         }
     }
 }

@@ -1,4 +1,4 @@
-use crate::clock::UnixTime;
+use guarita::clock::UnixTime;
 use jiff::fmt::{rfc2822, strtime};
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
 //! Interprets the status of a webhook's response.
 
-use crate::clock::UnixTime;
-use crate::error::{Advice, Error, ErrorCode, Result};
-use crate::event::RetryAfter;
-use crate::http::retry_after;
+use guarita::clock::UnixTime;
+use guarita::event::RetryAfter;
+use guarita::{Advice, Error, ErrorCode, Result};
+use guarita_http::retry_after;
 use std::time::Duration;
 
 /// Longest delay taken from `Retry-After`: a mistake of the receiver should not hold events back, and the retry policy
@@ -19,13 +19,17 @@ pub(super) fn judge(origin: &str, status: u16, retry_after: Option<Duration>) ->
         408 | 425 | 500..=599 | ..=199 | 600.. => {
             Error::new(ErrorCode::Unavailable, says("it cannot take the event at present"))
         }
-        429 => Error::rate_limited(says("it wants fewer events")),
-        300..=399 => Error::unsupported(says("it sends elsewhere, and nobody follows; set url to the place itself"))
-            .with_advice(Advice::ChangeConfig),
-        401 | 403 | 407 => Error::permission_denied(says("it does not know the sender; see headers and secret"))
-            .with_advice(Advice::ChangeConfig),
+        429 => Error::new(ErrorCode::RateLimited, says("it wants fewer events")),
+        300..=399 => {
+            let words = says("it sends elsewhere, and nobody follows; set url to the place itself");
+            Error::new(ErrorCode::Unsupported, words).with_advice(Advice::ChangeConfig)
+        }
+        401 | 403 | 407 => {
+            let words = says("it does not know the sender; see headers and secret");
+            Error::new(ErrorCode::PermissionDenied, words).with_advice(Advice::ChangeConfig)
+        }
         404 | 405 | 410 => Error::new(ErrorCode::NotFound, says("there is nobody who takes events; see url")),
-        400..=499 => Error::invalid_argument(says("it refuses the event")).with_advice(Advice::Never),
+        400..=499 => Error::new(ErrorCode::InvalidArgument, says("it refuses the event")).with_advice(Advice::Never),
     };
     match retry_after {
         Some(wait) if error.advice() == Advice::RetryLater => Err(error.with_source(RetryAfter(wait))),
