@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import pathlib
+import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 
 import numpy as np
@@ -51,6 +53,25 @@ def model() -> str:
     if not path.exists():
         pytest.skip(f"no model at {path}: run `make models`, or set GUARITA_MODEL")
     return str(path)
+
+
+@pytest.fixture(scope="session")
+def ffmpeg(repository: pathlib.Path) -> str:
+    named = os.environ.get("GUARITA_FFMPEG") or shutil.which("ffmpeg")
+    program = named or str(repository / ".ffmpeg")
+    if not pathlib.Path(program).exists():
+        pytest.skip("no ffmpeg: set GUARITA_FFMPEG")
+    return program
+
+
+@pytest.fixture(scope="session")
+def clip(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Ten seconds at ten frames a second, 96 x 96: every other second is red."""
+    path = tmp_path_factory.mktemp("clips") / "clip.avi"
+    red = "geq=r='255*mod(floor(T)\\,2)':g=0:b=0"
+    source = ["-f", "lavfi", "-i", f"color=black:s=96x96:r=10:d=10,format=rgb24,{red}"]
+    subprocess.run([ffmpeg, "-v", "error", *source, "-c:v", "mjpeg", "-q:v", "1", str(path)], check=True, timeout=120)
+    return path
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,25 +16,6 @@ import pytest
 
 import guarita
 from scene import PATIENCE, PLAIN
-
-
-@pytest.fixture(scope="session")
-def ffmpeg(repository: Path) -> str:
-    named = os.environ.get("GUARITA_FFMPEG") or shutil.which("ffmpeg")
-    program = named or str(repository / ".ffmpeg")
-    if not Path(program).exists():
-        pytest.skip("no ffmpeg: set GUARITA_FFMPEG")
-    return program
-
-
-@pytest.fixture(scope="session")
-def clip(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten seconds at ten frames a second, 96 x 96: every other second is red."""
-    path = tmp_path_factory.mktemp("clips") / "clip.avi"
-    red = "geq=r='255*mod(floor(T)\\,2)':g=0:b=0"
-    source = ["-f", "lavfi", "-i", f"color=black:s=96x96:r=10:d=10,format=rgb24,{red}"]
-    subprocess.run([ffmpeg, "-v", "error", *source, "-c:v", "mjpeg", "-q:v", "1", str(path)], check=True, timeout=120)
-    return path
 
 
 def damaged(clip: Path, folder: Path) -> Path:

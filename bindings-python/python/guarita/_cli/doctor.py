@@ -67,25 +67,25 @@ class Finding(NamedTuple):
 
 def summary(report: dict[str, Any], width: int) -> Iterator[str]:
     """The report in words for people, in lines of this width."""
-    processors = report["processors"]
-    yield f"guarita {report['version']}, Python {report['python']}, NumPy {report['numpy']}, {report['platform']}"
-    yield f"{processors} processor{'s' if processors != 1 else ''} ({', '.join(report['cpu_features'])})"
+    versions = f"guarita {report['version']}, Python {report['python']}, NumPy {report['numpy']}"
+    processors = f"{_many(report['processors'], 'processor')} ({', '.join(report['cpu_features'])})"
+    for line in (f"{versions}, {report['platform']}", processors):
+        yield from _wrapped(line, width, "", "  ")
     yield ""
     for found in (*_parts(report), *_packages()):
         first = f"  {found.name:<13} {found.state:<8} "
         for line in (*found.words.splitlines(), *([f"-> {found.remedy}"] if found.remedy else [])):
-            # Paths are to be copied whole.
-            yield from textwrap.wrap(
-                line,
-                width,
-                initial_indent=first,
-                subsequent_indent=" " * len(first),
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+            yield from _wrapped(line, width, first, " " * len(first))
             first = " " * len(first)
     yield ""
     yield "All is well." if report["ok"] else "Something that is needed is missing or broken: see above."
+
+
+def _wrapped(line: str, width: int, first: str, others: str) -> list[str]:
+    # Paths are to be copied whole.
+    return textwrap.wrap(
+        line, width, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _parts(report: dict[str, Any]) -> Iterator[Finding]:
@@ -100,7 +100,9 @@ def _parts(report: dict[str, Any]) -> Iterator[Finding]:
     elif "error" in part:
         yield _wrong("model", part, MODEL if part["code"] == "NotFound" else "")
     else:
-        yield Finding("model", "ok", f"{part['family']}, {part['classes']} classes, on {part['execution_provider']}")
+        yield Finding(
+            "model", "ok", f"{part['family']}, {_many(part['classes'], 'class', 'es')}, on {part['execution_provider']}"
+        )
     part = report["ffmpeg"]
     if "error" in part:
         yield _wrong("ffmpeg", part, "only video files and streams need it")
@@ -118,6 +120,10 @@ def _parts(report: dict[str, Any]) -> Iterator[Finding]:
 def _wrong(name: str, part: dict[str, Any], remedy: str = "") -> Finding:
     missing = part["code"] in ("RuntimeUnavailable", "NotFound")
     return Finding(name, "missing" if missing else "broken", part["error"], remedy)
+
+
+def _many(count: int, name: str, plural: str = "s") -> str:
+    return f"{count} {name}{plural if count != 1 else ''}"
 
 
 def _packages() -> Iterator[Finding]:

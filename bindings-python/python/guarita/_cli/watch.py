@@ -98,7 +98,7 @@ def add_to(commands: Commands) -> None:
         "--fps", type=float, metavar="N", help="frames to look at in a second of each SOURCE; 0: all (default: 1)"
     )
     command.add_argument(
-        "--threads", type=int, metavar="N", help="threads that compute (default: one for each processor)"
+        "--threads", type=_threads, metavar="N", help="threads that compute (default: one for each processor)"
     )
     add_provider(command)
     command.add_argument("--no-table", action="store_true", help="do not show how the cameras do meanwhile")
@@ -128,6 +128,12 @@ def _seconds(text: str) -> float:
     if not 0.001 <= seconds <= 1e9:
         raise argparse.ArgumentTypeError(f"{text} must be a number that lies in 0.001..1000000000")
     return seconds
+
+
+def _threads(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 256:
+        raise argparse.ArgumentTypeError(f"{text} must be a whole number that lies in 1..256")
+    return int(text)
 
 
 def run(given: argparse.Namespace) -> int:
