@@ -273,6 +273,24 @@ def test_a_camera_that_fails_is_told_of_and_the_others_go_on(config: Path, plate
     assert "1 of 2 cameras failed" in done.stdout and "100 pushed = 100 analysed" in done.stdout
 
 
+def test_frames_that_fail_are_told_of(clip: Path, fixtures: Path) -> None:
+    done = run("watch", clip, "--model", fixtures / "broken_nan_outputs.onnx", "--fps", "0", "--speed", "max")
+    assert done.returncode == 1 and adds_up(done.stdout)
+    assert "frames failed, the last one with ModelInvalid" in done.stdout and "holds NaN" in done.stdout
+
+
+def test_events_of_frames_that_nobody_looked_at_count(config: Path, plate: str) -> None:
+    """Nothing moved, and for so long there was nothing."""
+    text = PLATES.replace("motion = false", "").replace('present = { classes = ["plate"], zone = "middle" }', "X")
+    config.write_text(text.replace("X", 'absent = { classes = ["plate"], for_s = 3 }'))
+    done = run("watch", "--config", config, "--model", plate, "--speed", "max", "--out", "out", "--events", "e.jsonl")
+    assert done.returncode == 0 and "no motion" in done.stdout
+    count = len(Path("e.jsonl").read_text().splitlines())
+    assert (
+        count > 0 and re.search(rf"^all .* {count}$", done.stdout, re.M) and f"{count} pictures in out" in done.stdout
+    )
+
+
 # --- files of cameras ------------------------------------------------------------------------------------------------
 
 

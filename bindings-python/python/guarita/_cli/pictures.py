@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import colorsys
 import os
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -77,17 +78,35 @@ def draw(event: guarita.Event, frame: guarita.Frame, zones: Sequence[guarita.typ
 
 
 class Fonts:
-    """Of sizes that fit the picture."""
+    """Of sizes that fit the picture. Pillow's own font, which is always there, has no letters with accents."""
+
+    #: Of Linux, Windows and macOS.
+    NAMES = ("DejaVuSans.ttf", "LiberationSans-Regular.ttf", "NotoSans-Regular.ttf", "arial.ttf", "Arial.ttf")
 
     def __init__(self, width: int) -> None:
-        from PIL import ImageFont
-
-        def font(size: float) -> FreeTypeFont:
-            return cast("FreeTypeFont", ImageFont.load_default(round(size)))
-
         unit = max(1.0, width / 960)
         self.line = max(2, round(2 * unit))
-        self.small, self.middle, self.large = font(13 * unit), font(16 * unit), font(20 * unit)
+        self.small, self.middle, self.large = (_font(self.NAMES, size * unit) for size in (13, 16, 20))
+
+
+def _font(names: Sequence[str], size: float) -> FreeTypeFont:
+    from PIL import ImageFont
+
+    for name in names:
+        try:
+            return ImageFont.truetype(name, round(size))
+        except OSError:
+            continue
+    return cast("FreeTypeFont", ImageFont.load_default(round(size)))
+
+
+def _letters(words: str, font: FreeTypeFont) -> str:
+    """What the font has: of Pillow's own, which is in no file, letters without accents, and question marks."""
+    words = printable(words)
+    if isinstance(font.path, str):
+        return words
+    plain = "".join(c for c in unicodedata.normalize("NFKD", words) if not unicodedata.combining(c))
+    return plain.encode("ascii", "replace").decode()
 
 
 def _zone(picture: Image, zone: guarita.types.Zone, here: bool, fonts: Fonts, taken: list[Box]) -> Image:
@@ -144,13 +163,13 @@ def _captioned(picture: Image, event: guarita.Event, fonts: Fonts) -> Image:
     pen = ImageDraw.Draw(whole)
     top = picture.height
     pen.rectangle((0, top, 5, top + high), fill=HERE)
-    left, right, first, last = 16, picture.width - 12, top + 0.75 * large, top + high - 0.75 * middle
+    left, right, first, last = 16, picture.width - 12, top + 1.5 * large, top + high - 0.75 * middle
     time = f"{event.pts:.1f} s"
     title = _cut(
         pen, f"{event.camera}: {event.trigger}", fonts.large, right - left - 2 * pen.textlength(time, fonts.large)
     )
-    pen.text((left, first), title, fill=WHITE, font=fonts.large, anchor="lt")
-    pen.text((right, first), time, fill=WHITE, font=fonts.large, anchor="rt")
+    pen.text((left, first), title, fill=WHITE, font=fonts.large, anchor="ls")
+    pen.text((right, first), time, fill=WHITE, font=fonts.large, anchor="rs")
     why = _cut(pen, event.why, fonts.middle, right - left)
     pen.text((left, last), why, fill=FAINT, font=fonts.middle, anchor="lb")
     return whole
@@ -158,7 +177,7 @@ def _captioned(picture: Image, event: guarita.Event, fonts: Fonts) -> Image:
 
 def _cut(pen: ImageDraw, words: str, font: FreeTypeFont, room: float) -> str:
     """As much as there is room for."""
-    words = printable(words)
+    words = _letters(words, font)
     if pen.textlength(words, font) <= room:
         return words
     while words and pen.textlength(words + "...", font) > room:
@@ -174,12 +193,12 @@ def color_of(class_id: int) -> Color:
 
 def _size(pen: ImageDraw, words: str, font: FreeTypeFont) -> tuple[float, float]:
     """What words take, with a margin."""
-    return pen.textlength(printable(words), font=font) + 8, font.size * 1.4
+    return pen.textlength(_letters(words, font), font=font) + 8, font.size * 1.4
 
 
 def _words(pen: ImageDraw, place: Box, words: str, font: FreeTypeFont, color: Color) -> None:
     middle = (place[1] + place[3]) / 2
-    pen.text((place[0] + 4, middle), printable(words), fill=color, font=font, anchor="lm")
+    pen.text((place[0] + 4, middle), _letters(words, font), fill=color, font=font, anchor="lm")
 
 
 def _inside(picture: Image, place: Box) -> Box:

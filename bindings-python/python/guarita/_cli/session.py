@@ -44,7 +44,7 @@ class Session:
         self._as_json = as_json
         self._pictures = pictures
         self._events = pipeline.events(WAITING)
-        self._last: dict[str, guarita.Event] = {}
+        self._told = {name: table.Told() for name in feeds}
         #: What was said of each feed.
         self._said: dict[str, str] = {}
         names = [len(name) for name in feeds]
@@ -91,7 +91,7 @@ class Session:
             self._say_states()
             if self._screen.every is not None and time.monotonic() - shown >= self._screen.every:
                 shown = time.monotonic()
-                self._screen.show(table.rows(self._pipeline.stats(), self._feeds, self._last))
+                self._screen.show(table.rows(self._pipeline.stats(), self._feeds, self._told))
 
     def _halt(self, timeout: float) -> guarita.ShutdownReport:
         self._stop.set()
@@ -103,11 +103,12 @@ class Session:
         return self._pipeline.shutdown(timeout)
 
     def _tell(self, event: guarita.Event) -> None:
-        self._last[event.camera] = event
+        told = self._told[event.camera]
+        told.count, told.last = told.count + 1, event
         if self._as_json:
-            told = event.to_dict()
-            told.pop("picture", None)
-            print(json.dumps(told), flush=True)
+            fields = event.to_dict()
+            fields.pop("picture", None)
+            print(json.dumps(fields), flush=True)
             return
         camera, trigger = self._widths
         self._screen.say(f"{event.pts:>6.1f} s  {event.camera:<{camera}}  {event.trigger:<{trigger}}  {event.why}")
@@ -132,7 +133,7 @@ class Session:
     def _account(self, ending: guarita.ShutdownReport) -> bool:
         """Says what became of everything; whether all is well."""
         stats = self._pipeline.stats()
-        lines = ["", *table.account(stats)]
+        lines = ["", *table.account(stats, self._told)]
         # Beside the stream, which is what was printed.
         lines += table.deliveries([one for one in ending.outlets if one["name"] != STREAM])
         lines += [f"sink {name} hangs; it was left alone" for name in ending.hanging]
@@ -144,8 +145,10 @@ class Session:
             lines.append(f"{self._pictures.drawn} pictures in {self._pictures.folder}")
         for camera in stats.cameras:
             if camera.last_failure is not None:
-                why = f"{camera.last_failure['message']} ({camera.last_failure['code']})"
-                lines.append(f'camera "{camera.id}": {camera.account.failed} frames failed, the last one with: {why}')
+                count, code = camera.account.failed, camera.last_failure["code"]
+                lines.append(f'camera "{camera.id}": {count} frames failed, the last one with {code}')
+        if stats.provider.last_error is not None:
+            lines.append(f"the provider's last error: {stats.provider.last_error['message']}")
         failed = [feed for feed in self._feeds.values() if feed.state == "failed"]
         if failed:
             lines.append(f"{len(failed)} of {len(self._feeds)} cameras failed")

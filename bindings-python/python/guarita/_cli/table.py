@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import guarita
 
@@ -13,23 +14,29 @@ HEAD = ("camera", "state", "pushed", "looked at", "gate open", "queue", "dropped
 RIGHT = frozenset({"pushed", "looked at", "gate open", "queue", "dropped", "events"})
 
 
-def rows(
-    stats: guarita.PipelineStats, feeds: Mapping[str, Feed], last: Mapping[str, guarita.Event]
-) -> list[tuple[str, ...]]:
+@dataclass
+class Told:
+    """The events of a camera, as they came."""
+
+    count: int = 0
+    last: guarita.Event | None = None
+
+
+def rows(stats: guarita.PipelineStats, feeds: Mapping[str, Feed], told: Mapping[str, Told]) -> list[tuple[str, ...]]:
     """A row for each camera, as `HEAD` has the columns."""
-    return [_row(camera, feeds[camera.id], last.get(camera.id)) for camera in stats.cameras]
+    return [_row(camera, feeds[camera.id], told[camera.id]) for camera in stats.cameras]
 
 
-def _row(camera: guarita.CameraStats, feed: Feed, last: guarita.Event | None) -> tuple[str, ...]:
+def _row(camera: guarita.CameraStats, feed: Feed, told: Told) -> tuple[str, ...]:
     account = camera.account
     state = feed.state
     if state == "running" and feed.duration and camera.last_pts is not None:
         state = f"{state} {min(1.0, camera.last_pts / feed.duration):.0%}"
     # Without a gate there is nothing to be open.
     gate = "-" if camera.gate is None else f"{camera.open_fraction:.0%}"
-    told = "-" if last is None else f"{last.pts:.1f} s {last.trigger}"
-    numbers = (account.pushed, account.analysed, gate, account.in_flight, account.dropped, camera.events)
-    return (camera.id, state, *map(str, numbers), told)
+    last = "-" if told.last is None else f"{told.last.pts:.1f} s {told.last.trigger}"
+    numbers = (account.pushed, account.analysed, gate, account.in_flight, account.dropped, told.count)
+    return (camera.id, state, *map(str, numbers), last)
 
 
 def aligned(table: Sequence[Sequence[str]], right: Sequence[bool]) -> Iterator[str]:
@@ -48,12 +55,12 @@ def plain(table: Sequence[Sequence[str]]) -> Iterator[str]:
     yield from aligned([HEAD, *table], [name in RIGHT for name in HEAD])
 
 
-def account(stats: guarita.PipelineStats) -> Iterator[str]:
+def account(stats: guarita.PipelineStats, told: Mapping[str, Told]) -> Iterator[str]:
     """What became of every frame, for each camera and for all."""
     names = list(stats.account.outcomes)
     heads = [name.removeprefix("skipped_").replace("_", " ") for name in names]
-    events = sum(camera.events for camera in stats.cameras)
-    lines = [(camera.id, camera.account, camera.events) for camera in stats.cameras]
+    events = sum(one.count for one in told.values())
+    lines = [(camera.id, camera.account, told[camera.id].count) for camera in stats.cameras]
     table = [["camera", "pushed", *heads, "in flight", "events"]]
     for name, one, count in (*lines, ("all", stats.account, events)):
         outcomes = (one.outcomes.get(outcome, 0) for outcome in names)
