@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 STATUSES = """
 exit status:
   0    all is well
-  1    something failed: a picture, a camera, a delivery of events
+  1    something failed: a picture, a camera, a frame, a delivery of events
   2    wrong arguments, or a wrong file of --config
-  3    something is missing or broken: a model, ONNX Runtime, ffmpeg, Pillow
+  3    something is missing or broken: a model, ONNX Runtime, ffmpeg, Pillow, a
+       file to write to
   130  Ctrl-C; 143 SIGTERM
   141  nobody reads the output any more, as in `| head -1`
 """
