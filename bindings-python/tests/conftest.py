@@ -6,6 +6,7 @@ import os
 import pathlib
 import shutil
 import signal
+import subprocess
 from collections.abc import Iterator
 
 import numpy as np
@@ -62,6 +63,16 @@ def ffmpeg(repository: pathlib.Path) -> str:
     if not pathlib.Path(program).exists():
         pytest.skip("no ffmpeg: set GUARITA_FFMPEG")
     return program
+
+
+@pytest.fixture(scope="session")
+def clip(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """Ten seconds at ten frames a second, 96 x 96: every other second is red."""
+    path = tmp_path_factory.mktemp("clips") / "clip.avi"
+    red = "geq=r='255*mod(floor(T)\\,2)':g=0:b=0"
+    source = ["-f", "lavfi", "-i", f"color=black:s=96x96:r=10:d=10,format=rgb24,{red}"]
+    subprocess.run([ffmpeg, "-v", "error", *source, "-c:v", "mjpeg", "-q:v", "1", str(path)], check=True, timeout=120)
+    return path
 
 
 @pytest.fixture

@@ -110,8 +110,8 @@ def test_it_detects(tmp_path: pathlib.Path, model: str, pictures: pathlib.Path) 
 
 def test_it_writes_no_pictures_without_pillow(tmp_path: pathlib.Path, model: str) -> None:
     program = (
-        "import sys, guarita.__main__ as program\n"
-        "program.find_spec = lambda name: None\n"
+        "import sys, guarita.__main__ as program, guarita._cli.advice as advice\n"
+        "advice.find_spec = lambda name: None\n"
         f"sys.exit(program.main(['detect', {model!r}, 'none.jpg', '--out', {str(tmp_path)!r}]))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)

@@ -18,16 +18,6 @@ import guarita
 from scene import PATIENCE, PLAIN
 
 
-@pytest.fixture(scope="session")
-def clip(ffmpeg: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten seconds at ten frames a second, 96 x 96: every other second is red."""
-    path = tmp_path_factory.mktemp("clips") / "clip.avi"
-    red = "geq=r='255*mod(floor(T)\\,2)':g=0:b=0"
-    source = ["-f", "lavfi", "-i", f"color=black:s=96x96:r=10:d=10,format=rgb24,{red}"]
-    subprocess.run([ffmpeg, "-v", "error", *source, "-c:v", "mjpeg", "-q:v", "1", str(path)], check=True, timeout=120)
-    return path
-
-
 def damaged(clip: Path, folder: Path) -> Path:
     """Something was written over the middle of it."""
     data = bytearray(clip.read_bytes())
