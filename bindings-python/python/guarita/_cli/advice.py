@@ -10,7 +10,7 @@ import guarita
 DEFAULT_MODEL = ".models/coco_ssd_mobilenet_v2.onnx"
 
 MODEL = (
-    "name an ONNX detector of yours (docs/models.md says which ones are known); in a checkout of guarita, `make models` "
+    "name an ONNX detector of yours (docs/guide/models.md says which ones are known); in a checkout of guarita, `make models` "
     f"gets a small one for 80 everyday classes, {DEFAULT_MODEL}"
 )
 PILLOW = "pip install pillow"
