@@ -87,7 +87,7 @@ fn the_checker_sees_every_way_up() {
         (&["resilience"], "use {tokio::time, std::fmt};", "only packages of clouds may"),
         (&["provider"], "async fn f() {}", "provider uses async"),
         (&["http"], "fn f() { tokio::spawn(1); }", "only packages of clouds may"),
-        (&["event", "sink", "channel"], "use ureq::Agent;", "only http may"),
+        (&["event", "channel"], "use ureq::Agent;", "only http may"),
         (&["pipeline"], "fn f() { rustls_native_certs::load(); }", "only http may"),
         (&["event"], "fn f() { rustls::f(); }", "only http may"),
         (
