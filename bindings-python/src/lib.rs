@@ -66,18 +66,14 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<model::ModelSpec>()?;
     module.add_class::<detector::Detector>()?;
     module.add_class::<time::ManualClock>()?;
-    module.add_class::<provider::Provider>()?;
-    module.add_class::<provider::Health>()?;
-    module.add_class::<provider::Request>()?;
-    module.add_class::<provider::Response>()?;
-    module.add_class::<provider::LocalProvider>()?;
+    provider::add_classes(module)?;
     module.add_class::<pipeline::Threads>()?;
     judging_and_asking(module)?;
     pipelines(module)?;
     Ok(())
 }
 
-/// Motion, what keeps calls in bounds, the providers over it, and the doctor.
+/// Motion, what keeps calls in bounds, and the doctor.
 fn judging_and_asking(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<motion::Motion>()?;
     module.add_class::<motion::MotionGate>()?;
@@ -89,9 +85,6 @@ fn judging_and_asking(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<resilience::RateLimit>()?;
     module.add_class::<resilience::Reservation>()?;
     module.add_class::<resilience::Budget>()?;
-    module.add_class::<provider::RekognitionProvider>()?;
-    module.add_class::<provider::HybridProvider>()?;
-    module.add_class::<provider::CallbackProvider>()?;
     module.add_function(wrap_pyfunction!(doctor::doctor, module)?)?;
     // Before the interpreter goes down, and not after.
     let end = wrap_pyfunction!(host::_end, module)?;
@@ -101,15 +94,7 @@ fn judging_and_asking(module: &Bound<'_, PyModule>) -> PyResult<()> {
 
 /// Cameras, events and recordings.
 fn pipelines(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<event::Object>()?;
-    module.add_class::<event::EventPicture>()?;
-    module.add_class::<event::Event>()?;
-    module.add_class::<event::Scene>()?;
-    module.add_class::<event::Firing>()?;
-    module.add_class::<event::Trigger>()?;
-    module.add_class::<event::JsonLinesSink>()?;
-    module.add_class::<event::WebhookSink>()?;
-    module.add_class::<event::EventStream>()?;
+    event::add_classes(module)?;
     module.add_class::<pipeline::Account>()?;
     module.add_class::<pipeline::Admission>()?;
     module.add_class::<pipeline::CameraStats>()?;

@@ -6,7 +6,7 @@ mod stream;
 mod trigger;
 
 pub(crate) use scene::{Firing, Scene};
-pub(crate) use sink::{HostBatchSink, HostSink, JsonLinesSink, WebhookSink, built_in};
+pub(crate) use sink::{HostBatchSink, HostSink, built_in};
 pub(crate) use stream::EventStream;
 pub(crate) use trigger::{HostTrigger, Trigger};
 
@@ -17,6 +17,18 @@ use crate::time;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDateTime};
 use std::sync::Arc;
+
+/// Adds what is here to the module.
+pub(crate) fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Object>()?;
+    module.add_class::<EventPicture>()?;
+    module.add_class::<Event>()?;
+    module.add_class::<Scene>()?;
+    module.add_class::<Firing>()?;
+    module.add_class::<Trigger>()?;
+    module.add_class::<EventStream>()?;
+    sink::add_classes(module)
+}
 
 /// Something that was found in one or several frames of a camera, and is taken for one thing.
 #[pyclass(frozen, module = "guarita")]
@@ -153,7 +165,7 @@ impl Event {
         self.0.picture.clone().map(EventPicture)
     }
 
-    /// All of it as plain values, for JSON: the same that `JsonLinesSink` writes, with the picture in Base64.
+    /// All of it as plain values, for JSON: the same that sinks write, with the picture in Base64.
     fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         to_py(py, &*self.0)
     }

@@ -8,11 +8,8 @@ mod rekognition;
 mod request;
 mod response;
 
-pub(crate) use callback::CallbackProvider;
 pub(crate) use health::Health;
-pub(crate) use hybrid::HybridProvider;
 pub(crate) use local::LocalProvider;
-pub(crate) use rekognition::RekognitionProvider;
 pub(crate) use request::Request;
 pub(crate) use response::Response;
 
@@ -33,6 +30,18 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+
+/// Adds what is here to the module.
+pub(crate) fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<Provider>()?;
+    module.add_class::<Health>()?;
+    module.add_class::<Request>()?;
+    module.add_class::<Response>()?;
+    module.add_class::<LocalProvider>()?;
+    module.add_class::<hybrid::HybridProvider>()?;
+    module.add_class::<callback::CallbackProvider>()?;
+    module.add_class::<rekognition::RekognitionProvider>()
+}
 
 /// What all providers have: pictures in, detections out, on threads of their own, with a health that costs nothing to ask.
 ///

@@ -63,7 +63,8 @@ mod tests {
     use crate::journal::record;
 
     fn rules() -> Rules {
-        Rules::new(BudgetConfig::default()).unwrap()
+        let prices = crate::budget::PriceTable::empty().with_api("cloud:Read", [(None, 1_000)]);
+        Rules::new(BudgetConfig { prices, ..BudgetConfig::default() }).unwrap()
     }
 
     /// A journal with every kind of entry; where its records end, and what was used there.
@@ -72,7 +73,7 @@ mod tests {
         let (mut ledger, mut events) = (Ledger::default(), Vec::new());
         let now = Moment { monotonic: Timestamp::from_millis(5), unix: UnixTime::from_secs(1_700_000_000) };
         ledger.observe(&rules, now);
-        let spend = Spend { api: "rekognition:DetectText", camera: "yard", tenant: "port", images: 3 };
+        let spend = Spend { api: "cloud:Read", camera: "yard", tenant: "port", images: 3 };
         let (mut bytes, mut sum) = FORMAT.begin(&super::bytes(&ledger).unwrap()).unwrap();
         let mut ends = vec![(bytes.len(), 0)];
         for k in 0..8 {

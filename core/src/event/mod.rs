@@ -1,22 +1,28 @@
 //! Events: triggers evaluate scenes and fire events, sinks deliver them.
 
+mod callback;
+mod channel;
 mod delivery;
 mod frame_result;
+mod json_lines;
 mod outlet;
 mod picture;
+mod retry_after;
 mod scene;
 mod schedule;
-mod sink;
 mod trigger;
 
+pub use callback::CallbackSink;
+pub use channel::{ChannelSink, EventReceiver};
 pub use delivery::{Deliveries, Delivery, DeliveryError, deliver_each};
 pub use frame_result::FrameResult;
+pub use json_lines::{JsonLinesConfig, JsonLinesSink};
 pub(crate) use outlet::{Backlog, Counts, GRACE, Outlet, ToSink};
 pub use outlet::{OutletConfig, OutletStats};
 pub use picture::PictureWanted;
+pub use retry_after::RetryAfter;
 pub use scene::Scene;
 pub use schedule::{Schedule, ScheduleWindow, TimeOfDay, Weekday};
-pub use sink::{CallbackSink, ChannelSink, EventReceiver, JsonLinesConfig, JsonLinesSink, RetryAfter};
 pub use trigger::{Condition, TriggerConfig, TriggerMachine, TriggerState};
 
 pub(crate) use picture::picture;

@@ -8,24 +8,13 @@ use std::fmt;
 pub(super) type Fields = Map<String, Value>;
 
 /// A sink as data: its kind, and the fields that this kind has. What they may be is known to a
-/// [`Registry`](super::Registry), which checks them and opens the sink. Sinks that are the host's own code, such as
-/// [`CallbackSink`](crate::event::CallbackSink), need none.
+/// [`Registry`](super::Registry), which checks them and opens the sink; [`registry`](super) has an example. Sinks that are
+/// functions of the host's need none.
 ///
 /// Printed with `{:?}`, it shows the names of its fields alone: values may be secrets.
-///
-/// ```
-/// use guarita::SinkConfig;
-/// use guarita::registry::Registry;
-/// let config: SinkConfig = serde_json::from_str(
-///     r#"{"kind": "json-lines", "path": "events.jsonl", "options": {"keep": 3, "fsync": "always"}}"#,
-/// )
-/// .unwrap();
-/// Registry::new().check_sink(&config)?;
-/// # Ok::<(), guarita::Error>(())
-/// ```
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct SinkConfig {
-    /// The name of the kind, such as `json-lines`; others come from packages of their own.
+    /// The name of the kind, that of the core or of a package that is registered.
     pub kind: String,
     /// The fields of the kind, which stand beside `kind`.
     #[serde(flatten)]

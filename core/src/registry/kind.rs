@@ -16,16 +16,23 @@ use std::sync::Arc;
 /// ```
 /// use guarita::registry::{Registry, SinkConfig, SinkKind};
 /// use guarita::{Result, Sink};
-/// use guarita::event::CallbackSink;
+/// use guarita::event::{Delivery, DeliveryError};
 ///
 /// #[derive(serde::Serialize, serde::Deserialize)]
 /// #[serde(deny_unknown_fields)]
 /// struct Siren { seconds: u8 }
 ///
+/// impl Sink for Siren {
+///     fn deliver(&mut self, batch: &[Delivery]) -> Result<(), DeliveryError> {
+///         batch.iter().for_each(|delivery| println!("{} s for {}", self.seconds, delivery.id()));
+///         Ok(())
+///     }
+/// }
+///
 /// impl SinkKind for Siren {
 ///     const KIND: &'static str = "siren";
 ///     fn open(self) -> Result<Box<dyn Sink>> {
-///         Ok(Box::new(CallbackSink::new(move |event| println!("{} s for {}", self.seconds, event.id))))
+///         Ok(Box::new(self))
 ///     }
 /// }
 ///

@@ -4,7 +4,7 @@
 //!
 //! ```
 //! use guarita::registry::{Registry, SinkConfig};
-//! // with a cloud: Registry::new().with(guarita_rekognition::register)?
+//! // with the package of a service: Registry::new().with(guarita_SERVICE::register)?
 //! let registry = Registry::new();
 //! let config: SinkConfig = serde_json::from_str(r#"{"kind": "json-lines", "path": "events.jsonl"}"#).unwrap();
 //! let checked = registry.check_sink(&config)?;

@@ -1,20 +1,27 @@
-//! Sinks: callables of the host, and guarita's own.
+//! Sinks: callables of the host, and guarita's own, each in a file.
+
+mod json_lines;
+mod webhook;
 
 use super::Event;
 use crate::callable::Callable;
-use crate::config::{from_kwargs, to_py};
-use crate::error::{OrRaise, from_py};
+use crate::error::from_py;
 use crate::host;
 use crate::pipeline::FrameResult;
-use crate::text;
-use guarita::event::{Delivery, DeliveryError, JsonLinesConfig, deliver_each};
-use guarita::registry::{JsonLinesFile, SinkKind};
+use guarita::event::{Delivery, DeliveryError, deliver_each};
+use guarita::registry::SinkKind;
 use guarita::{Advice, Error, ErrorCode};
-use guarita_face::adapters::WebhookConfig;
+use json_lines::JsonLinesSink;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict};
-use std::path::PathBuf;
+use pyo3::types::PyBool;
 use std::sync::Arc;
+use webhook::WebhookSink;
+
+/// Adds guarita's own to the module.
+pub(super) fn add_classes(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<JsonLinesSink>()?;
+    module.add_class::<WebhookSink>()
+}
 
 /// A host callable as a sink. An exception in it is the delivery's error.
 pub(crate) struct HostSink {
@@ -99,91 +106,10 @@ fn gone(why: &'static str) -> Error {
     Error::new(ErrorCode::Cancelled, why)
 }
 
-/// Writes events to a file, one line of JSON each, and puts it aside before it grows too large. The pipeline that it is given
-/// to opens the file.
-///
-/// Args:
-///     path: The file; it is made where it is not there.
-///     **config: As in `JsonLinesConfig`: `max_bytes`, `keep`, `fsync`.
-///
-/// Raises:
-///     InvalidConfig: A field that cannot be so; the message names it.
-#[pyclass(frozen, module = "guarita")]
-pub(crate) struct JsonLinesSink {
-    path: PathBuf,
-    options: JsonLinesConfig,
-}
-
-#[pymethods]
-impl JsonLinesSink {
-    #[new]
-    #[pyo3(signature = (path, **config))]
-    fn new(#[pyo3(from_py_with = text::path)] path: PathBuf, config: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let sink = Self { path, options: from_kwargs(config, [])? };
-        sink.core().validate().or_raise()?;
-        Ok(sink)
-    }
-
-    /// The file.
-    #[getter]
-    fn path(&self) -> String {
-        self.path.display().to_string()
-    }
-
-    /// How the file is kept, defaults included.
-    #[getter]
-    fn config<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        to_py(py, &self.options)
-    }
-
-    fn __repr__(&self) -> String {
-        format!("JsonLinesSink({:?})", self.path())
-    }
-}
-
-impl JsonLinesSink {
-    fn core(&self) -> JsonLinesFile {
-        JsonLinesFile { path: self.path.clone(), options: self.options.clone() }
-    }
-}
-
-/// Sends each event as JSON to a server, by HTTP POST, signed where there is a secret. The pipeline that it is given to opens
-/// the connection.
-///
-/// Args:
-///     url: `https://…`, or `http://…` where nobody else is on the way.
-///     **config: As in `WebhookConfig`: `headers`, `secret`, `timeout_s`, `ca_file`.
-///
-/// Raises:
-///     InvalidConfig: A field that cannot be so; the message names it.
-#[pyclass(frozen, module = "guarita")]
-pub(crate) struct WebhookSink(WebhookConfig);
-
-#[pymethods]
-impl WebhookSink {
-    #[new]
-    #[pyo3(signature = (url, **config))]
-    fn new(#[pyo3(from_py_with = text::url)] url: &str, config: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let config: WebhookConfig = from_kwargs(config, [("url", url.into())])?;
-        config.validate().or_raise()?;
-        Ok(Self(config))
-    }
-
-    /// Where it sends to.
-    #[getter]
-    fn url(&self) -> &str {
-        &self.0.url
-    }
-
-    fn __repr__(&self) -> String {
-        format!("<WebhookSink {}>", guarita_face::origin(&self.0.url))
-    }
-}
-
 /// Opens a sink that guarita brings along.
 pub(crate) type Open = Box<dyn FnOnce() -> guarita::Result<Box<dyn guarita::Sink>> + Send>;
 
-/// How the core's sink behind an object is opened; none for anything else.
+/// How the sink behind one of those objects is opened; none for anything else.
 pub(crate) fn built_in(any: &Bound<'_, PyAny>) -> Option<Open> {
     if let Ok(lines) = any.cast::<JsonLinesSink>() {
         let file = lines.get().core();
