@@ -34,6 +34,13 @@ pub(crate) fn from_any<T: DeserializeOwned>(any: &Bound<'_, PyAny>) -> PyResult<
     parsed(value(any, "")?)
 }
 
+/// The same, where the config stands in an argument of this name, as the fields that are wrong then say.
+pub(crate) fn from_argument<T: DeserializeOwned>(argument: &str, any: &Bound<'_, PyAny>) -> PyResult<T> {
+    let fields = value(any, "")?;
+    let read = config::from_value(fields).map_err(|error| config::reworded(&error, said_in_python));
+    read.map_err(|error| error.with_parent(argument)).or_raise()
+}
+
 fn parsed<T: DeserializeOwned>(fields: Value) -> PyResult<T> {
     config::from_value(fields).map_err(|error| config::reworded(&error, said_in_python)).or_raise()
 }

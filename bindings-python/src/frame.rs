@@ -267,7 +267,8 @@ fn interface<'py>(py: Python<'py>, shape: Vec<usize>, stride: usize, data: &[u8]
 }
 
 fn options(limits: Option<&Bound<'_, PyAny>>, apply_orientation: bool, keep_encoded: bool) -> PyResult<DecodeOptions> {
-    let limits: DecodeLimits = limits.map_or(Ok(DecodeLimits::default()), config::from_any)?;
+    let limits: DecodeLimits =
+        limits.map_or(Ok(DecodeLimits::default()), |limits| config::from_argument("limits", limits))?;
     Ok(DecodeOptions { limits, apply_orientation, keep_encoded })
 }
 

@@ -138,18 +138,8 @@ impl Motion {
     }
 
     /// All of it as plain values, for JSON; regions as lists of four numbers.
-    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let dict = PyDict::new(py);
-        dict.set_item("open", self.open())?;
-        dict.set_item("reason", self.reason(py)?)?;
-        dict.set_item("state", self.state(py)?)?;
-        dict.set_item("fraction", to_py(py, &self.0.fraction)?)?;
-        let regions: Vec<_> = self.0.regions.iter().map(|region| region.to_array()).collect();
-        dict.set_item("regions", to_py(py, &regions)?)?;
-        dict.set_item("ignored", self.ignored(py)?)?;
-        dict.set_item("overlay_cells", self.overlay_cells())?;
-        dict.set_item("since", self.since())?;
-        Ok(dict)
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_py(py, &self.0)
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {

@@ -175,25 +175,29 @@ impl<'py> Planes<'py> {
         size: Option<(u32, u32)>,
         strides: Option<&[usize]>,
     ) -> PyResult<Self> {
-        let wrong = |field: &str, what: String| {
-            to_py(&Error::new(ErrorCode::InvalidArgument, format!("{field} {what}")).with_field(field))
+        let wrong = |field: &str, limit: Option<usize>, what: String| {
+            let error = Error::new(ErrorCode::InvalidArgument, format!("{field} {what}")).with_field(field);
+            to_py(&match limit {
+                Some(limit) => error.with_limit(limit as f64),
+                None => error,
+            })
         };
         let count = format.planes();
         // One more is enough to see that there are too many.
         let given: Vec<_> = planes.try_iter()?.take(count + 1).collect::<PyResult<_>>()?;
         let counted = |len: usize| if len > count { format!("more than {count}") } else { len.to_string() };
         if given.len() != count {
-            return Err(wrong("planes", format!("has {}; {format} has {count}", counted(given.len()))));
+            return Err(wrong("planes", Some(count), format!("has {}; {format} has {count}", counted(given.len()))));
         }
         if strides.is_some_and(|strides| strides.len() != count) {
-            return Err(wrong("strides", format!("must have {count}, one for each plane of {format}")));
+            return Err(wrong("strides", Some(count), format!("must have {count}, one for each plane of {format}")));
         }
         let arrays: Vec<_> = given.iter().enumerate().map(|(k, plane)| array_of(plane, k)).collect::<PyResult<_>>()?;
         let side = |pixels: usize| u32::try_from(pixels).unwrap_or(u32::MAX);
         let size = match (size, arrays.first().map(|array| array.shape())) {
             (Some((width, height)), _) => Size::new(width, height),
             (None, Some([rows, columns] | [rows, columns, _])) => Size::new(side(*columns), side(*rows)),
-            (None, _) => return Err(wrong("size", "is needed, since the planes are flat".into())),
+            (None, _) => return Err(wrong("size", None, "is needed, since the planes are flat".into())),
         };
         let packed = Layout::packed(format, size).or_raise()?;
         let mut rows_of = Vec::new();
@@ -205,11 +209,13 @@ impl<'py> Planes<'py> {
                 let stride = strides.map_or(row, |strides| strides[k]);
                 let needed = stride.checked_mul(rows - 1).and_then(|n| n.checked_add(row));
                 if stride < row {
-                    return Err(wrong("strides", format!("has {stride} for plane {k}, whose rows have {row} bytes")));
+                    let field = format!("strides[{k}]");
+                    return Err(wrong(&field, Some(row), format!("is {stride}; rows of this plane have {row} bytes")));
                 }
                 if needed.is_none_or(|needed| array.len() < needed) {
                     return Err(wrong(
                         &field,
+                        needed,
                         format!("has {} bytes; {rows} rows of {row}, {stride} apart, do not fit in", array.len()),
                     ));
                 }
@@ -217,10 +223,10 @@ impl<'py> Planes<'py> {
             } else {
                 let there = array.shape();
                 if strides.is_some() {
-                    return Err(wrong("strides", "is for flat planes; arrays have strides of their own".into()));
+                    return Err(wrong("strides", None, "is for flat planes; arrays have strides of their own".into()));
                 }
                 if there != shape && there != [rows, row] {
-                    return Err(wrong(&field, format!("has the shape {there:?}; {packed} has {shape:?} there")));
+                    return Err(wrong(&field, None, format!("has the shape {there:?}; {packed} has {shape:?} there")));
                 }
                 PlaneMemory::of(array, rows, row, None)?
             };

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -53,3 +55,22 @@ def until(holds: Callable[[], object], what: str = "it") -> None:
 
 def outlet(pipeline: guarita.Pipeline, name: str) -> dict[str, Any]:
     return next(one for one in pipeline.stats().outlets if one["name"] == name)
+
+
+def plain(value: Any) -> Any:
+    """A property as `to_dict` says it."""
+    if isinstance(value, datetime.datetime):
+        return int(value.timestamp())
+    if isinstance(value, (list, guarita.BoundingBox)):
+        return [plain(one) for one in value]
+    return value.to_dict() if hasattr(value, "to_dict") else value
+
+
+def is_plain_data(part: Any) -> bool:
+    """Whether `to_dict` of a value says what its properties say, nothing more and nothing less."""
+    told, names = part.to_dict(), [name for name in vars(type(part)) if not name.startswith("_")]
+    said = {name: plain(getattr(part, name)) for name in names if not callable(getattr(part, name))}
+    # A float of 32 bits is the shortest number there that it can stand for.
+    floats = [name for name, value in said.items() if isinstance(value, float)]
+    near = [math.isclose(told.pop(name), said.pop(name), rel_tol=1e-6) for name in floats]
+    return told == said and all(near)

@@ -363,7 +363,7 @@ BAD_PLANES: dict[str, tuple[dict[str, Any], str]] = {
     "too many dimensions": (dict(planes=[np.zeros((1, 1, 1, 1), np.uint8), 1, 2], format="i420"), "planes[0]"),
     "flat without a size": (dict(planes=[b"1234", b"1", b"1"], format="i420"), "size"),
     "flat and too short": (dict(planes=[b"1234", b"1", b""], format="i420", size=(2, 2)), "planes[2]"),
-    "a short stride": (dict(planes=[b"1234", b"1", b"1"], format="i420", size=(2, 2), strides=[1, 1, 1]), "strides"),
+    "a short stride": (dict(planes=[b"1234", b"1", b"1"], format="i420", size=(2, 2), strides=[1, 1, 1]), "strides[0]"),
     "two strides": (dict(planes=[b"1234", b"1", b"1"], format="i420", size=(2, 2), strides=[2, 1]), "strides"),
     "strides of arrays": (dict(planes=[0, 1, 2], format="i420", strides=[8, 4, 4]), "strides"),
     "an endless stride": (dict(planes=[b"1234"], format="gray8", size=(2, 2), strides=[2**63]), "planes[0]"),

@@ -16,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 import guarita
+from scene import is_plain_data
 
 WIDTH, HEIGHT = 320, 180
 
@@ -57,7 +58,7 @@ def test_a_gate_opens_for_somebody_who_comes() -> None:
     assert abs(x1 - 100) <= 2 and abs(y1 - 80) <= 2 and abs(x2 - 115) <= 2 and abs(y2 - 120) <= 2
     assert "open for motion" in repr(motion)
     told = motion.to_dict()
-    assert told["regions"][0] == [x1, y1, x2, y2] and told["state"] == "moving"
+    assert told["regions"][0] == [x1, y1, x2, y2] and told["state"] == "moving" and is_plain_data(motion)
     later = gate.observe(lawn(7.0), pts=7.0)
     assert (later.open, later.reason) == (True, "linger")
     gate.reset()

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import guarita
-from scene import NOTHING, PATIENCE, PLAIN, PLATE, picture, push_plates, until
+from scene import NOTHING, PATIENCE, PLAIN, PLATE, is_plain_data, picture, push_plates, until
 
 
 def settled(pipeline: guarita.Pipeline) -> guarita.Account:
@@ -302,6 +302,8 @@ def test_everything_is_plain_data(pipeline: guarita.Pipeline) -> None:
     for part in [*parts, pipeline.shutdown(5)]:
         assert json.loads(json.dumps(part.to_dict())), part
         assert type(part).__name__ in repr(part)
+        # An account has sums beside its numbers.
+        assert isinstance(part, guarita.Account) or is_plain_data(part), part.to_dict()
     names = {one["name"] for one in pipeline.stats().outlets}
     assert names == {"events"}
     assert pipeline.health().degraded == [] and pipeline.stats().batch_fill > 0

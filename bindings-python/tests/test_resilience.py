@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 import guarita
+from scene import is_plain_data
 from test_motion import in_a_fork
 
 
@@ -58,7 +59,12 @@ def test_it_opens_probes_and_closes() -> None:
     assert told[0]["at"] == 1.0
     counts = breaker.counts(32)
     assert (counts.opened, counts.refused, counts.failures) == (1, 2, 0)
-    assert counts.to_dict()["refused"] == 2 and "2 refused" in repr(counts) and "closed" in repr(breaker)
+    assert (
+        counts.to_dict()["refused"] == 2
+        and is_plain_data(counts)
+        and "2 refused" in repr(counts)
+        and "closed" in repr(breaker)
+    )
 
 
 def test_the_clock_says_when_nothing_else_does() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import guarita
-from scene import PLAIN, push_plates, until
+from scene import PLAIN, is_plain_data, push_plates, until
 
 PERSON = guarita.Detection((10, 10, 50, 90), "person", 0.83)
 WHEN: guarita.types.Condition = {"present": {"classes": ["person"]}}
@@ -27,7 +27,7 @@ def test_a_trigger_fires_once() -> None:
     assert trigger.observe([(1, PERSON)], pts=3.0, size=SIZE) is None
     assert trigger.config["cooldown_s"] == 60 and trigger.config["name"] == "visitor"
     assert trigger.suppressed == 0 and "visitor" in repr(trigger) and "person" in repr(fired)
-    assert fired.to_dict()["objects"][0]["label"]["name"] == "person"
+    assert fired.to_dict()["objects"][0]["label"]["name"] == "person" and is_plain_data(fired)
 
 
 def test_zones() -> None:

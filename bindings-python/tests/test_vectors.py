@@ -9,58 +9,37 @@ from __future__ import annotations
 import json
 import os
 import pathlib
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-import guarita
-from vectors import machines, plain, stage
-from vectors.common import error_json
-from vectors.pictures import PREPARED
+from vectors.calls import CALLS
+from vectors.common import Case, Json, tried
+from vectors.machines import MACHINES
 
-SUITES: dict[str, Callable[[dict[str, Any]], Any]] = {
-    "config": plain.config,
-    "errors": plain.errors,
-    "geometry": plain.geometry,
-    "frame": plain.frame,
-    "model": plain.model,
-    "detector": plain.detector,
-    "motion": machines.motion,
-    "breaker": machines.breaker,
-    "retry": machines.retry,
-    "budget": machines.budget,
-    "triggers": machines.triggers,
-    "pipeline": stage.pipeline,
-    "replay": stage.replay,
-}
+TARGET = os.environ.get("CARGO_TARGET_DIR", pathlib.Path(__file__).parents[2] / "target")
+#: The cases as core/tests/vectors.rs has written them out for all runners.
+FILE = pathlib.Path(TARGET, "tmp", "vectors", "cases.json")
+if not FILE.exists():
+    how = "cargo test --workspace --all-features --test vectors writes it"
+    pytest.skip(f"no {FILE}: {how}", allow_module_level=True)
+CASES: list[Case] = json.loads(FILE.read_text(encoding="utf-8"))
 LINES: list[str] = []
 
 
-def cases(suite: str) -> list[dict[str, Any]]:
-    file = PREPARED / f"{suite}.json"
-    if not file.exists():
-        how = "cargo test --workspace --all-features --test vectors draws the pictures of the cases"
-        pytest.skip(f"no {file}: {how}", allow_module_level=True)
-    found: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8"))["cases"]
-    return found
+def answer(asked: Case) -> Json:
+    if "steps" not in asked:
+        return CALLS[asked["op"]](asked)
+    run = MACHINES[asked["machine"]](asked)
+    return [tried(run, step) for step in asked["steps"]]
 
 
-@pytest.mark.parametrize(
-    ("suite", "case"),
-    [pytest.param(suite, case, id=f"{suite}/{case['name']}") for suite in SUITES for case in cases(suite)],
-)
-def test_case(suite: str, case: dict[str, Any]) -> None:
-    said: dict[str, Any]
-    try:
-        said = {"answer": SUITES[suite](case["input"])}
-    except guarita.GuaritaError as error:
-        said = {"error": error_json(error)}
-    LINES.append(json.dumps({"suite": suite, "case": case["name"], **said}))
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['suite']}/{case['case']}")
+def test_case(case: Case) -> None:
+    said = tried(answer, case["input"])
+    LINES.append(json.dumps({"suite": case["suite"], "case": case["case"], "answer": said}))
 
 
 def test_the_answers_are_written() -> None:
-    print(f"vectors: {len(LINES)} cases in {len(SUITES)} suites")
     assert LINES
     if folder := os.environ.get("GUARITA_ANSWERS"):
         pathlib.Path(folder, "python.jsonl").write_text("\n".join(LINES) + "\n", encoding="utf-8")

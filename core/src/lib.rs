@@ -42,6 +42,7 @@ pub mod pipeline;
 pub mod provider;
 pub mod registry;
 pub mod resilience;
+mod seconds;
 #[cfg(feature = "video")]
 pub mod source;
 mod sync;

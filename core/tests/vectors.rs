@@ -1,8 +1,8 @@
 //! Rust's runner of the cases of `vectors/*.json`: it answers each of them through the public API. Every face of guarita has
 //! one of its own; `judge.rs` says whether the answers are right. `vectors/README.md` says how cases are written.
 //!
-//! It draws the pictures of the cases for all runners. Where the variable `GUARITA_ANSWERS` names a folder, the answers are
-//! written there.
+//! It writes the cases out for all runners, with their pictures drawn. Where the variable `GUARITA_ANSWERS` names a folder, the
+//! answers are written there.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "a test")]
 #![allow(clippy::disallowed_methods, reason = "tests may wait and read the environment")]
 
@@ -16,23 +16,19 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use vectors_runner::{Answer, error_json, machines, pipeline, plain, prepare};
 
-/// What answers the cases of a suite.
-fn runner(suite: &str) -> fn(&Value) -> Answer {
-    match suite {
-        "config" => plain::config,
-        "errors" => plain::errors,
-        "geometry" => plain::geometry,
-        "frame" => plain::frame,
-        "model" => plain::model,
-        "detector" => plain::detector,
-        "motion" => machines::motion,
-        "breaker" => machines::breaker,
-        "retry" => machines::retry,
-        "budget" => machines::budget,
-        "triggers" => machines::triggers,
-        "pipeline" => pipeline::pipeline,
-        "replay" => pipeline::replay,
-        other => panic!("no suite {other}"),
+/// What answers a case.
+fn runner(input: &Value) -> fn(&Value) -> Answer {
+    match input["machine"].as_str() {
+        None => plain::call,
+        Some("gate") => machines::gate,
+        Some("background") => machines::background,
+        Some("breaker") => machines::breaker,
+        Some("retry") => machines::retry,
+        Some("rate_limit") => machines::rate_limit,
+        Some("budget") => machines::budget,
+        Some("trigger") => machines::trigger,
+        Some("pipeline") => pipeline::pipeline,
+        Some(other) => panic!("no machine {other}"),
     }
 }
 
@@ -54,21 +50,17 @@ fn every_case_of_every_suite() {
     let prepared = prepare::prepare(&suites, &vectors_runner::prepared());
     let mut answers = Answers::new();
     let mut lines = String::new();
-    for suite in SUITES {
-        for case in &prepared[suite] {
-            let name = case["name"].as_str().unwrap();
-            let answer = answer(runner(suite), &case["input"]);
-            lines.push_str(&(judging::line(suite, name, &answer) + "\n"));
-            answers.insert((suite.to_owned(), name.to_owned()), answer);
-        }
-        println!("vectors: {suite} {} cases", prepared[suite].len());
+    for (suite, run) in prepared {
+        let answer = answer(runner(&run.input), &run.input);
+        lines.push_str(&(judging::line(&suite, &run.name, &answer) + "\n"));
+        answers.insert((suite, run.name), answer);
     }
-    println!("vectors: {} cases in {} suites", answers.len(), SUITES.len());
     if let Some(folder) = std::env::var_os("GUARITA_ANSWERS") {
         std::fs::create_dir_all(&folder).unwrap();
         std::fs::write(std::path::Path::new(&folder).join("rust.jsonl"), lines).unwrap();
     }
     let cases = judging::cases();
+    println!("vectors: {} answers to {} cases: {:?}", answers.len(), cases.len(), judging::counts(&cases));
     let mut faults = judging::judge(&cases, &answers);
     let (changed, not_seen) = judging::try_wrong_expectations(&cases, &answers);
     println!("vectors: {changed} wrong expectations were found to be wrong");

@@ -149,12 +149,8 @@ impl Firing {
     }
 
     /// All of it as plain values, for JSON.
-    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let dict = PyDict::new(py);
-        dict.set_item("why", self.why())?;
-        dict.set_item("objects", to_py(py, &self.0.objects)?)?;
-        dict.set_item("zone", self.zone())?;
-        Ok(dict)
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_py(py, &self.0)
     }
 
     fn __repr__(&self) -> String {

@@ -3,7 +3,7 @@
 use crate::config::to_py;
 use crate::time;
 use pyo3::prelude::*;
-use pyo3::types::{PyDateTime, PyDict};
+use pyo3::types::PyDateTime;
 
 /// What became of a frame, or of several in a row of which the same is to be said, and what the decision was made on.
 #[pyclass(frozen, module = "guarita")]
@@ -102,24 +102,8 @@ impl Decision {
     }
 
     /// All of it as plain values, for JSON.
-    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let dict = PyDict::new(py);
-        dict.set_item("begin", self.begin())?;
-        dict.set_item("end", self.end())?;
-        dict.set_item("time", self.0.time.as_secs())?;
-        dict.set_item("frames", self.frames())?;
-        dict.set_item("outcome", self.outcome())?;
-        dict.set_item("gate", self.gate(py)?)?;
-        dict.set_item("open", self.open(py)?)?;
-        dict.set_item("motion", self.motion())?;
-        dict.set_item("ignored", self.ignored(py)?)?;
-        dict.set_item("luma", self.luma())?;
-        dict.set_item("age", self.age())?;
-        dict.set_item("found", self.found())?;
-        dict.set_item("counted", self.counted())?;
-        dict.set_item("events", self.events())?;
-        dict.set_item("waiting", self.waiting())?;
-        Ok(dict)
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_py(py, &self.0)
     }
 
     /// All of it in one line, for people.

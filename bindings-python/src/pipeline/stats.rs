@@ -3,9 +3,8 @@
 use crate::config::to_py;
 use crate::provider::Health;
 use crate::time;
-use guarita::event::OutletStats;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::PyDict;
 
 /// What became of the frames of a camera, or of all cameras: `pushed` is always the sum of `outcomes` and `in_flight`.
 #[pyclass(frozen, eq, module = "guarita")]
@@ -149,20 +148,8 @@ impl CameraStats {
     }
 
     /// All of it as plain values, for JSON.
-    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let dict = PyDict::new(py);
-        dict.set_item("id", self.id())?;
-        dict.set_item("priority", self.priority(py)?)?;
-        dict.set_item("paused", self.paused())?;
-        dict.set_item("account", to_py(py, &self.0.account)?)?;
-        dict.set_item("gate", self.gate(py)?)?;
-        dict.set_item("gate_open", self.gate_open())?;
-        dict.set_item("open_fraction", self.open_fraction())?;
-        dict.set_item("events", self.events())?;
-        dict.set_item("last_pts", self.last_pts())?;
-        dict.set_item("last_failure", self.last_failure(py)?)?;
-        dict.set_item("age", self.age())?;
-        Ok(dict)
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_py(py, &self.0)
     }
 
     fn __repr__(&self) -> String {
@@ -229,8 +216,8 @@ impl PipelineStats {
     /// provider's clock, or None) and `last_error` (`code`, `message` and `at`, or None). The one named `events` is that of
     /// the event streams.
     #[getter]
-    fn outlets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        outlets(py, &self.0.outlets)
+    fn outlets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_py(py, &self.0.outlets)
     }
 
     /// How the provider does.
@@ -240,20 +227,8 @@ impl PipelineStats {
     }
 
     /// All of it as plain values, for JSON.
-    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let dict = PyDict::new(py);
-        dict.set_item("account", to_py(py, &self.0.account)?)?;
-        dict.set_item("removed", to_py(py, &self.0.removed)?)?;
-        let cameras = self.cameras().iter().map(|camera| camera.to_dict(py)).collect::<PyResult<Vec<_>>>()?;
-        dict.set_item("cameras", cameras)?;
-        dict.set_item("age_p50", self.age_p50())?;
-        dict.set_item("age_p99", self.age_p99())?;
-        dict.set_item("waiting", self.waiting())?;
-        dict.set_item("bytes", self.bytes())?;
-        dict.set_item("batch_fill", self.batch_fill())?;
-        dict.set_item("outlets", self.outlets(py)?)?;
-        dict.set_item("provider", self.provider().to_dict(py)?)?;
-        Ok(dict)
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_py(py, &self.0)
     }
 
     fn __repr__(&self) -> String {
@@ -299,13 +274,8 @@ impl PipelineHealth {
     }
 
     /// All of it as plain values, for JSON.
-    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let dict = PyDict::new(py);
-        dict.set_item("live", self.live())?;
-        dict.set_item("ready", self.ready())?;
-        dict.set_item("degraded", self.degraded())?;
-        dict.set_item("provider", self.provider().to_dict(py)?)?;
-        Ok(dict)
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_py(py, &self.0)
     }
 
     fn __repr__(&self) -> String {
@@ -339,8 +309,8 @@ impl ShutdownReport {
 
     /// What was delivered, and what was not; as `PipelineStats.outlets`.
     #[getter]
-    fn outlets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        outlets(py, &self.0.outlets)
+    fn outlets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_py(py, &self.0.outlets)
     }
 
     /// The names of sinks, triggers and callbacks that did not end: their code hangs, and was left alone.
@@ -350,13 +320,8 @@ impl ShutdownReport {
     }
 
     /// All of it as plain values, for JSON.
-    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let dict = PyDict::new(py);
-        dict.set_item("drained", self.drained())?;
-        dict.set_item("account", to_py(py, &self.0.account)?)?;
-        dict.set_item("outlets", self.outlets(py)?)?;
-        dict.set_item("hanging", self.hanging())?;
-        Ok(dict)
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_py(py, &self.0)
     }
 
     fn __repr__(&self) -> String {
@@ -365,31 +330,4 @@ impl ShutdownReport {
         let hanging = if hanging.is_empty() { hanging } else { format!(", {hanging} hang") };
         format!("<ShutdownReport {drained}, {:?}{hanging}>", self.0.account.outcomes)
     }
-}
-
-fn outlets<'py>(py: Python<'py>, all: &[OutletStats]) -> PyResult<Bound<'py, PyList>> {
-    let list = PyList::empty(py);
-    for outlet in all {
-        let dict = PyDict::new(py);
-        dict.set_item("name", &*outlet.name)?;
-        dict.set_item("waiting", outlet.waiting)?;
-        dict.set_item("in_hand", outlet.in_hand)?;
-        dict.set_item("offered", outlet.offered)?;
-        dict.set_item("delivered", outlet.delivered)?;
-        dict.set_item("retried", outlet.retried)?;
-        dict.set_item("failed", outlet.failed)?;
-        dict.set_item("dropped", outlet.dropped)?;
-        dict.set_item("panics", outlet.panics)?;
-        dict.set_item("busy_since", outlet.busy_since.map(time::float))?;
-        let last = outlet.last_error.as_ref().map(|last| {
-            let error = PyDict::new(py);
-            error.set_item("code", last.code.to_string())?;
-            error.set_item("message", &last.message)?;
-            error.set_item("at", time::float(last.at))?;
-            Ok::<_, PyErr>(error)
-        });
-        dict.set_item("last_error", last.transpose()?)?;
-        list.append(dict)?;
-    }
-    Ok(list)
 }

@@ -1,6 +1,5 @@
-use crate::time;
+use crate::config::to_py;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 
 /// How a provider does.
 #[pyclass(frozen, module = "guarita")]
@@ -28,34 +27,14 @@ impl Health {
 
     /// The last error: `code`, `message` and `at` (seconds on the provider's clock); None where there was none.
     #[getter]
-    fn last_error<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
-        self.0
-            .last_error
-            .as_ref()
-            .map(|last| {
-                let dict = PyDict::new(py);
-                dict.set_item("code", last.code.to_string())?;
-                dict.set_item("message", &last.message)?;
-                dict.set_item("at", time::float(last.at))?;
-                Ok(dict)
-            })
-            .transpose()
+    fn last_error<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_py(py, &self.0.last_error)
     }
 
     /// How long answers took lately, in seconds: `p50`, `p95` and `p99`; None where there were none.
     #[getter]
-    fn latency<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyDict>>> {
-        self.0
-            .latency
-            .as_ref()
-            .map(|latency| {
-                let dict = PyDict::new(py);
-                dict.set_item("p50", latency.p50.as_secs_f64())?;
-                dict.set_item("p95", latency.p95.as_secs_f64())?;
-                dict.set_item("p99", latency.p99.as_secs_f64())?;
-                Ok(dict)
-            })
-            .transpose()
+    fn latency<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_py(py, &self.0.latency)
     }
 
     /// Requests that are not answered yet.
@@ -71,16 +50,8 @@ impl Health {
     }
 
     /// All of it as plain values, for JSON.
-    pub(crate) fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let dict = PyDict::new(py);
-        dict.set_item("live", self.live())?;
-        dict.set_item("ready", self.ready())?;
-        dict.set_item("degraded", self.degraded())?;
-        dict.set_item("last_error", self.last_error(py)?)?;
-        dict.set_item("latency", self.latency(py)?)?;
-        dict.set_item("in_flight", self.in_flight())?;
-        dict.set_item("expected_wait", self.expected_wait())?;
-        Ok(dict)
+    pub(crate) fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_py(py, &self.0)
     }
 
     fn __repr__(&self) -> String {

@@ -4,7 +4,7 @@ use crate::config::{from_kwargs, named, to_py};
 use crate::error::{detached, raise};
 use crate::fork::Native;
 use crate::host;
-use crate::resilience::{BreakerCounts, transition};
+use crate::resilience::BreakerCounts;
 use crate::text;
 use guarita::provider::{HybridConfig, Side, Want};
 use guarita::resilience::BreakerTransition;
@@ -94,7 +94,7 @@ impl HybridProvider {
 }
 
 fn news<'py>(py: Python<'py>, side: Side, want: Want, change: &BreakerTransition) -> PyResult<Bound<'py, PyDict>> {
-    let dict = transition(py, change)?;
+    let dict = to_py(py, change)?.cast_into::<PyDict>()?;
     dict.set_item("side", to_py(py, &side)?)?;
     dict.set_item("want", want.as_str())?;
     Ok(dict)

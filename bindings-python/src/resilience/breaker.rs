@@ -5,10 +5,11 @@ use crate::error::{attached, from_py, raise};
 use crate::{host, time};
 use guarita::ErrorCode;
 use guarita::clock::Clock;
-use guarita::resilience::{BreakerTransition, CircuitBreakerConfig, FailurePolicy};
+use guarita::resilience::{CircuitBreakerConfig, FailurePolicy};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
+use serde::Serialize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Stops calls to a side that is down, and lets a few probes find out when it is back.
@@ -59,9 +60,7 @@ impl CircuitBreaker {
         let mut breaker = attached(|| guarita::CircuitBreaker::new(config))?.with_seed(seed_or(seed));
         let listener = listener.map(|listener| Callable::new(listener, "listener")).transpose()?;
         if let Some(listener) = listener.clone() {
-            breaker = breaker.with_listener(move |change| {
-                host::tell(&listener, |py| Ok(transition(py, change)?.into_any().unbind()))
-            });
+            breaker = breaker.with_listener(move |change| host::tell(&listener, |py| Ok(to_py(py, change)?.unbind())));
         }
         Ok(Self { breaker, clock: time::clock(clock)?, listener })
     }
@@ -248,6 +247,7 @@ pub(super) fn raised(error: &Bound<'_, PyTuple>) -> Option<PyErr> {
 
 /// What a breaker has counted.
 #[pyclass(frozen, get_all, module = "guarita")]
+#[derive(Serialize)]
 pub(crate) struct BreakerCounts {
     /// Calls in the window.
     calls: u64,
@@ -283,30 +283,11 @@ impl From<guarita::resilience::BreakerCounts> for BreakerCounts {
 #[pymethods]
 impl BreakerCounts {
     /// All of it as plain values, for JSON.
-    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let dict = PyDict::new(py);
-        dict.set_item("calls", self.calls)?;
-        dict.set_item("failures", self.failures)?;
-        dict.set_item("slow", self.slow)?;
-        dict.set_item("consecutive_failures", self.consecutive_failures)?;
-        dict.set_item("probes_out", self.probes_out)?;
-        dict.set_item("refused", self.refused)?;
-        dict.set_item("opened", self.opened)?;
-        Ok(dict)
+    fn to_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        to_py(py, self)
     }
 
     fn __repr__(&self) -> String {
         format!("<BreakerCounts {} of {} calls failed, {} refused>", self.failures, self.calls, self.refused)
     }
-}
-
-/// A change of state as a dict.
-pub(crate) fn transition<'py>(py: Python<'py>, change: &BreakerTransition) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    dict.set_item("from", to_py(py, &change.from)?)?;
-    dict.set_item("to", to_py(py, &change.to)?)?;
-    dict.set_item("at", time::float(change.at))?;
-    dict.set_item("why", to_py(py, &change.why)?)?;
-    dict.set_item("open_for", change.open_for.map(|wait| wait.as_secs_f64()))?;
-    Ok(dict)
 }

@@ -6,7 +6,7 @@ use crate::fork::Native;
 use crate::text;
 use crate::{host, time};
 use guarita::ErrorCode;
-use guarita::budget::{BudgetConfig, BudgetEvent, Cap, JournalOptions, MicroDollars, Saving, Spend};
+use guarita::budget::{BudgetConfig, JournalOptions, MicroDollars, Saving, Spend};
 use guarita::clock::{Clock, Moment};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -95,7 +95,7 @@ impl Budget {
         })?;
         let budget = match listener {
             Some(listener) => {
-                budget.with_listener(move |event| host::tell(&listener, |py| Ok(news(py, event)?.into_any().unbind())))
+                budget.with_listener(move |event| host::tell(&listener, |py| Ok(to_py(py, event)?.unbind())))
             }
             None => budget,
         };
@@ -307,21 +307,4 @@ fn moment(now: Option<(f64, f64)>, clock: &dyn Clock) -> PyResult<Moment> {
         }
         now => time::moment_or(now, clock),
     }
-}
-
-fn news<'py>(py: Python<'py>, event: &BudgetEvent) -> PyResult<Bound<'py, PyDict>> {
-    let dict = PyDict::new(py);
-    let tell = |name: &str, cap: &Cap, used: MicroDollars, limit: MicroDollars| {
-        dict.set_item("event", name)?;
-        dict.set_item("cap", to_py(py, cap)?)?;
-        dict.set_item("used", used.as_micros())?;
-        dict.set_item("limit", limit.as_micros())
-    };
-    match event {
-        BudgetEvent::Warning { cap, spent, limit } => tell("warning", cap, *spent, *limit)?,
-        BudgetEvent::Exhausted { cap, used, limit } => tell("exhausted", cap, *used, *limit)?,
-        _ => {}
-    }
-    dict.set_item("message", event.to_string())?;
-    Ok(dict)
 }

@@ -5,7 +5,7 @@ mod budget;
 mod rate;
 mod retry;
 
-pub(crate) use breaker::{BreakerCounts, CircuitBreaker, Permit, transition};
+pub(crate) use breaker::{BreakerCounts, CircuitBreaker, Permit};
 pub(crate) use budget::{Budget, Reservation};
 pub(crate) use rate::RateLimit;
 pub(crate) use retry::RetryPolicy;

@@ -20,6 +20,8 @@ mod motion;
 mod pipeline;
 mod provider;
 mod resilience;
+#[path = "../../src/seconds.rs"]
+mod seconds;
 mod stream;
 mod sync;
 #[path = "../../src/time_zone.rs"]

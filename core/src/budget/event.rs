@@ -1,6 +1,7 @@
 use crate::budget::money::MicroDollars;
 use crate::error::{Advice, Error};
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct;
+use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 
 /// Whose money a cap limits.
@@ -100,6 +101,23 @@ impl fmt::Display for BudgetEvent {
             Self::Warning { cap, spent, limit } => write!(f, "{cap}: {spent} of {limit} is spent"),
             Self::Exhausted { cap, used, limit } => write!(f, "{cap}: a call was refused at {used} of {limit}"),
         }
+    }
+}
+
+/// As plain values, with the message of [`Display`](fmt::Display).
+impl Serialize for BudgetEvent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (event, cap, used, limit) = match self {
+            Self::Warning { cap, spent, limit } => ("warning", cap, spent, limit),
+            Self::Exhausted { cap, used, limit } => ("exhausted", cap, used, limit),
+        };
+        let mut data = serializer.serialize_struct("BudgetEvent", 5)?;
+        data.serialize_field("event", event)?;
+        data.serialize_field("cap", cap)?;
+        data.serialize_field("used", used)?;
+        data.serialize_field("limit", limit)?;
+        data.serialize_field("message", &self.to_string())?;
+        data.end()
     }
 }
 

@@ -140,7 +140,7 @@ fn from_base64<'de, D: serde::Deserializer<'de>>(deserializer: D) -> std::result
 }
 
 /// A firing of a trigger: its zone, reason and objects.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Firing {
     /// The zone it is about.

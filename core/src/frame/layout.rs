@@ -39,7 +39,7 @@ impl Layout {
             *plane = Plane { offset, stride };
             offset = offset.saturating_add(stride.saturating_mul(rows));
         }
-        Self::validated(format, size, planes)
+        Self::validated(format, size, planes, "planes")
     }
 
     /// The same picture with padded rows: one stride in bytes a plane, planes one after the other.
@@ -58,7 +58,7 @@ impl Layout {
                 plane
             })
             .collect();
-        self.with_planes(&planes)
+        self.placed(&planes, "strides")
     }
 
     /// The same picture with every plane at a place of its own, as decoders hand them out.
@@ -66,33 +66,38 @@ impl Layout {
     /// # Errors
     /// `InvalidArgument` for a wrong number of planes, a stride shorter than a row, or a place past the address space.
     pub fn with_planes(self, planes: &[Plane]) -> Result<Self> {
+        self.placed(planes, "planes")
+    }
+
+    /// `argument` is what the caller said the places with.
+    fn placed(self, planes: &[Plane], argument: &str) -> Result<Self> {
         if planes.len() != self.format.planes() {
-            return Err(Error::invalid_argument(format!(
-                "{} has {} plane(s); {} given",
-                self.format,
-                self.format.planes(),
-                planes.len()
-            )));
+            let (format, count) = (self.format, self.format.planes());
+            let what = format!("{format} has {count} plane(s); {} given", planes.len());
+            return Err(Error::invalid_argument(what).with_field(argument).with_limit(count as f64));
         }
         let mut all = [Plane::default(); 3];
         all[..planes.len()].copy_from_slice(planes);
-        Self::validated(self.format, self.size, all)
+        Self::validated(self.format, self.size, all, argument)
     }
 
-    fn validated(format: PixelFormat, size: Size, planes: [Plane; 3]) -> Result<Self> {
-        if size.width == 0 || size.height == 0 || size.width > MAX_SIDE || size.height > MAX_SIDE {
-            return Err(Error::invalid_argument(format!(
-                "a frame of {size}: each side must be 1 to {MAX_SIDE} pixels"
-            )));
+    fn validated(format: PixelFormat, size: Size, planes: [Plane; 3], argument: &str) -> Result<Self> {
+        let (least, most) = (size.width.min(size.height), size.width.max(size.height));
+        if least == 0 || most > MAX_SIDE {
+            let what = format!("a frame of {size}: each side must be 1 to {MAX_SIDE} pixels");
+            let limit = if least == 0 { 1 } else { MAX_SIDE };
+            return Err(Error::invalid_argument(what).with_field("size").with_limit(limit.into()));
         }
         let mut byte_len = 0usize;
         for (k, plane) in planes.iter().take(format.planes()).enumerate() {
             let (row, rows) = format.plane_extent(k, size.width as usize, size.height as usize);
+            let wrong = |what: String| {
+                Error::invalid_argument(format!("plane {k} of a {size} {format} frame{what}"))
+                    .with_field(format!("{argument}[{k}]"))
+            };
             if plane.stride < row {
-                return Err(Error::invalid_argument(format!(
-                    "plane {k} of a {size} {format} frame: a stride of {} bytes is shorter than its row of {row}",
-                    plane.stride
-                )));
+                let what = format!(": a stride of {} bytes is shorter than its row of {row}", plane.stride);
+                return Err(wrong(what).with_limit(row as f64));
             }
             // The last row needs no padding behind it.
             let end = plane
@@ -100,9 +105,8 @@ impl Layout {
                 .checked_mul(rows - 1)
                 .and_then(|n| n.checked_add(row))
                 .and_then(|n| n.checked_add(plane.offset));
-            let end = end.filter(|&n| isize::try_from(n).is_ok()).ok_or_else(|| {
-                Error::invalid_argument(format!("plane {k} of a {size} {format} frame ends past the address space"))
-            })?;
+            let end = end.filter(|&n| isize::try_from(n).is_ok());
+            let end = end.ok_or_else(|| wrong(" ends past the address space".into()))?;
             byte_len = byte_len.max(end);
         }
         Ok(Self { format, size, planes, byte_len })
@@ -183,17 +187,21 @@ mod tests {
 
     #[test]
     fn bad_layouts_are_refused() {
-        for layout in [
-            packed(PixelFormat::Rgb8, 0, 4),
-            packed(PixelFormat::Rgb8, 4, 0),
-            packed(PixelFormat::Rgb8, u32::MAX, 4),
-            packed(PixelFormat::Rgb8, 4, 4).unwrap().with_strides(&[11]),
-            packed(PixelFormat::Rgb8, 4, 4).unwrap().with_strides(&[12, 12]),
-            packed(PixelFormat::I420, 4, 4).unwrap().with_strides(&[4, 2]),
-            packed(PixelFormat::Rgb8, 4, 4).unwrap().with_strides(&[usize::MAX]),
-            packed(PixelFormat::Gray8, 4, 1).unwrap().with_planes(&[Plane { offset: usize::MAX - 2, stride: 4 }]),
+        let far = Plane { offset: usize::MAX - 2, stride: 4 };
+        for (layout, field, limit) in [
+            (packed(PixelFormat::Rgb8, 0, 4), "size", Some(1.0)),
+            (packed(PixelFormat::Rgb8, 4, 0), "size", Some(1.0)),
+            (packed(PixelFormat::Rgb8, u32::MAX, 4), "size", Some(65_535.0)),
+            (packed(PixelFormat::Rgb8, 4, 4).unwrap().with_strides(&[11]), "strides[0]", Some(12.0)),
+            (packed(PixelFormat::Rgb8, 4, 4).unwrap().with_strides(&[12, 12]), "strides", Some(1.0)),
+            (packed(PixelFormat::I420, 4, 4).unwrap().with_strides(&[4, 2]), "strides", Some(3.0)),
+            (packed(PixelFormat::I420, 4, 4).unwrap().with_planes(&[far]), "planes", Some(3.0)),
+            (packed(PixelFormat::Rgb8, 4, 4).unwrap().with_strides(&[usize::MAX]), "strides[0]", None),
+            (packed(PixelFormat::Gray8, 4, 1).unwrap().with_planes(&[far]), "planes[0]", None),
         ] {
-            assert_eq!(layout.unwrap_err().code(), InvalidArgument);
+            let error = layout.unwrap_err();
+            let about = (error.code(), error.context().field(), error.context().limit());
+            assert_eq!(about, (InvalidArgument, Some(field), limit), "{error}");
         }
     }
 

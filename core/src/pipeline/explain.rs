@@ -1,17 +1,21 @@
 use super::{DropReason, Outcome, SkipReason};
 use crate::clock::{Timestamp, UnixTime};
 use crate::motion::{IgnoreReasons, MotionState, OpenReason};
+use crate::seconds;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::fmt;
 
-/// The outcome of a frame, or of a run of frames with the same one, and the measurements behind it.
+/// The outcome of a frame, or of a run of frames with the same one, and the measurements behind it. In JSON, `from`, `to` and
+/// `age_ms` are `begin`, `end` and `age`, in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Decision {
     /// Presentation time of the (first) frame.
+    #[serde(rename = "begin", with = "seconds")]
     pub from: Timestamp,
     /// Presentation time of the (last) frame.
+    #[serde(rename = "end", with = "seconds")]
     pub to: Timestamp,
     /// Civil time of the (first) frame.
     pub time: UnixTime,
@@ -30,6 +34,7 @@ pub struct Decision {
     /// The mean luma of the picture, 0..255; 0 where nobody looked.
     pub luma: u8,
     /// From the push until it ended, in milliseconds; the longest.
+    #[serde(rename = "age", with = "age")]
     pub age_ms: u32,
     /// Objects that the provider found.
     pub found: u16,
@@ -39,6 +44,25 @@ pub struct Decision {
     pub events: u16,
     /// Frames of the camera that waited when it came.
     pub waiting: u16,
+}
+
+/// Milliseconds, which in JSON are seconds, as all times there.
+mod age {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(ms: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+        match serializer.is_human_readable() {
+            true => (f64::from(*ms) / 1e3).serialize(serializer),
+            false => ms.serialize(serializer),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+        match deserializer.is_human_readable() {
+            true => f64::deserialize(deserializer).map(|seconds| (seconds * 1e3).round() as u32),
+            false => u32::deserialize(deserializer),
+        }
+    }
 }
 
 impl Decision {

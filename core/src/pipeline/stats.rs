@@ -7,6 +7,9 @@ use crate::event::OutletStats;
 use crate::frame::CameraId;
 use crate::motion::MotionState;
 use crate::provider::{Health, Priority};
+use crate::seconds::Seconds;
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -70,6 +73,25 @@ impl PipelineStats {
     }
 }
 
+/// What a face shows of it: the ages as percentiles, what waits and how full batches were as one number each.
+impl Serialize for PipelineStats {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let age = |share: f64| self.age.percentile(share).as_secs_f64();
+        let mut data = serializer.serialize_struct("PipelineStats", 10)?;
+        data.serialize_field("account", &self.account)?;
+        data.serialize_field("removed", &self.removed)?;
+        data.serialize_field("cameras", &self.cameras)?;
+        data.serialize_field("age_p50", &age(0.5))?;
+        data.serialize_field("age_p99", &age(0.99))?;
+        data.serialize_field("waiting", &(self.waiting_gate + self.waiting_look))?;
+        data.serialize_field("bytes", &self.bytes)?;
+        data.serialize_field("batch_fill", &self.batch_fill())?;
+        data.serialize_field("outlets", &self.outlets)?;
+        data.serialize_field("provider", &self.provider)?;
+        data.end()
+    }
+}
+
 /// Statistics of one camera.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -106,8 +128,34 @@ impl CameraStats {
     }
 }
 
+/// Times in seconds, and the share of frames that passed the gate in place of two counts.
+impl Serialize for CameraStats {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let failure = |(code, at): (ErrorCode, Timestamp)| Failure { code, at: at.seconds() };
+        let mut data = serializer.serialize_struct("CameraStats", 11)?;
+        data.serialize_field("id", &self.id)?;
+        data.serialize_field("priority", &self.priority)?;
+        data.serialize_field("paused", &self.paused)?;
+        data.serialize_field("account", &self.account)?;
+        data.serialize_field("gate", &self.gate)?;
+        data.serialize_field("gate_open", &self.gate_open)?;
+        data.serialize_field("open_fraction", &self.open_fraction())?;
+        data.serialize_field("events", &self.events)?;
+        data.serialize_field("last_pts", &self.last_pts.seconds())?;
+        data.serialize_field("last_failure", &self.last_failure.map(failure))?;
+        data.serialize_field("age", &self.age.seconds())?;
+        data.end()
+    }
+}
+
+#[derive(Serialize)]
+struct Failure {
+    code: ErrorCode,
+    at: Option<f64>,
+}
+
 /// Health of a pipeline.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct PipelineHealth {
     /// It has not been shut down.
@@ -121,7 +169,7 @@ pub struct PipelineHealth {
 }
 
 /// Report on a shutdown.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 pub struct ShutdownReport {
     /// Every frame was brought to its end before the deadline.

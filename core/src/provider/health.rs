@@ -1,10 +1,12 @@
 use crate::clock::Timestamp;
 use crate::error::{Advice, Error, ErrorCode};
+use crate::seconds;
+use serde::Serialize;
 use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Health of a provider, from its past requests; no call is made to determine it.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Health {
     /// It has not been closed, and its threads run.
@@ -20,11 +22,12 @@ pub struct Health {
     /// Requests taken and not answered yet.
     pub in_flight: usize,
     /// Expected time that a new request would wait, by the times of the last ones.
+    #[serde(serialize_with = "seconds::serialize")]
     pub expected_wait: Duration,
 }
 
 /// An error, and when it was.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LastError {
     /// Its code.
@@ -32,18 +35,22 @@ pub struct LastError {
     /// Its message, for people.
     pub message: String,
     /// When, on the provider's clock.
+    #[serde(serialize_with = "seconds::serialize")]
     pub at: Timestamp,
 }
 
 /// The times of the last answers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct LatencyPercentiles {
     /// Half of them took no longer.
+    #[serde(serialize_with = "seconds::serialize")]
     pub p50: Duration,
     /// 95 of 100 took no longer.
+    #[serde(serialize_with = "seconds::serialize")]
     pub p95: Duration,
     /// 99 of 100 took no longer.
+    #[serde(serialize_with = "seconds::serialize")]
     pub p99: Duration,
 }
 

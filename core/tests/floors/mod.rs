@@ -8,7 +8,7 @@ use syn::visit::Visit;
 
 /// Floors from the ground up. On its own floor, a module may use those listed before it.
 pub(crate) const FLOORS: [(u8, &[&str]); 8] = [
-    (0, &["error", "clock", "sync", "threads", "check", "throttle", "time_zone"]),
+    (0, &["error", "clock", "sync", "threads", "check", "throttle", "time_zone", "seconds"]),
     (1, &["geometry", "journal"]),
     (2, &["frame", "imaging"]),
     (3, &["detection", "model", "motion", "resilience", "budget", "source", "tracking", "zone"]),

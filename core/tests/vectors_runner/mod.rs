@@ -8,10 +8,11 @@ pub(crate) mod plain;
 pub(crate) mod prepare;
 
 use guarita::detection::Label;
-use guarita::tracking::Object;
+use guarita::resilience::BreakerOpen;
 use guarita::{BoundingBox, Detection, Error, ErrorCode, Size, Timestamp};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use std::error::Error as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ pub(crate) type Answer = guarita::Result<Value>;
 
 pub(crate) use crate::judging::data;
 
-/// Where the suites lie with their pictures drawn, for the runners of all languages.
+/// Where the cases lie as they are written out for the runners of all languages.
 pub(crate) fn prepared() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join("vectors")
 }
@@ -47,16 +48,28 @@ pub(crate) fn code(name: &str) -> ErrorCode {
     ErrorCode::ALL.into_iter().find(|code| code.to_string() == name).unwrap_or_else(|| panic!("no code {name}"))
 }
 
+/// An error with what it is about, of which only what it names is there.
 pub(crate) fn error_json(error: &Error) -> Value {
-    json!({
-        "code": error.code().to_string(),
+    let context = error.context();
+    let refusal = error.source().and_then(|source| source.downcast_ref::<BreakerOpen>());
+    let mut said = json!({
+        "code": error.code(),
         "number": error.code().number(),
         "advice": format!("{:?}", error.advice()),
         "message": error.to_string(),
-        "field": error.context().field(),
-        "tensor": error.context().tensor(),
-        "limit": error.context().limit(),
-    })
+    });
+    let mut about = |key: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            said[key] = value;
+        }
+    };
+    about("field", context.field().map(Value::from));
+    about("path", context.path().map(|path| json!(path)));
+    about("tensor", context.tensor().map(Value::from));
+    about("limit", context.limit().map(Value::from));
+    about("breaker", refusal.map(|refusal| json!(refusal.state)));
+    about("retry_after_s", refusal.map(|refusal| json!(refusal.retry_after.map(|wait| wait.as_secs_f64()))));
+    said
 }
 
 pub(crate) fn timestamp(seconds: f64) -> Timestamp {
@@ -69,12 +82,6 @@ pub(crate) fn seconds(at: Timestamp) -> f64 {
 
 pub(crate) fn span(seconds: f64) -> Duration {
     Duration::from_secs_f64(seconds)
-}
-
-/// The times of a step: `at_s`, and where it is to be done several times, `repeat` times, `every_s` apart.
-pub(crate) fn times(step: &Value) -> Vec<(u32, f64)> {
-    let (at, every): (f64, Option<f64>) = (get(step, "at_s"), find(step, "every_s"));
-    (0..find(step, "repeat").unwrap_or(1)).map(|k| (k, at + f64::from(k) * every.unwrap_or(0.0))).collect()
 }
 
 pub(crate) fn bbox(corners: [f32; 4]) -> BoundingBox {
@@ -94,24 +101,7 @@ pub(crate) fn detection(from: &Value) -> Detection {
 }
 
 pub(crate) fn detections(from: &Value, key: &str) -> Vec<Detection> {
-    find::<Vec<Value>>(from, key).unwrap_or_default().iter().map(detection).collect()
-}
-
-pub(crate) fn detection_json(found: &Detection) -> Value {
-    json!({
-        "label": &*found.label.name,
-        "class_id": found.label.id,
-        "confidence": found.confidence,
-        "xyxy": found.bbox.to_array(),
-    })
-}
-
-pub(crate) fn object_json(object: &Object) -> Value {
-    let mut value = detection_json(&object.detection);
-    value["id"] = json!(object.id.0);
-    value["sightings"] = json!(object.sightings);
-    value["since_s"] = json!(seconds(object.since));
-    value
+    get::<Vec<Value>>(from, key).iter().map(detection).collect()
 }
 
 /// The answers to all steps: an error of a step is `{"error": …}` in its place.

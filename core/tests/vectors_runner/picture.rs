@@ -1,27 +1,38 @@
 //! Pictures of the cases, from the files that were drawn before.
 
-use super::{find, get, prepared};
+use super::{find, get};
 use guarita::frame::{FrameMeta, Layout};
-use guarita::{Frame, PixelFormat, Size};
+use guarita::{DecodeOptions, Frame, PixelFormat, Size, Timestamp};
 use serde_json::Value;
 
-/// A picture of raw pixels, as it is in this turn of a step.
-pub(crate) fn draw(picture: &Value, turn: u32, meta: FrameMeta) -> guarita::Result<Frame> {
-    let format: PixelFormat = get(picture, "format");
-    let layout = Layout::packed(format, Size::new(get(picture, "width"), get(picture, "height")))?;
-    let files: Vec<String> = get(picture, "raw");
-    // What has no noise is the same in every turn.
-    let file = files.get(turn as usize).or(files.last()).expect("a file");
-    Ok(Frame::copy_from(&bytes(file), layout)?.with_meta(meta))
+/// A picture of either kind.
+pub(crate) fn frame(picture: &Value) -> guarita::Result<Frame> {
+    if is_encoded(picture) {
+        return Frame::decode(&encoded(picture), &DecodeOptions::default());
+    }
+    let size = Size::new(get(picture, "width"), get(picture, "height"));
+    let packed = Layout::packed(format(picture)?, size)?;
+    let strides: Vec<usize> = get(picture, "strides");
+    let layout = if packed.planes().len() > 1 { packed } else { packed.with_strides(&strides[..1])? };
+    let pts = Timestamp::from_secs_f64(find(picture, "pts").unwrap_or(0.0))?;
+    let bytes = contents(&get::<String>(picture, "raw"));
+    Ok(Frame::copy_from(&bytes, layout)?.with_meta(FrameMeta { pts, ..FrameMeta::default() }))
+}
+
+/// The format that a case names, which may be none.
+pub(crate) fn format(picture: &Value) -> guarita::Result<PixelFormat> {
+    let of = picture["format"].clone();
+    serde_json::from_value(of)
+        .map_err(|error| guarita::Error::new(guarita::ErrorCode::InvalidArgument, error.to_string()))
 }
 
 /// The bytes of an encoded picture.
 pub(crate) fn encoded(picture: &Value) -> Vec<u8> {
-    bytes(&get::<String>(picture, "encoded"))
+    contents(&get::<String>(picture, "encoded"))
 }
 
-fn bytes(file: &str) -> Vec<u8> {
-    std::fs::read(prepared().join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+pub(crate) fn contents(file: &str) -> Vec<u8> {
+    std::fs::read(file).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
 /// Whether a picture is an encoded one.

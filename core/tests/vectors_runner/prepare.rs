@@ -1,75 +1,157 @@
-//! Draws the pictures of the cases into files, once, so that no runner has to: what a runner reads is the same suites, in
-//! which each picture names its files. `vectors/README.md` says what the generators draw.
+//! Writes the cases out for all runners: what each is to call, with the pictures of the case drawn into files, once.
+//! `vectors/README.md` says what the generators draw.
 
 use super::{data, find, get};
+use crate::judging::runs::{Run, runs};
 use base64::Engine;
 use guarita::PixelFormat;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// Writes the suites with their pictures drawn below `folder`, which is made anew, and gives their cases.
-pub(crate) fn prepare(suites: &[(&str, Vec<Value>)], folder: &Path) -> BTreeMap<String, Vec<Value>> {
-    let pictures = folder.join("pictures");
+/// What a runner is given: the name of the suite, and a run of one of its cases.
+pub(crate) type Prepared = Vec<(String, Run)>;
+
+/// Writes `cases.json` and the files that it names into `folder`, which is made anew.
+pub(crate) fn prepare(suites: &[(&str, Vec<Value>)], folder: &Path) -> Prepared {
     let _ = std::fs::remove_dir_all(folder);
-    std::fs::create_dir_all(&pictures).unwrap();
-    let mut drawn = Drawn { folder, files: BTreeMap::new() };
-    let mut prepared = BTreeMap::new();
+    let mut files = Files { folder: folder.join("files"), by_content: BTreeMap::new() };
+    std::fs::create_dir_all(&files.folder).unwrap();
+    let mut prepared = Vec::new();
     for (suite, cases) in suites {
-        let cases: Vec<Value> = cases.iter().map(|case| drawn.inside(case, 1)).collect();
-        let text = json!({ "suite": suite, "cases": cases }).to_string();
-        std::fs::write(folder.join(format!("{suite}.json")), text).unwrap();
-        prepared.insert((*suite).to_owned(), cases);
+        for run in cases.iter().flat_map(|case| runs(suite, case)) {
+            let input = files.call(&run.input);
+            prepared.push(((*suite).to_owned(), Run { input, ..run }));
+        }
     }
+    let told = |(suite, run): &(String, Run)| json!({ "suite": suite, "case": run.name, "input": run.input });
+    let all: Vec<Value> = prepared.iter().map(told).collect();
+    std::fs::write(folder.join("cases.json"), json!(all).to_string()).unwrap();
     prepared
 }
 
-struct Drawn<'a> {
-    folder: &'a Path,
-    /// By what they are of.
-    files: BTreeMap<String, String>,
+struct Files {
+    folder: PathBuf,
+    /// Their names by what they are of.
+    by_content: BTreeMap<String, String>,
 }
 
-impl Drawn<'_> {
-    /// The same with pictures as files; what lies in a step is drawn `turns` times.
-    fn inside(&mut self, value: &Value, turns: u32) -> Value {
+impl Files {
+    /// The same with files for what a call reads.
+    fn call(&mut self, input: &Value) -> Value {
+        let mut input = self.inside(input);
+        for key in ["file", "model"] {
+            if let Some(name) = find::<String>(&input, key) {
+                input[key] = path(&data(&name));
+            }
+        }
+        for key in ["arguments", "fields"] {
+            match input.get_mut(key) {
+                Some(Value::Array(list)) => list.iter_mut().for_each(|value| self.named(value)),
+                Some(Value::Object(fields)) => fields.values_mut().for_each(|value| self.named(value)),
+                _ => {}
+            }
+        }
+        match find::<String>(&input, "op").as_deref() {
+            Some("raw") => {
+                input["picture"] = self.buffer(&input);
+                input["op"] = json!("draw");
+            }
+            Some("planes") => {
+                let lens: Vec<usize> = get(&input, "bytes");
+                // Byte k of plane p is k + 10p modulo 251.
+                let plane = |(p, len): (usize, usize)| (0..len).map(|k| ((k + 10 * p) % 251) as u8).collect();
+                let planes: Vec<Vec<u8>> = lens.into_iter().enumerate().map(plane).collect();
+                let mut name = |bytes: &Vec<u8>| self.file(format!("plane {bytes:?}"), || bytes.clone());
+                input["planes"] = planes.iter().map(&mut name).collect();
+            }
+            _ => {}
+        }
+        input
+    }
+
+    /// `$model` is a model that every detector takes, and `$file` a file that is not there yet.
+    fn named(&mut self, value: &mut Value) {
+        match value.as_str() {
+            Some("$model") => *value = path(&data("../../../models/fixtures/v8_nc80.onnx")),
+            Some("$file") => {
+                let number = self.by_content.len();
+                self.by_content.insert(format!("made {number}"), String::new());
+                *value = path(&self.folder.join(format!("made-{number}")));
+            }
+            _ => {}
+        }
+    }
+
+    /// The same with pictures as files.
+    fn inside(&mut self, value: &Value) -> Value {
         match value {
             Value::Object(fields) => {
-                let turns = find(value, "repeat").unwrap_or(turns);
                 let mut one = |key: &String, inner: &Value| match (&**key, inner) {
-                    ("picture", Value::Object(_)) => self.picture(inner, turns),
-                    ("pictures", Value::Array(list)) => list.iter().map(|each| self.picture(each, 1)).collect(),
-                    // What is expected may speak of pictures too.
-                    ("expect" | "error", _) => inner.clone(),
-                    _ => self.inside(inner, turns),
+                    // In a config it is a word.
+                    ("picture", Value::Object(_)) => self.picture(inner),
+                    ("pictures", Value::Array(list)) => list.iter().map(|each| self.picture(each)).collect(),
+                    _ => self.inside(inner),
                 };
                 fields.iter().map(|(key, inner)| (key.clone(), one(key, inner))).collect::<Map<_, _>>().into()
             }
-            Value::Array(list) => list.iter().map(|inner| self.inside(inner, turns)).collect(),
+            Value::Array(list) => list.iter().map(|inner| self.inside(inner)).collect(),
             plain => plain.clone(),
         }
     }
 
-    fn picture(&mut self, picture: &Value, turns: u32) -> Value {
-        if picture.get("pattern").is_none() {
-            return json!({ "encoded": self.file(picture.to_string(), || encoded(picture)) });
+    fn picture(&mut self, picture: &Value) -> Value {
+        match picture.get("pattern") {
+            None => json!({ "encoded": self.file(picture.to_string(), || encoded(picture)) }),
+            Some(_) => {
+                let file = self.file(picture.to_string(), || draw(picture));
+                raw(picture, file, None)
+            }
         }
-        // Without noise, every turn is the same.
-        let turns = if picture.get("noise").is_some() { turns } else { 1 };
-        let raw: Vec<String> =
-            (0..turns).map(|turn| self.file(format!("{picture} {turn}"), || draw(picture, turn))).collect();
-        let format = picture.get("format").cloned().unwrap_or(json!("gray8"));
-        json!({ "raw": raw, "width": picture["width"], "height": picture["height"], "format": format })
+    }
+
+    /// A buffer of the host's, whose byte k is k modulo 251: no row is like another.
+    fn buffer(&mut self, input: &Value) -> Value {
+        let len: usize = get(input, "bytes");
+        let file = self.file(format!("buffer {len}"), || (0..len).map(|k| (k % 251) as u8).collect());
+        let stride = find::<Vec<usize>>(input, "strides").and_then(|strides| strides.first().copied());
+        let mut picture = raw(input, file, stride);
+        picture["pts"] = input["pts"].clone();
+        picture
     }
 
     fn file(&mut self, of: String, bytes: impl FnOnce() -> Vec<u8>) -> String {
-        let number = self.files.len();
-        let name = self.files.entry(of).or_insert_with(|| {
-            let name = format!("pictures/{number}");
-            std::fs::write(self.folder.join(&name), bytes()).unwrap();
-            name
+        let number = self.by_content.len();
+        let name = self.by_content.entry(of).or_insert_with(|| {
+            let file = self.folder.join(number.to_string());
+            std::fs::write(&file, bytes()).unwrap();
+            file.to_str().expect("Unicode").to_owned()
         });
         name.clone()
+    }
+}
+
+fn path(path: &Path) -> Value {
+    path.to_str().expect("Unicode").into()
+}
+
+/// Rows of pixels in a file, `stride` bytes apart where they are not packed, as arrays have them too.
+fn raw(picture: &Value, file: String, stride: Option<usize>) -> Value {
+    let (width, height): (usize, usize) = (get(picture, "width"), get(picture, "height"));
+    let format = find::<String>(picture, "format").unwrap_or("gray8".into());
+    let (shape, strides) = match (&*format, channels(&format)) {
+        ("nv12" | "i420", _) => (vec![height * 3 / 2, width], vec![stride.unwrap_or(width), 1]),
+        (_, 1) => (vec![height, width], vec![stride.unwrap_or(width), 1]),
+        (_, channels) => (vec![height, width, channels], vec![stride.unwrap_or(width * channels), channels, 1]),
+    };
+    json!({ "raw": file, "width": width, "height": height, "format": format, "shape": shape, "strides": strides })
+}
+
+fn channels(format: &str) -> usize {
+    match format {
+        "rgb8" | "bgr8" => 3,
+        "rgba8" | "bgra8" => 4,
+        _ => 1,
     }
 }
 
@@ -83,15 +165,11 @@ impl Random {
     }
 }
 
-/// The bytes of a picture, row by row; the seed of its noise is moved on by `turn`.
-fn draw(picture: &Value, turn: u32) -> Vec<u8> {
+/// The bytes of a picture, row by row.
+fn draw(picture: &Value) -> Vec<u8> {
     let (width, height): (u32, u32) = (get(picture, "width"), get(picture, "height"));
     let format: PixelFormat = find(picture, "format").unwrap_or(PixelFormat::Gray8);
-    let channels: u32 = match format {
-        PixelFormat::Rgb8 | PixelFormat::Bgr8 => 3,
-        PixelFormat::Rgba8 | PixelFormat::Bgra8 => 4,
-        _ => 1,
-    };
+    let channels = find::<String>(picture, "format").map_or(1, |format| channels(&format)) as u32;
     let each = |level: &dyn Fn(u32, u32, u32) -> u8| -> Vec<u8> {
         let rows = (0..height).flat_map(|y| (0..width).map(move |x| (x, y)));
         rows.flat_map(|(x, y)| (0..channels).map(move |c| level(x, y, c))).collect()
@@ -122,7 +200,7 @@ fn draw(picture: &Value, turn: u32) -> Vec<u8> {
     };
     if let Some(noise) = picture.get("noise") {
         let (seed, levels): (u32, u32) = (get(noise, "seed"), get(noise, "levels"));
-        let mut random = Random(seed.wrapping_add(turn));
+        let mut random = Random(seed);
         bytes.iter_mut().for_each(|byte| *byte = byte.saturating_add(random.next(levels)));
     }
     bytes

@@ -1,11 +1,13 @@
 use crate::clock::Timestamp;
 use crate::provider::LastError;
+use crate::seconds;
+use serde::Serialize;
 use std::sync::Arc;
 
 /// Statistics of a sink or a host trigger: the counts of all its items.
 ///
 /// `offered = waiting + in hand + delivered + failed + dropped` holds at every instant.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct OutletStats {
     /// The name of the sink or trigger.
@@ -29,6 +31,7 @@ pub struct OutletStats {
     pub panics: u64,
     /// Start of the running call of its code, on the pipeline's clock; none while it does not run. A call that began
     /// long ago hangs.
+    #[serde(serialize_with = "seconds::serialize")]
     pub busy_since: Option<Timestamp>,
     /// The last error, even where a retry succeeded.
     pub last_error: Option<LastError>,

@@ -25,9 +25,10 @@ use crate::clock::Timestamp;
 use crate::error::Result;
 use crate::frame::Frame;
 use crate::geometry::{BoundingBox, Size};
+use crate::seconds;
 use camera::Camera;
 use grid::Grid;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Why a frame passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -44,7 +45,7 @@ pub enum OpenReason {
 }
 
 /// The gate's answer for one frame.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Motion {
     /// Whether the frame is worth a look.
@@ -57,6 +58,7 @@ pub struct Motion {
     pub fraction: f32,
     /// Boxes around what moves, in pixels of the frame, the largest area of change first; at most
     /// 256.
+    #[serde(serialize_with = "corners")]
     pub regions: Vec<BoundingBox>,
     /// Why other changes of this frame do not count as motion. It says nothing about pictures that were not compared: see
     /// `state`.
@@ -65,7 +67,13 @@ pub struct Motion {
     /// larger than the overlay, or looks different, counts there too.
     pub overlay_cells: u32,
     /// Presentation time of the frame with which `state` began.
+    #[serde(serialize_with = "seconds::serialize")]
     pub since: Timestamp,
+}
+
+/// Boxes as lists of four numbers: there may be many.
+fn corners<S: Serializer>(regions: &[BoundingBox], serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.collect_seq(regions.iter().map(|region| region.to_array()))
 }
 
 /// Decides which frames of one camera are worth a look: those in which something moves that light, weather, noise or the

@@ -1,5 +1,6 @@
 use crate::clock::Timestamp;
 use crate::error::{Error, ErrorCode};
+use crate::seconds;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::time::Duration;
@@ -63,22 +64,24 @@ pub enum TransitionReason {
 }
 
 /// One change of state, as a listener sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct BreakerTransition {
     /// The state before.
     pub from: BreakerState,
     /// The state after.
     pub to: BreakerState,
     /// The time given with the call that brought the change about.
+    #[serde(serialize_with = "seconds::serialize")]
     pub at: Timestamp,
     /// Why.
     pub why: TransitionReason,
     /// How long calls are refused, growth and jitter included; only where `to` is `Open`.
+    #[serde(serialize_with = "seconds::serialize")]
     pub open_for: Option<Duration>,
 }
 
 /// What a breaker has counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct BreakerCounts {
     /// Calls in the window.
     pub calls: u64,
