@@ -108,7 +108,7 @@ servers:
 	  apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$${missing[@]}" >/dev/null; } \
 	  || echo "note: without $${missing[*]} the tests that need them say that they are skipped"
 
-# On Linux it is linked to the symbols of glibc 2.17 (2012), which manylinux_2_17 allows and every distribution in use has. Only
+# On Linux it is linked to the symbols of glibc 2.17 (2012, the oldest that Rust's own library supports), which manylinux_2_17 allows and every distribution in use has. Only
 # the last step differs: what `make demo` compiled is not compiled again.
 GLIBC := 2.17
 ZIG := .tools/zig/made

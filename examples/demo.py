@@ -34,10 +34,10 @@ class Failed(Exception):
 class Job(threading.Thread):
     """A command that runs beside others. What it prints goes into a file, and is shown only where it fails."""
 
-    def __init__(self, label: str, command: list[str], total: int = 0):
+    def __init__(self, label: str, command: list[str]):
         super().__init__(daemon=True)
-        self.label, self.total, self.done, self.failure = label, total, 0, ""
-        self._command = command
+        self.label, self.failure = label, ""
+        self._command, self._compiled, self._crates = command, 0, 0
 
     def run(self) -> None:
         with tempfile.TemporaryFile("w+") as output:
@@ -47,18 +47,24 @@ class Job(threading.Thread):
             assert child.stdout is not None
             for line in child.stdout:
                 output.write(line)
-                self.done += line.lstrip().startswith("Compiling ")
+                if line.lstrip().startswith("Compiling "):
+                    # Not before: where nothing is compiled, nobody waits for a count.
+                    self._crates = self._crates or crates(self._command)
+                    self._compiled += 1
             if child.wait():
                 output.seek(0)
                 self.failure = f"{self.label}: {' '.join(self._command)}\n{output.read()}"
 
     def state(self) -> str:
-        return f"{self.label} {min(self.done, self.total)} of {self.total}" if self.total else self.label
+        if not self._crates:
+            return self.label
+        return f"{self.label}: crate {min(self._compiled, self._crates)} of {self._crates}"
 
 
-def crates(arguments: list[str]) -> int:
+def crates(build: list[str]) -> int:
     """How many crates a build has, for its line of progress; those that are built already count too."""
-    tree = ["cargo", "tree", "--package", "guarita-examples", "--edges", "normal,build", "--prefix", "none", *arguments]
+    features = [argument for argument in build if argument == "--no-default-features"]
+    tree = ["cargo", "tree", "--package", "guarita-examples", "--edges", "normal,build", "--prefix", "none", *features]
     answer = subprocess.run(tree, cwd=ROOT, capture_output=True, text=True)
     return len({line.split(" (")[0] for line in answer.stdout.splitlines()})
 
@@ -83,8 +89,7 @@ def wait(*jobs: Job) -> None:
 
 
 def build(what: str, *arguments: str) -> Job:
-    features = [argument for argument in arguments if argument == "--no-default-features"]
-    return Job(f"building {what}: crate", [*BUILD, *arguments], crates(features))
+    return Job(f"building {what}", [*BUILD, *arguments])
 
 
 def make(what: str, *targets: str) -> Job:

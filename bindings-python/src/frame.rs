@@ -168,7 +168,7 @@ impl Frame {
     /// The presentation time in seconds.
     #[getter]
     fn pts(&self) -> f64 {
-        time::float(self.core.meta().pts)
+        self.core.meta().pts.as_secs_f64()
     }
 
     /// The frame's number.

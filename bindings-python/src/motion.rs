@@ -130,7 +130,7 @@ impl Motion {
     /// The presentation time, in seconds, of the frame with which `state` began.
     #[getter]
     fn since(&self) -> f64 {
-        time::float(self.0.since)
+        self.0.since.as_secs_f64()
     }
 
     fn __bool__(&self) -> bool {

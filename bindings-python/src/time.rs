@@ -57,12 +57,6 @@ pub(crate) fn timestamp(seconds: f64, what: &str) -> PyResult<Timestamp> {
     Timestamp::from_secs_f64(seconds).map_err(|error| raise(error.code(), format!("{what}: {error}")))
 }
 
-/// Seconds of a moment.
-pub(crate) fn float(at: Timestamp) -> f64 {
-    let nanos = at.as_nanos();
-    nanos.div_euclid(1_000_000_000) as f64 + nanos.rem_euclid(1_000_000_000) as f64 / 1e9
-}
-
 /// Seconds since 1970, from a number or a datetime.
 pub(crate) fn unix(any: &Bound<'_, PyAny>) -> PyResult<UnixTime> {
     let seconds = match any.cast::<PyDateTime>() {
@@ -129,7 +123,7 @@ impl ManualClock {
 
     /// Seconds since it was made.
     fn monotonic(&self) -> f64 {
-        float(self.0.now())
+        self.0.now().as_secs_f64()
     }
 
     /// Seconds since 1970.

@@ -46,6 +46,12 @@ impl Timestamp {
         Ok(Self(whole as i64 * NANOS + nanos))
     }
 
+    /// Seconds after the origin, as near as a float comes.
+    pub fn as_secs_f64(self) -> f64 {
+        // Apart, as above.
+        self.0.div_euclid(NANOS) as f64 + self.0.rem_euclid(NANOS) as f64 / 1e9
+    }
+
     /// Nanoseconds after the origin.
     pub const fn as_nanos(self) -> i64 {
         self.0
@@ -244,6 +250,7 @@ mod tests {
             (5e-324, 0),
         ] {
             assert_eq!(Timestamp::from_secs_f64(seconds).unwrap().as_nanos(), nanos, "{seconds}");
+            assert!((Timestamp::from_nanos(nanos).as_secs_f64() - seconds).abs() <= 1e-9, "{seconds}");
         }
         // Milliseconds, microseconds and nanoseconds since 1970 among them.
         for seconds in [1.764e12, 1.764e15, 1.764e18, 1e300, -1e300, 9.3e9] {

@@ -12,9 +12,7 @@ pub(crate) trait Seconds: Serialize {
 
 impl Seconds for Timestamp {
     fn seconds(&self) -> Option<f64> {
-        // Apart, since the nanoseconds of a year are more than the digits of a float.
-        let (whole, nanos) = (self.as_nanos().div_euclid(1_000_000_000), self.as_nanos().rem_euclid(1_000_000_000));
-        Some(whole as f64 + nanos as f64 / 1e9)
+        Some(self.as_secs_f64())
     }
 }
 

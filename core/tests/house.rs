@@ -13,7 +13,6 @@ use regex_lite::Regex;
 use rust_code::Code;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Sinks and clouds, and how files name them. The folders and files that are called so are their own.
 const ADAPTERS: [(&str, &str); 5] = [
@@ -116,15 +115,9 @@ fn features(packages: &[floors::Package]) -> Vec<String> {
     table.into_iter().flat_map(|table| table.keys().cloned()).filter(|name| name != "default").collect()
 }
 
+/// Crates of a build of the library with this feature, the library itself left out.
 fn crates(root: &Path, feature: Option<&str>) -> usize {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.current_dir(root).args(["tree", "--offline", "-p", "guarita", "-e", "normal,build", "--prefix", "none"]);
-    command.args(["--format", "{p}"]).args(feature.iter().flat_map(|name| ["--features", name]));
-    let output = command.output().expect("cargo runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let text = String::from_utf8(output.stdout).expect("names are text");
-    // The name and the version; behind them stand paths and `(*)`.
-    let name = |line: &str| line.split(' ').take(2).collect::<Vec<_>>().join(" ");
-    text.lines().filter(|line| !line.is_empty()).map(name).collect::<BTreeSet<_>>().len() - 1
+    let mut build = vec!["-p", "guarita", "-e", "normal,build"];
+    build.extend(feature.iter().flat_map(|name| ["--features", name]));
+    floors::crates(root, &build).len() - 1
 }

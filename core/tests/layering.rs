@@ -247,24 +247,6 @@ fn version(text: &str) -> Vec<u32> {
     text.split('.').map(|number| number.parse().unwrap()).collect()
 }
 
-/// Crates with the sets of features that a build compiles them with: one for the target, perhaps another for macros.
-fn compiled(build: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
-    let output = std::process::Command::new(env!("CARGO"))
-        .args(["tree", "--offline", "--locked", "--prefix", "none", "--format", "{p}|{f}"])
-        .args(build)
-        .current_dir(core().parent().unwrap())
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let mut crates: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for line in String::from_utf8(output.stdout).unwrap().lines() {
-        let Some((name, features)) = line.split_once('|') else { continue };
-        let name = name.split(' ').take(2).collect::<Vec<_>>().join(" ");
-        crates.entry(name).or_default().insert(features.trim_end_matches("(*)").trim().to_owned());
-    }
-    crates
-}
-
 /// `make demo` compiles what `make wheel` needs, and `cargo test` what the wheel of the tests needs: nothing is compiled again
 /// for another set of features (docs/adr/0029-builds-share-their-crates.md).
 #[test]
@@ -276,7 +258,8 @@ fn builds_share_what_they_compile() {
     let tested: &[&str] = &["-e", "normal,build", "-p", "guarita-python", "--all-features"];
     let mut wrong = Vec::new();
     for (one, other) in [(first, demo), (demo, wheel), (tests, tested)] {
-        let (ones, others) = (compiled(one), compiled(other));
+        let root = core().parent().unwrap();
+        let (ones, others) = (floors::crates(root, one), floors::crates(root, other));
         for (name, sets) in ones.iter().filter(|(name, _)| !name.starts_with("guarita-examples ")) {
             let Some(more) = others.get(name).filter(|more| !sets.is_subset(more) && !more.is_subset(sets)) else {
                 continue;

@@ -35,7 +35,7 @@ pub(crate) fn watch(path: &Path, stem: &str, setup: &Setup) -> Result<Option<Err
                 break;
             }
         };
-        let at_s = frame.meta().pts.as_nanos() as f64 / 1e9;
+        let at_s = frame.meta().pts.as_secs_f64();
         let before = clock.now();
         let motion = gate.observe(&frame)?;
         record.gate += clock.now() - before;

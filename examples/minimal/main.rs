@@ -11,7 +11,7 @@ fn main() -> guarita::Result<()> {
     let detector = Detector::open_file(".models/coco_ssd_mobilenet_v2.onnx", DetectorConfig::default())?;
     let provider = LocalProvider::new(detector, LocalProviderConfig::default())?;
     let print = CallbackSink::new(|event| {
-        println!("{:5.1} s  {}: {}", event.pts.as_nanos() as f64 / 1e9, event.trigger, event.why);
+        println!("{:5.1} s  {}: {}", event.pts.as_secs_f64(), event.trigger, event.why);
     });
     let pipeline = Pipeline::builder(Arc::new(provider)).sink("print", print).build()?;
     let mut street = CameraConfig::new("street");

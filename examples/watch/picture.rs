@@ -118,7 +118,7 @@ fn captioned(picture: &Canvas, event: &Event) -> Canvas {
     paint::fill(&mut canvas, (0, top, 6, CAPTION), HERE);
     let title = format!("{}: {}", event.camera.as_str(), event.trigger);
     paint::words(&mut canvas, &title, (16, top + 15), Alignment::Left, LARGE, WHITE);
-    let time = format!("{:.1} s", event.pts.as_nanos() as f64 / 1e9);
+    let time = format!("{:.1} s", event.pts.as_secs_f64());
     paint::words(&mut canvas, &time, (width - 12, top + 15), Alignment::Right, LARGE, WHITE);
     // What is in no font of ours is drawn as a question mark.
     let room = ((width - 28) / paint::width("m", MIDDLE)).max(0) as usize;

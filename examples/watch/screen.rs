@@ -99,7 +99,7 @@ impl EventLine {
     }
 
     pub(crate) fn of(&self, event: &Event) -> String {
-        let at_s = event.pts.as_nanos() as f64 / 1e9;
+        let at_s = event.pts.as_secs_f64();
         let (camera, trigger) = (event.camera.as_str(), &*event.trigger);
         format!(
             "{at_s:>6.1} s  {camera:<camera_width$}  {trigger:<trigger_width$}  {}",

@@ -57,7 +57,7 @@ impl Object {
     /// Presentation time of the frame in which it was first seen, in seconds.
     #[getter]
     fn since(&self) -> f64 {
-        time::float(self.0.since)
+        self.0.since.as_secs_f64()
     }
 
     /// All of it as plain values, for JSON.
@@ -126,7 +126,7 @@ impl Event {
     /// Presentation time of the frame that made it fire, in seconds.
     #[getter]
     fn pts(&self) -> f64 {
-        time::float(self.0.pts)
+        self.0.pts.as_secs_f64()
     }
 
     /// The civil time of that frame, in UTC, to the second.

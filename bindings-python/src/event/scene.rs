@@ -47,7 +47,7 @@ impl Scene {
     /// Presentation time of the frame, in seconds.
     #[getter]
     fn pts(&self) -> f64 {
-        time::float(self.pts)
+        self.pts.as_secs_f64()
     }
 
     /// Civil time of the frame, in UTC, to the second.

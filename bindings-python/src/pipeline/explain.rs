@@ -14,13 +14,13 @@ impl Decision {
     /// Presentation time of the (first) frame, in seconds.
     #[getter]
     fn begin(&self) -> f64 {
-        time::float(self.0.from)
+        self.0.from.as_secs_f64()
     }
 
     /// Presentation time of the (last) frame, in seconds.
     #[getter]
     fn end(&self) -> f64 {
-        time::float(self.0.to)
+        self.0.to.as_secs_f64()
     }
 
     /// Civil time of the (first) frame, in UTC, to the second.

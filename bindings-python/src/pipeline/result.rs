@@ -29,7 +29,7 @@ impl FrameResult {
     /// Presentation time of the frame, in seconds.
     #[getter]
     fn pts(&self) -> f64 {
-        time::float(self.0.pts)
+        self.0.pts.as_secs_f64()
     }
 
     /// Civil time of the frame, in UTC, to the second.

@@ -3,7 +3,7 @@
 use super::Account;
 use crate::config::to_py;
 use crate::error::{OrRaise, raise, to_py as raised};
-use crate::{time, wait};
+use crate::wait;
 use guarita::ErrorCode;
 use guarita::pipeline::{RunEnd, RunFileConfig};
 use guarita_face::{PipelineHandle, start_thread};
@@ -88,13 +88,13 @@ impl ChunkReport {
     /// Presentation time of its first frame, in seconds.
     #[getter]
     fn begin(&self) -> f64 {
-        time::float(self.0.from)
+        self.0.from.as_secs_f64()
     }
 
     /// Presentation time of its last frame, in seconds.
     #[getter]
     fn end(&self) -> f64 {
-        time::float(self.0.to)
+        self.0.to.as_secs_f64()
     }
 
     /// What became of its frames; none is in flight.
@@ -167,7 +167,7 @@ impl RunSummary {
     /// Presentation time of the last frame, in seconds; None where there was no frame.
     #[getter]
     fn position(&self) -> Option<f64> {
-        self.0.position.map(time::float)
+        self.0.position.map(guarita::Timestamp::as_secs_f64)
     }
 
     /// Seconds of video in a second; 0 where no time passed.

@@ -2,7 +2,6 @@
 
 use crate::config::to_py;
 use crate::provider::Health;
-use crate::time;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -128,7 +127,7 @@ impl CameraStats {
     /// Presentation time of the last frame that ended, in seconds; None before the first one.
     #[getter]
     fn last_pts(&self) -> Option<f64> {
-        self.0.last_pts.map(time::float)
+        self.0.last_pts.map(guarita::Timestamp::as_secs_f64)
     }
 
     /// The last failure: `code`, and `at` in seconds on the provider's clock; None where there was none.
@@ -137,7 +136,7 @@ impl CameraStats {
         let Some((code, at)) = self.0.last_failure else { return Ok(None) };
         let dict = PyDict::new(py);
         dict.set_item("code", code.to_string())?;
-        dict.set_item("at", time::float(at))?;
+        dict.set_item("at", at.as_secs_f64())?;
         Ok(Some(dict))
     }
 

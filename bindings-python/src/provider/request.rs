@@ -1,7 +1,6 @@
 use crate::config::to_py;
 use crate::frame::Frame;
 use crate::geometry::BoundingBox;
-use crate::time;
 use pyo3::prelude::*;
 
 /// What a provider of the host is asked.
@@ -37,7 +36,7 @@ impl Request {
     /// When the answer is of no use any more, in seconds of the provider's clock; None for never.
     #[getter]
     fn deadline(&self) -> Option<f64> {
-        self.0.deadline.map(time::float)
+        self.0.deadline.map(guarita::Timestamp::as_secs_f64)
     }
 
     /// `low`, `normal` or `critical`.

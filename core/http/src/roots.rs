@@ -38,7 +38,7 @@ impl Roots {
         let mut pem = Vec::new();
         std::fs::File::open(ca_file)
             .and_then(|file| file.take(LONGEST_CA_FILE).read_to_end(&mut pem))
-            .map_err(|error| unreadable(ca_file, error))?;
+            .map_err(|error| Error::io("read ca_file", ca_file, error).with_field("ca_file"))?;
         let wrong = |why: &dyn fmt::Display| {
             let error = Error::new(ErrorCode::InvalidConfig, format!("ca_file {}{why}", ca_file.display()));
             error.with_field("ca_file").with_path(ca_file)
@@ -71,16 +71,6 @@ impl Roots {
     pub fn der(&self) -> impl Iterator<Item = &[u8]> {
         self.0.iter().map(|certificate| certificate.as_ref())
     }
-}
-
-fn unreadable(ca_file: &Path, error: std::io::Error) -> Error {
-    let code = match error.kind() {
-        std::io::ErrorKind::NotFound => ErrorCode::NotFound,
-        std::io::ErrorKind::PermissionDenied => ErrorCode::PermissionDenied,
-        _ => ErrorCode::DataCorrupt,
-    };
-    let words = format!("cannot read ca_file {}: {error}", ca_file.display());
-    Error::new(code, words).with_field("ca_file").with_path(ca_file).with_source(error)
 }
 
 impl fmt::Debug for Roots {

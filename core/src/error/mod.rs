@@ -238,8 +238,9 @@ impl fmt::Debug for Inner {
 }
 
 impl Error {
-    /// An operating system's error about a file: `NotFound`, `PermissionDenied`, or `DataCorrupt` for the rest.
-    pub(crate) fn io(what: &str, path: &Path, error: std::io::Error) -> Self {
+    /// An operating system's error about a file: `NotFound`, `PermissionDenied`, or `DataCorrupt` for the rest. `what` says what
+    /// could not be done, such as `read ca_file`.
+    pub fn io(what: &str, path: &Path, error: std::io::Error) -> Self {
         let code = match error.kind() {
             std::io::ErrorKind::NotFound => ErrorCode::NotFound,
             std::io::ErrorKind::PermissionDenied => ErrorCode::PermissionDenied,

@@ -419,3 +419,21 @@ pub(crate) fn check_surface(file: &str, folder: &str, source: &syn::File, hidden
     }
     reach.wrong
 }
+
+/// Crates with the sets of features that a build compiles them with: one for the target, perhaps another for macros.
+pub(crate) fn crates(root: &Path, build: &[&str]) -> BTreeMap<String, BTreeSet<String>> {
+    let output = std::process::Command::new(env!("CARGO"))
+        .args(["tree", "--offline", "--locked", "--prefix", "none", "--format", "{p}|{f}"])
+        .args(build)
+        .current_dir(root)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut crates: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for line in String::from_utf8(output.stdout).unwrap().lines() {
+        let Some((name, features)) = line.split_once('|') else { continue };
+        let name = name.split(' ').take(2).collect::<Vec<_>>().join(" ");
+        crates.entry(name).or_default().insert(features.trim_end_matches("(*)").trim().to_owned());
+    }
+    crates
+}
